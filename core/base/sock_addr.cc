@@ -1,0 +1,48 @@
+#include "core/base/sock_addr.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+
+namespace sluice {
+
+SockAddr::SockAddr(const sockaddr* from) : v6{} {
+  if (from->sa_family == AF_INET) std::memcpy(&v4, from, sizeof v4);
+  if (from->sa_family == AF_INET6) std::memcpy(&v6, from, sizeof v6);
+}
+
+std::string SockAddr::ip() const {
+  char text[INET6_ADDRSTRLEN] = "unknown";
+  if (family() == AF_INET) inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+  if (family() == AF_INET6) inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  return text;
+}
+
+std::string SockAddr::ToString() const {
+  if (family() == AF_INET6) return "[" + ip() + "]:" + std::to_string(port());
+  return ip() + ":" + std::to_string(port());
+}
+
+std::optional<SockAddr> SockAddr::Parse(ByteView text) {
+  const size_t colon = text.rfind(':');
+  if (colon == ByteView::npos) return std::nullopt;
+  uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (error != std::errc() || stop != end) return std::nullopt;
+
+  std::string host(text.substr(0, colon));
+  SockAddr address;
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, host.c_str(), &address.v6.sin6_addr) != 1) return std::nullopt;
+    address.v6.sin6_family = AF_INET6;
+  } else {
+    if (inet_pton(AF_INET, host.c_str(), &address.v4.sin_addr) != 1) return std::nullopt;
+    address.v4.sin_family = AF_INET;
+  }
+  address.set_port(port);
+  return address;
+}
+
+}  // namespace sluice
