@@ -1,0 +1,114 @@
+// Authenticator: what a shard needs to answer AUTH. It fulfils an exchange's wishes: looks users up,
+// asks the remembered logins, and hands what is slow to the verifier.
+//
+//   connection                     attempt                        elsewhere
+//   AUTH PLAIN ...  -> Start()  -> exchange, store, remembered
+//                   <- kSuccess                                   (the usual login ends here)
+//                   <- kWait                                   -> verifier thread
+//   mailbox: (token, verdict)   -> OnVerified()
+//                   <- kSuccess or kFailure
+//
+// One Authenticator a shard, one Attempt an AUTH command, owned by its connection and given back with the
+// reply. A connection that goes away meanwhile just destroys its attempt; the late verdict finds nobody.
+// No clock, no I/O of its own: the monotonic time comes in.
+//
+// **Failures take time.** The server must not send the reply to kFailure at once: it leaves by a timer at
+// kFailureDelay after the AUTH command was read, plus a random part below kFailureJitter, whatever the
+// cause; nothing but the session's timer is held meanwhile. Equal steps alone cannot hide how long a
+// cause took (an iteration count of its own, a queue); a fixed time to answer does. kMalformed and
+// kTemporary say nothing about a user and may leave at once.
+#ifndef SLUICE_AUTH_AUTHENTICATOR_H_
+#define SLUICE_AUTH_AUTHENTICATOR_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/credential_store.h"
+#include "auth/exchange.h"
+#include "auth/remembered.h"
+#include "auth/sender_policy.h"
+#include "auth/verifier.h"
+#include "core/base/time.h"
+
+namespace sluice::auth {
+
+inline constexpr Duration kFailureDelay = std::chrono::milliseconds(1000);
+inline constexpr Duration kFailureJitter = std::chrono::milliseconds(250);
+
+// Who a session is, from 235 until it ends.
+struct Identity {
+  std::string login;  // canonical
+  std::string tenant;
+  uint64_t version = 0;  // of the record it was proved against
+  SenderPolicy sender;
+};
+
+class Authenticator;
+
+class Attempt {
+ public:
+  enum class Result : uint8_t {
+    kChallenge,  // send challenge() in base64 and give the answer to Continue()
+    kWait,       // read nothing more from the client until OnVerified()
+    kSuccess,    // identity() is set: 235 2.7.0
+    kFailure,    // failure() says how; see above for when it may be told
+  };
+
+  // The command's initial response, decoded; nullopt when it had none, an empty view for `=`.
+  Result Start(std::optional<ByteView> initial, MonoTime now);
+  Result Continue(ByteView response, MonoTime now);  // REQUIRES: the last result was kChallenge
+  // The verdict that came with this attempt's token. Ignored (the result is kWait again) when the token is
+  // that of another attempt. REQUIRES: the last result was kWait.
+  Result OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now);
+
+  ByteView challenge() const { return exchange_->challenge(); }
+  Failure failure() const { return failure_; }
+  // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
+  const std::string& login() const { return exchange_->login(); }
+  Mechanism mechanism() const { return mechanism_; }
+  Identity TakeIdentity() { return std::move(identity_); }
+
+ private:
+  friend class Authenticator;
+  Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token);
+
+  Result Run(Next next, MonoTime now);
+  Next LookUp();
+  // kVerify answered here (remembered, no room) or, with nothing returned, by the verifier later.
+  std::optional<Next> Verify(MonoTime now);
+  Result Succeed();
+  Result Fail(Failure failure);
+
+  Authenticator& authenticator_;
+  const Mechanism mechanism_;
+  const VerifyToken token_;
+  std::unique_ptr<Exchange> exchange_;
+  std::optional<RememberedLogins::Ticket> ticket_;
+  Identity identity_;
+  Failure failure_ = Failure::kNone;
+  bool store_failed_ = false;
+};
+
+class Authenticator {
+ public:
+  // All of them outlive the Authenticator, and it outlives its attempts.
+  Authenticator(CredentialSource& store, RememberedLogins& remembered, PasswordVerifier& verifier,
+                uint32_t shard);
+
+  // A new attempt. `connection` comes back in the verdict's token. REQUIRES: Info(mechanism).offered.
+  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection);
+
+ private:
+  friend class Attempt;
+
+  CredentialSource& store_;
+  RememberedLogins& remembered_;
+  PasswordVerifier& verifier_;
+  const uint32_t shard_;
+  uint32_t attempts_ = 0;
+};
+
+}  // namespace sluice::auth
+
+#endif  // SLUICE_AUTH_AUTHENTICATOR_H_

@@ -1,0 +1,31 @@
+// Where a shard finds the record of a login.
+//
+// CredentialSource is what an exchange's kLookup wish is answered from. The embedded store
+// (auth/lmdb_store.h) answers at once from mapped memory. A store that must ask somebody (Dovecot's auth
+// socket) fits behind the same wish: the exchange already waits at kLookup for OnRecord(), however late.
+#ifndef SLUICE_AUTH_CREDENTIAL_STORE_H_
+#define SLUICE_AUTH_CREDENTIAL_STORE_H_
+
+#include "auth/record.h"
+#include "core/base/bytes.h"
+
+namespace sluice::auth {
+
+enum class LookupStatus : uint8_t {
+  kFound,
+  kNotFound,
+  kError,  // the store cannot say, or the record is damaged: answer 454, never 535
+};
+
+// One a shard; only its thread calls it.
+class CredentialSource {
+ public:
+  virtual ~CredentialSource() = default;
+
+  // Reads the record of a canonical login as it is now. `record` is set only by kFound.
+  virtual LookupStatus Lookup(ByteView login, CredentialRecord& record) = 0;
+};
+
+}  // namespace sluice::auth
+
+#endif  // SLUICE_AUTH_CREDENTIAL_STORE_H_

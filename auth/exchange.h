@@ -1,0 +1,105 @@
+// Exchange: one run of one SASL mechanism, as a small machine that never waits (RFC 4422, RFC 4954).
+//
+//   C: AUTH PLAIN AGFsaWNlAHNlY3JldA==     Start("\0alice\0secret")  -> kLookup   who: login()
+//                                          OnRecord(&record)         -> kVerify   what: password()
+//   S: 235 2.7.0                           OnVerified(kMatch)        -> kSuccess
+//
+//   C: AUTH LOGIN                          Start(nullopt)            -> kChallenge "Username:"
+//   C: YWxpY2U=                            Step("alice")             -> kChallenge "Password:"
+//   C: c2VjcmV0                            Step("secret")            -> kLookup   and so on as above
+//
+// Two of its answers are wishes that the outside fulfils when it can: look a user up, prove a password
+// off the shard. A mechanism that checks a proof by itself (SCRAM, CRAM-MD5) answers OnRecord with a
+// challenge and never wishes kVerify. Base64, `=`, `*` and the reply codes belong to SMTP; octets here
+// are decoded. The exchange lives from AUTH to its reply, on one shard; it sees no clock and no store.
+//
+// An unknown user, a disabled one and a wrong password take the same steps and fail with the same word.
+#ifndef SLUICE_AUTH_EXCHANGE_H_
+#define SLUICE_AUTH_EXCHANGE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/mechanism.h"
+#include "auth/record.h"
+#include "auth/secret.h"
+#include "core/base/bytes.h"
+
+namespace sluice::auth {
+
+enum class Next : uint8_t {
+  kChallenge,  // send challenge() and call Step() with the answer
+  kLookup,     // find the record of login() and call OnRecord()
+  kVerify,     // prove password() against keys() and call OnVerified()
+  kSuccess,    // login() is proved
+  kFailure,    // failure() says how
+};
+
+enum class Failure : uint8_t {
+  kNone,
+  kMalformed,    // 501 5.5.2: the response is not of the mechanism's syntax
+  kCredentials,  // 535 5.7.8: whatever is wrong with the name, the password or the two together
+  kTemporary,    // 454 4.7.0: the store or the verifiers cannot answer now
+};
+
+enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
+
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // The AUTH command with its initial response; without one (not the same as an empty one, `=`) nullopt.
+  // First call, once.
+  virtual Next Start(std::optional<ByteView> initial) = 0;
+
+  // The client's answer to a challenge. REQUIRES: the last answer was kChallenge.
+  virtual Next Step(ByteView response) = 0;
+
+  // The record of login(), or nullptr when there is none. Nothing of it is kept but copies.
+  // REQUIRES: the last answer was kLookup.
+  virtual Next OnRecord(const CredentialRecord* record) = 0;
+
+  // REQUIRES: the last answer was kVerify.
+  virtual Next OnVerified(Verdict verdict) = 0;
+
+  ByteView challenge() const { return challenge_; }      // valid until the next call
+  const std::string& login() const { return login_; }    // canonical, from kLookup on
+  Failure failure() const { return failure_; }
+
+  // With kVerify: the prepared password and the keys to prove it against; no keys when the user does not
+  // exist or may not log in (the same work is done and the verdict is kMismatch).
+  ByteView password() const { return password_.view(); }
+  Secret TakePassword() { return std::move(password_); }
+  const std::optional<ScramSha256Keys>& keys() const { return keys_; }
+
+ protected:
+  Exchange() = default;
+
+  Next Challenge(ByteView bytes) {
+    challenge_ = bytes;
+    return Next::kChallenge;
+  }
+  Next Fail(Failure failure) {
+    failure_ = failure;
+    password_.Clear();
+    return Next::kFailure;
+  }
+
+  std::string login_;
+  Secret password_;
+  std::optional<ScramSha256Keys> keys_;
+
+ private:
+  ByteView challenge_;
+  Failure failure_ = Failure::kNone;
+};
+
+// A new exchange. REQUIRES: Info(mechanism).offered.
+std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism);
+
+}  // namespace sluice::auth
+
+#endif  // SLUICE_AUTH_EXCHANGE_H_

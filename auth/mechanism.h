@@ -1,0 +1,52 @@
+// The SASL mechanisms by name, and what the rest of the server must know of each (RFC 4422).
+//
+// Pure data. An `[auth] mechanisms` list is a MechanismSet; SMTP prints the set's names in its EHLO
+// answer and AUTH finds the mechanism a client asks for. A mechanism may stand in the configuration
+// before its exchange is built: then `sluice user add` already stores the keys it needs, and `offered`
+// keeps it out of EHLO.
+#ifndef SLUICE_AUTH_MECHANISM_H_
+#define SLUICE_AUTH_MECHANISM_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "core/base/bytes.h"
+
+namespace sluice::auth {
+
+enum class Mechanism : uint8_t { kScramSha256, kPlain, kLogin };
+inline constexpr size_t kMechanismCount = 3;
+
+struct MechanismInfo {
+  Mechanism mechanism;
+  ByteView name;            // as in EHLO, upper case
+  bool offered;             // MakeExchange() knows it
+  bool plaintext_password;  // the wire carries the password: 538 5.7.11 without TLS, unless allowed there
+};
+
+// All mechanisms, strongest first: the order in which EHLO lists them.
+std::span<const MechanismInfo> Mechanisms();
+const MechanismInfo& Info(Mechanism mechanism);
+
+// By name in any case (RFC 4954 section 4); nothing for a name that no mechanism has.
+std::optional<Mechanism> FindMechanism(ByteView name);
+
+class MechanismSet {
+ public:
+  constexpr void Add(Mechanism mechanism) { bits_ |= Bit(mechanism); }
+  constexpr bool Has(Mechanism mechanism) const { return (bits_ & Bit(mechanism)) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool operator==(const MechanismSet&) const = default;
+
+  // The members whose exchange is built: what a listener may advertise.
+  MechanismSet Offered() const;
+
+ private:
+  static constexpr uint32_t Bit(Mechanism mechanism) { return 1u << static_cast<unsigned>(mechanism); }
+  uint32_t bits_ = 0;
+};
+
+}  // namespace sluice::auth
+
+#endif  // SLUICE_AUTH_MECHANISM_H_

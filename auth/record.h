@@ -1,0 +1,75 @@
+// CredentialRecord: what the store keeps of one user, and its octets.
+//
+// It holds derived keys and never the password (RFC 5802 section 3), so that a stolen store gives nobody
+// a login without guessing. The octets are a format number and then fields (type, length, value):
+//
+//   record = %d1 *field
+//   field  = type(2, little-endian) length(2, little-endian) value(length)
+//
+// A reader keeps a field it does not know and writes it back as it was, so an older `sluice user passwd`
+// does not lose what a newer one stored. Types from kCriticalField on restrict the user: a reader that
+// does not know one of these must not let the user in, and Decode fails. The types are in record.cc.
+#ifndef SLUICE_AUTH_RECORD_H_
+#define SLUICE_AUTH_RECORD_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/hmac_key.h"
+#include "core/base/bytes.h"
+
+namespace sluice::auth {
+
+inline constexpr uint32_t kIterationsDefault = 10'000;
+inline constexpr uint32_t kIterationsMax = 10'000'000;  // bounds the work that one record can ask for
+inline constexpr size_t kSaltBytes = 16;                // what we make
+inline constexpr size_t kSaltBytesMax = 64;             // what we read
+inline constexpr size_t kRecordBytesMax = 32 * 1024;
+inline constexpr uint16_t kCriticalField = 0x8000;
+
+// What SCRAM-SHA-256 needs of a password (RFC 5802 section 3, RFC 7677); PLAIN and LOGIN are checked
+// against the same keys. Make them with DeriveScramSha256Keys (auth/scram_keys.h).
+struct ScramSha256Keys {
+  uint32_t iterations = 0;
+  uint8_t salt_bytes = 0;
+  std::array<char, kSaltBytesMax> salt{};
+  Sha256Digest stored_key{};
+  Sha256Digest server_key{};
+
+  ByteView salt_view() const { return ByteView(salt.data(), salt_bytes); }
+  bool operator==(const ScramSha256Keys&) const = default;
+};
+
+struct CredentialRecord {
+  // Differs for each change of each user, and is never used again by the store: a remembered login is
+  // bound to it. Set by the store.
+  uint64_t version = 0;
+
+  std::optional<ScramSha256Keys> scram_sha_256;
+  std::string tenant;
+
+  // Policy. Addresses and domains are canonical (auth/sender_policy.h).
+  std::vector<std::string> addresses;
+  std::vector<std::string> domains;
+  bool disabled = false;
+  bool null_sender_forbidden = false;
+
+  std::string unknown_fields;  // whole fields, in their order
+
+  bool operator==(const CredentialRecord&) const = default;
+};
+
+// Appends the record's octets to `out`, known fields in a fixed order and then the unknown ones.
+// False, with `out` as it was, when a part exceeds a field or the whole exceeds kRecordBytesMax.
+[[nodiscard]] bool EncodeRecord(const CredentialRecord& record, std::string& out);
+
+// Reads a record. False for anything but a well-formed record: an unknown format or critical field, a
+// cut field, a field twice that may stand once, a key of a wrong size. `record` is then unspecified.
+[[nodiscard]] bool DecodeRecord(ByteView bytes, CredentialRecord& record);
+
+}  // namespace sluice::auth
+
+#endif  // SLUICE_AUTH_RECORD_H_
