@@ -154,8 +154,8 @@ struct SmtpOptions {
 
 struct IoOptions {
   std::vector<std::string> disable;     // ring features to do without, as the start-up report names them
-  uint32_t receive_buffers = 1024;      // a ring; a power of two, at most 32768
-  uint64_t receive_buffer_bytes = 4 * kKiB;
+  uint32_t receive_buffers = 256;       // of a shard's ring; a power of two
+  uint64_t receive_buffer_bytes = 16 * kKiB;
 };
 
 struct AdminOptions {

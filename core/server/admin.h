@@ -1,0 +1,92 @@
+// The admin interface: HTTP on helper threads, for operators and for the sluice program itself.
+//
+//   <state_dir>/admin.sock (UNIX socket, 0600; the peer must be root or the server's own user):
+//     GET /v1/stats                 counters, a shard and in total          (JSON)
+//     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
+//     GET /v1/health                {"ready":true} or why not               (JSON)
+//     and the three below
+//   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is told):
+//     GET /metrics                  Prometheus text 0.0.4
+//     GET /healthz                  200 while the process answers at all
+//     GET /readyz                   200 when mail is taken, else 503 and why
+//
+// It never touches a shard: it reads what an AdminSource gives, on its own threads, which may wait. A slow or
+// silent client holds one of kAdminThreads threads of its endpoint for kAdminTimeout at most.
+#ifndef SLUICE_CORE_SERVER_ADMIN_H_
+#define SLUICE_CORE_SERVER_ADMIN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/sock_addr.h"
+#include "core/base/time.h"
+#include "core/server/counters.h"
+
+namespace sluice::server {
+
+inline constexpr int kAdminThreads = 2;  // an endpoint
+inline constexpr Duration kAdminTimeout = seconds(5);
+
+// Numbers at about one instant. `shards[i]` holds shard i's values in the order of kShardCounters.
+struct Snapshot {
+  std::string version;
+  std::string hostname;
+  uint64_t uptime_seconds = 0;
+  std::vector<std::vector<uint64_t>> shards;
+
+  // One more row, read from live counters.
+  void AddShard(const ShardCounters& counters);
+};
+
+struct QueueFilter {
+  uint32_t limit = 100;  // messages at most; 1 to kQueueListMax
+  std::string after;     // ids greater than this one; empty: from the start
+};
+inline constexpr uint32_t kQueueListMax = 10'000;
+
+// What the server tells about itself. Called on any of the admin threads, several at once; may block for as
+// long as kAdminTimeout, must not throw.
+class AdminSource {
+ public:
+  virtual ~AdminSource() = default;
+  virtual Snapshot Stats() = 0;
+  // A JSON object {"messages":[{"id":..,"sender":..,"recipients":[..],"size":..,"created":..,
+  // "next_attempt":..,"num_attempts":..,"last_response":..}],"more":bool}, or why it cannot be had.
+  virtual absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) = 0;
+  // True while mail is taken; otherwise `why` gets one line for the operator.
+  virtual bool Ready(std::string* why) = 0;
+};
+
+struct AdminEndpoints {
+  std::string socket_path;  // empty: no UNIX socket. A stale socket file there is replaced.
+  SockAddr address;         // !known(): no TCP endpoint
+};
+
+class Admin {
+ public:
+  // Binds and starts the threads. `source` outlives the result. The status says which endpoint failed and why.
+  static absl::StatusOr<std::unique_ptr<Admin>> Start(const AdminEndpoints& endpoints,
+                                                      AdminSource* source);
+  virtual ~Admin() = default;  // stops the threads, within kAdminTimeout, and removes the socket file
+
+  virtual SockAddr tcp_address() const = 0;  // as bound (port 0 asks for any); !known() without one
+};
+
+// The path of the UNIX socket under a state folder.
+std::string AdminSocketPath(const std::string& state_dir);
+
+// One GET over the UNIX socket, for the sluice program. Unavailable: no server answers there;
+// PermissionDenied: it refuses this user; otherwise the body of a 200, or Internal with the server's words.
+absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target);
+
+std::string PrometheusText(const Snapshot& snapshot, bool ready);
+std::string StatsJson(const Snapshot& snapshot);
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_ADMIN_H_

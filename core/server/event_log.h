@@ -1,0 +1,165 @@
+// The event log: what happened to mail and logins, one JSON line an event (EVENTS.md is the schema).
+//
+// A shard formats into its own ShardEvents without a lock and, at most once a loop turn, hands a full or
+// second-old buffer to the writer thread of the one EventLog. The writer appends to
+// <log_dir>/events-YYYYMMDD.jsonl (UTC), or to standard output. The log is a report, not the promise: it is
+// not synced, and a slow or full disk delays it, never the mail.
+//
+// Memory is bounded. While the writer is more than kEventBacklogSoft behind, a shard counts its receptions
+// and deliveries instead of writing them, and an event "Dropped" tells the counts when it has caught up. All
+// other types go on to kEventBacklogHard; past that they are counted too.
+//
+// No secret is ever an argument here: no password, no SASL response, no message text.
+#ifndef SLUICE_CORE_SERVER_EVENT_LOG_H_
+#define SLUICE_CORE_SERVER_EVENT_LOG_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/buffer.h"
+#include "core/base/sock_addr.h"
+#include "core/base/time.h"
+
+namespace sluice::server {
+
+inline constexpr size_t kEventBufferBytes = 64 << 10;   // a buffer this full is handed over
+inline constexpr Duration kEventBufferAge = seconds(1);  // ... or this old
+inline constexpr size_t kEventBacklogSoft = 4 << 20;    // a shard's octets with the writer
+inline constexpr size_t kEventBacklogHard = 32 << 20;
+
+enum class EventType : uint8_t {
+  kReception,         // a message was acknowledged with 250
+  kDelivery,          // the next hop took it
+  kTransientFailure,  // an attempt failed, there will be another
+  kBounce,            // permanent failure: returned to its sender, or dropped when the sender is null
+  kExpiration,        // the same, for age
+  kRejection,         // a 4xx or 5xx was given to a client
+  kAuth,              // an authentication ended
+  kAdmin,             // an operator's act, start, stop, reload, or a fault of the server itself
+  kDropped,           // written by the log: how many events it left out
+};
+inline constexpr size_t kEventTypeCount = 9;
+
+// The reply of a server, ours or the next hop's.
+struct EventResponse {
+  uint16_t code = 0;  // 0: there was none
+  ByteView enhanced;  // "5.7.8"
+  ByteView content;   // the text after it; lines joined by LF
+  ByteView command;   // what it answered: "MAIL", "RCPT", ".", ...
+};
+
+// One event. Empty and zero fields are left out of the line. Views are read during Write only.
+struct Event {
+  EventType type = EventType::kAdmin;
+  WallTime time;          // when it happened
+  ByteView id;            // the queue id
+  uint64_t session = 0;   // the same for all events of one connection
+  bool has_sender = false;  // since the empty (null) sender is a value
+  ByteView sender;
+  std::span<const ByteView> recipients;
+  uint64_t size = 0;      // octets of the message
+  EventResponse response;
+  ByteView peer_name;     // what it said in EHLO; for a next hop its name
+  SockAddr peer;
+  ByteView login;
+  ByteView mechanism;
+  ByteView protocol;      // "ESMTPSA" for a reception, "ESMTP" for a delivery
+  ByteView tls_protocol;  // "TLSv1.3"
+  ByteView tls_cipher;
+  ByteView site;          // the destination as the scheduler knows it
+  WallTime created;       // when the message was received
+  uint32_t attempts = 0;
+  ByteView detail;        // words for people: why, or what was done
+};
+
+// Appends `event` as one line with its LF. What the log writes is exactly this.
+void AppendEvent(const Event& event, Buffer& out);
+
+class EventLog {
+ public:
+  using WallClock = std::function<WallTime()>;
+
+  // Opens today's file in `dir` (standard output when empty) and starts the writer. `clock` picks the file's
+  // day and is called on the writer's thread.
+  static absl::StatusOr<std::unique_ptr<EventLog>> Open(const std::string& dir, WallClock clock);
+
+  // Writes what it was given, for at most kEventShutdown, and ends. REQUIRES: its ShardEvents are gone.
+  ~EventLog();
+
+  // Opens the file anew before the next write (log rotation). Any thread.
+  void Reopen();
+
+ private:
+  friend class ShardEvents;
+
+  struct Batch {
+    Buffer bytes;
+    std::shared_ptr<std::atomic<size_t>> backlog;  // its shard's; lessened when written
+  };
+
+  EventLog(std::string dir, WallClock clock) : dir_(std::move(dir)), clock_(std::move(clock)) {}
+  void Accept(Batch batch);  // any thread
+  void Run();
+  void WriteBatch(ByteView bytes);
+  absl::Status OpenFile();
+  bool GiveUp() const;
+
+  const std::string dir_;
+  const WallClock clock_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Batch> inbox_;  // under mutex_
+  bool reopen_ = false;       // under mutex_
+  bool stopping_ = false;     // under mutex_
+  MonoTime give_up_at_;       // under mutex_, set with stopping_
+
+  int fd_ = -1;  // the writer's
+  std::string path_;
+  std::thread writer_;
+};
+
+// How long ~EventLog tries to write what is left.
+inline constexpr Duration kEventShutdown = seconds(3);
+
+// A shard's end of the log. One thread uses it: the shard's.
+class ShardEvents {
+ public:
+  // `log` outlives this.
+  explicit ShardEvents(EventLog* log) : log_(log) {}
+  ~ShardEvents();  // hands over what is left
+
+  void Write(const Event& event);
+
+  // Once a loop turn, at its end.
+  void Turn(MonoTime now);
+
+  // Events counted instead of written since the start.
+  uint64_t dropped_total() const { return dropped_total_; }
+
+ private:
+  bool Dropped(EventType type);
+  void ReportDropped(WallTime now);
+  void HandOver();
+
+  EventLog* const log_;
+  Buffer buffer_;
+  MonoTime oldest_;  // when Turn first saw buffer_ not empty; epoch: not yet
+  // Octets handed over and not yet written. Shared, since the writer may outlive this.
+  const std::shared_ptr<std::atomic<size_t>> backlog_ = std::make_shared<std::atomic<size_t>>(0);
+  uint64_t dropped_[kEventTypeCount] = {};
+  uint64_t dropped_total_ = 0;
+  bool any_dropped_ = false;
+};
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_EVENT_LOG_H_
