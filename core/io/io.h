@@ -1,0 +1,138 @@
+// Io: what a shard may ask of the world. Ring (io_uring) answers with the kernel, the simulator's SimIo with
+// a seeded one; a whole shard runs on either and cannot tell.
+//
+// Every request is an Op, a field of the object that waits for it. An op is in flight from the call that
+// starts it until its last completion; until then the op, its owner and the bytes it was given stay where
+// they are. Completions are collected first and run after, in Poll, never inside the call that started them.
+// What has no Op (Close) is fire and forget. One thread: the shard's; only Wake may be called from others.
+#ifndef SLUICE_CORE_IO_IO_H_
+#define SLUICE_CORE_IO_IO_H_
+
+#include <cstdint>
+
+#include "core/base/bytes.h"
+#include "core/base/sock_addr.h"
+#include "core/base/time.h"
+#include "core/io/timer_wheel.h"
+
+namespace sluice::io {
+
+// A connected socket inside an Io. Not a file descriptor: it names a slot in a ring's own table.
+class Socket {
+ public:
+  Socket() = default;
+  explicit Socket(uint32_t value) : value_(value) {}
+  explicit operator bool() const { return value_ != 0; }
+  uint32_t value() const { return value_; }
+  bool operator==(const Socket&) const = default;
+
+ private:
+  uint32_t value_ = 0;
+};
+
+struct Completion {
+  int32_t result = 0;              // octets moved, or -errno
+  ByteView bytes;                  // Recv: what arrived; gone when the callback returns
+  Socket socket;                   // Accept, Connect: the new connection, owned by the callback
+  const SockAddr* peer = nullptr;  // Accept: who it is
+};
+
+class Op {
+ public:
+  using Done = void (*)(void* owner, const Completion&);
+
+  Op(Done done, void* owner) : done_(done), owner_(owner) {}
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+  ~Op() { CHECK(!in_flight()); }
+
+  bool in_flight() const { return token_ != 0; }
+
+  // For implementations of Io.
+  uint32_t token() const { return token_; }
+  void set_token(uint32_t token) { token_ = token; }
+  void Complete(const Completion& completion) { done_(owner_, completion); }
+
+ private:
+  Done done_;
+  void* owner_;
+  uint32_t token_ = 0;  // the implementation's name for it; 0 when not in flight
+};
+
+// Op(Completes<&Stream::OnRecv>, this)
+template <auto Method>
+struct OpThunk;
+template <typename T, void (T::*Method)(const Completion&)>
+struct OpThunk<Method> {
+  static void Call(void* owner, const Completion& completion) {
+    (static_cast<T*>(owner)->*Method)(completion);
+  }
+};
+template <auto Method>
+inline constexpr Op::Done Completes = &OpThunk<Method>::Call;
+
+class Io {
+ public:
+  virtual ~Io() = default;
+
+  // --- sockets -------------------------------------------------------------------------------------------
+  // Each client of the listener gives one completion with socket and peer, until Cancel or an error that
+  // ends the op (result < 0). Running out of descriptors is no error: accepting goes on when some are free.
+  virtual void Accept(Op& op, int listener) = 0;
+
+  // One completion: the connected socket, or why not. REQUIRES: `peer` stays until then.
+  virtual void Connect(Op& op, const SockAddr& peer) = 0;
+
+  // Completions with bytes until the peer ends (result 0), an error, or Cancel (-ECANCELED). A lack of
+  // receive buffers is waited out inside.
+  virtual void Recv(Op& op, Socket socket) = 0;
+
+  // One completion when all of `bytes` are with the kernel, or an error. REQUIRES: one Send a socket at a time.
+  virtual void Send(Op& op, Socket socket, ByteView bytes) = 0;
+
+  // Asks for an early end; the op's last completion still comes (-ECANCELED, or its result if that was
+  // faster). Does nothing for an op that is not in flight.
+  virtual void Cancel(Op& op) = 0;
+
+  // REQUIRES: no op of the socket in flight, but for ops that were cancelled. The slot may be reused at once.
+  virtual void Close(Socket socket) = 0;
+
+  // --- files: plain descriptors, opened and owned elsewhere ---------------------------------------------
+  enum class Sync : uint8_t {
+    kNone,
+    kDsync,      // RWF_DSYNC on the write itself
+    kFdatasync,  // the write, then fdatasync
+  };
+  // One completion; with a Sync the bytes are on stable storage when result == bytes.size().
+  virtual void WriteFile(Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) = 0;
+  virtual void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) = 0;
+
+  // --- the loop ---------------------------------------------------------------------------------------
+  // Submits what was asked, waits until something completes, `until` is reached or Wake is called (does not
+  // wait when `until` is past), then runs callbacks of ops and timers. Returns how many completions ran.
+  virtual int Poll(MonoTime until) = 0;
+
+  // Ends a Poll that waits, or the next one. From any thread.
+  virtual void Wake() = 0;
+
+  // The time of this turn, read once a Poll.
+  MonoTime now() const { return now_; }
+  WallTime wall_now() const { return wall_now_; }
+  TimerWheel& timers() { return timers_; }
+
+ protected:
+  explicit Io(MonoTime start) : now_(start), timers_(start) {}
+  void set_now(MonoTime now, WallTime wall) {
+    now_ = now;
+    wall_now_ = wall;
+  }
+
+ private:
+  MonoTime now_;
+  WallTime wall_now_{};
+  TimerWheel timers_;
+};
+
+}  // namespace sluice::io
+
+#endif  // SLUICE_CORE_IO_IO_H_
