@@ -167,7 +167,10 @@ uint32_t Ring::RoomiestRing() const {
 void Ring::Accept(Op& op, int listener) {
   CHECK(!op.in_flight());
   op.set_token(UINT32_MAX);  // in flight as a whole; the armed accepts have entries of their own
-  acceptors_.push_back(Acceptor{.op = &op, .listener = listener});
+  sockaddr_in6 bound{};
+  socklen_t bytes = sizeof bound;
+  getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &bytes);
+  acceptors_.push_back(Acceptor{.op = &op, .listener = listener, .address_bytes = bytes});
   accepts_dirty_ = true;
 }
 
@@ -369,7 +372,8 @@ void Ring::FindPeer(uint32_t acceptor, Socket socket) {
   *addresses_[slot] = AcceptAddress{};
   io_uring_sqe* sqe = RingOf(socket).Sqe();
   io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_GETSOCKOPT, SlotOf(socket), SOL_SOCKET, SO_PEERNAME,
-                         &addresses_[slot]->address, sizeof(sockaddr_in6));
+                         &addresses_[slot]->address,
+                         static_cast<int>(acceptors_[acceptor].address_bytes));  // exact, or EINVAL
   sqe->flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(sqe, UserData(slot));
 }

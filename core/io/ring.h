@@ -108,6 +108,7 @@ class Ring final : public Io {
   struct Acceptor {
     Op* op = nullptr;
     int listener = -1;
+    socklen_t address_bytes = 0;  // of its family
     uint32_t ring = 0;
     bool multishot = false;
     uint32_t armed = 0;

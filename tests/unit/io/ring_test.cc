@@ -1,0 +1,345 @@
+// The ring against the real kernel, with blocking sockets in plain threads as the other side. Each case runs
+// with all newer kernel features masked too.
+#include "core/io/ring.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/buffer.h"
+#include "core/io/listen.h"
+
+namespace sluice::io {
+namespace {
+
+SockAddr BoundAddress(int fd) {
+  sockaddr_storage storage{};
+  socklen_t bytes = sizeof storage;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes);
+  return SockAddr(reinterpret_cast<sockaddr*>(&storage));
+}
+
+int ConnectBlocking(const SockAddr& address) {
+  const int fd = socket(address.family(), SOCK_STREAM, 0);
+  timeval timeout{.tv_sec = 20, .tv_usec = 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  EXPECT_EQ(connect(fd, &address.generic, address.bytes()), 0) << strerror(errno);
+  return fd;
+}
+
+std::string ReadExactly(int fd, size_t bytes) {
+  std::string got(bytes, '\0');
+  size_t have = 0;
+  while (have < bytes) {
+    const ssize_t n = read(fd, got.data() + have, bytes - have);
+    if (n <= 0) break;
+    have += static_cast<size_t>(n);
+  }
+  got.resize(have);
+  return got;
+}
+
+// Echoes what each client sends and closes when it ends.
+class EchoServer {
+ public:
+  explicit EchoServer(Ring& ring) : ring_(ring), accept_(Completes<&EchoServer::OnAccept>, this) {}
+  void Listen(int fd) { ring_.Accept(accept_, fd); }
+  void Stop() { ring_.Cancel(accept_); }
+  size_t open() const { return clients_.size(); }
+  std::vector<std::string> peers;
+  size_t open_max = 0;
+
+ private:
+  struct Client {
+    Client(EchoServer& s, Socket k)
+        : server(s), socket(k), recv(Completes<&Client::OnRecv>, this), send(Completes<&Client::OnSend>, this) {}
+    void OnRecv(const Completion& completion) {
+      if (completion.result > 0) {
+        out.Append(completion.bytes);
+      } else {
+        ended = true;
+      }
+      Flush();
+    }
+    void OnSend(const Completion& completion) {
+      if (completion.result < 0) ended = true;
+      sending.Reset();
+      Flush();
+    }
+    void Flush() {
+      if (send.in_flight()) return;
+      if (!out.empty()) {
+        sending.Swap(out);
+        server.ring_.Send(send, socket, sending.view());
+      } else if (ended && !recv.in_flight()) {
+        server.Finish(*this);
+      }
+    }
+    EchoServer& server;
+    Socket socket;
+    Op recv;
+    Op send;
+    Buffer out;
+    Buffer sending;
+    bool ended = false;
+  };
+
+  void OnAccept(const Completion& completion) {
+    ASSERT_GE(completion.result, 0);
+    peers.push_back(completion.peer->ToString());
+    clients_.push_back(std::make_unique<Client>(*this, completion.socket));
+    open_max = std::max(open_max, clients_.size());
+    ring_.Recv(clients_.back()->recv, completion.socket);
+  }
+  void Finish(Client& client) {
+    ring_.Close(client.socket);
+    std::erase_if(clients_, [&](const auto& c) { return c.get() == &client; });
+  }
+
+  Ring& ring_;
+  Op accept_;
+  std::list<std::unique_ptr<Client>> clients_;
+};
+
+class RingTest : public testing::TestWithParam<bool> {
+ protected:
+  std::unique_ptr<Ring> MakeRing(RingOptions options = {}) {
+    std::vector<std::string> disable;
+    if (GetParam()) disable.assign(RingFeatureNames().begin(), RingFeatureNames().end());
+    auto features = ProbeRingFeatures(disable);
+    EXPECT_TRUE(features.ok()) << features.status();
+    options.features = *features;
+    auto ring = Ring::Create(options);
+    EXPECT_TRUE(ring.ok()) << ring.status();
+    const absl::Status enabled = (*ring)->Enable();
+    EXPECT_TRUE(enabled.ok()) << enabled;
+    return *std::move(ring);
+  }
+  // Polls until done() or 20 s.
+  template <typename F>
+  void PollUntil(Ring& ring, F done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "nothing happened";
+      ring.Poll(ring.now() + milliseconds(50));
+    }
+  }
+};
+
+TEST_P(RingTest, AcceptsAndEchoesOverIPv4AndIPv6WithThePeersAddress) {
+  auto ring = MakeRing();
+  for (const char* text : {"127.0.0.1:0", "[::1]:0"}) {
+    auto listener = Listen(*SockAddr::Parse(text), Duration::zero());
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    const SockAddr address = BoundAddress(*listener);
+    EchoServer server(*ring);
+    server.Listen(*listener);
+    std::string local;
+    std::string answer;
+    std::atomic<bool> done = false;
+    std::thread client([&] {
+      const int fd = ConnectBlocking(address);
+      local = BoundAddress(fd).ToString();
+      EXPECT_EQ(write(fd, "hello", 5), 5);
+      answer = ReadExactly(fd, 5);
+      close(fd);
+      done = true;
+    });
+    PollUntil(*ring, [&] { return done && server.open() == 0; });
+    client.join();
+    EXPECT_EQ(answer, "hello");
+    EXPECT_EQ(server.peers, std::vector<std::string>{local});
+    server.Stop();
+    ring->Poll(ring->now());
+    close(*listener);
+  }
+}
+
+TEST_P(RingTest, LackOfReceiveBuffersDelaysButLosesNothing) {
+  auto ring = MakeRing({.receive_buffers = 2, .receive_buffer_bytes = 512, .turn_buffers_max = 2});
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(*listener);
+  EchoServer server(*ring);
+  server.Listen(*listener);
+  constexpr int kClients = 8;
+  constexpr size_t kBytes = 200'000;
+  std::atomic<int> done = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kClients; i++) {
+    clients.emplace_back([&, i] {
+      std::string sent;
+      for (size_t k = 0; k < kBytes; k++) sent.push_back(static_cast<char>(i * 31 + k * 7 + k / 251));
+      const int fd = ConnectBlocking(address);
+      std::thread writer([&] {
+        for (size_t at = 0; at < sent.size();) {
+          const ssize_t n = write(fd, sent.data() + at, sent.size() - at);
+          ASSERT_GT(n, 0);
+          at += static_cast<size_t>(n);
+        }
+      });
+      EXPECT_TRUE(ReadExactly(fd, kBytes) == sent);
+      writer.join();
+      close(fd);
+      done++;
+    });
+  }
+  PollUntil(*ring, [&] { return done == kClients && server.open() == 0; });
+  for (auto& client : clients) client.join();
+  EXPECT_GT(ring->stats().starved + ring->stats().paused, 0u);
+  server.Stop();
+  ring->Poll(ring->now());
+  close(*listener);
+}
+
+// 40 clients, tables of 8 slots, room for 24 in all: three rings inside. The others wait in the backlog and
+// are served when somebody leaves; nobody is dropped.
+TEST_P(RingTest, FurtherRingsInsideAndNobodyDroppedWhenAllAreFull) {
+  auto ring = MakeRing({.receive_buffers = 16, .sockets_max = 24, .table_max = 8});
+  ASSERT_EQ(ring->rings(), 3u);
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(*listener);
+  EchoServer server(*ring);
+  server.Listen(*listener);
+  constexpr int kClients = 40;
+  std::atomic<int> done = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kClients; i++) {
+    clients.emplace_back([&, i] {
+      const std::string text = "client " + std::to_string(i);
+      const int fd = ConnectBlocking(address);
+      EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+      EXPECT_EQ(ReadExactly(fd, text.size()), text);
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      EXPECT_EQ(write(fd, "again", 5), 5);
+      EXPECT_EQ(ReadExactly(fd, 5), "again");
+      close(fd);
+      done++;
+    });
+  }
+  PollUntil(*ring, [&] { return done == kClients && server.open() == 0; });
+  for (auto& client : clients) client.join();
+  EXPECT_LE(server.open_max, 24u);
+  EXPECT_GT(server.open_max, 8u) << "further rings were used";
+  EXPECT_EQ(ring->stats().sockets, 0u);
+  server.Stop();
+  ring->Poll(ring->now());
+  close(*listener);
+}
+
+struct Waiting {
+  Waiting() : op(Completes<&Waiting::OnDone>, this) {}
+  void OnDone(const Completion& c) {
+    count++;
+    result = c.result;
+    socket = c.socket;
+    bytes.append(c.bytes);
+  }
+  Op op;
+  int count = 0;
+  int result = 1 << 30;
+  Socket socket;
+  std::string bytes;
+};
+
+TEST_P(RingTest, ConnectsSendsReceivesAndCancels) {
+  auto ring = MakeRing();
+  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(listener);
+  std::thread peer([&] {
+    const int fd = accept(listener, nullptr, nullptr);
+    EXPECT_EQ(ReadExactly(fd, 4), "ping");
+    EXPECT_EQ(write(fd, "pong", 4), 4);
+    char byte;
+    EXPECT_EQ(read(fd, &byte, 1), 0) << "closed by us";
+    close(fd);
+  });
+  Waiting connect;
+  ring->Connect(connect.op, address);
+  PollUntil(*ring, [&] { return connect.count == 1; });
+  ASSERT_EQ(connect.result, 0);
+  Waiting recv;
+  Waiting send;
+  ring->Recv(recv.op, connect.socket);
+  ring->Send(send.op, connect.socket, "ping");
+  PollUntil(*ring, [&] { return send.count == 1 && recv.bytes == "pong"; });
+  EXPECT_EQ(send.result, 4);
+  EXPECT_TRUE(recv.op.in_flight()) << "goes on until it is ended";
+  ring->Cancel(recv.op);
+  PollUntil(*ring, [&] { return !recv.op.in_flight(); });
+  EXPECT_EQ(recv.result, -ECANCELED);
+  ring->Close(connect.socket);
+  ring->Poll(ring->now());
+  peer.join();
+  close(listener);
+
+  Waiting refused;  // nobody listens there any more
+  ring->Connect(refused.op, address);
+  PollUntil(*ring, [&] { return refused.count == 1; });
+  EXPECT_EQ(refused.result, -ECONNREFUSED);
+  ring->Poll(ring->now());
+  EXPECT_EQ(ring->stats().sockets, 0u);
+}
+
+TEST_P(RingTest, WritesDurablyByEitherMethodAndReadsBack) {
+  auto ring = MakeRing();
+  char path[] = "/tmp/sluice-ring-test-XXXXXX";
+  const int fd = mkstemp(path);
+  unlink(path);
+  const std::string block(8192, 'x');
+  uint64_t offset = 0;
+  for (Io::Sync sync : {Io::Sync::kNone, Io::Sync::kDsync, Io::Sync::kFdatasync}) {
+    Waiting write;
+    ring->WriteFile(write.op, fd, offset, block, sync);
+    PollUntil(*ring, [&] { return write.count == 1; });
+    EXPECT_EQ(write.result, 8192);
+    offset += block.size();
+  }
+  std::string back(block.size(), '\0');
+  Waiting read;
+  ring->ReadFile(read.op, fd, 8192, back);
+  PollUntil(*ring, [&] { return read.count == 1; });
+  EXPECT_EQ(back, block);
+  close(fd);
+  Waiting failed;  // the error of the write is told, not the cancelled sync behind it
+  ring->WriteFile(failed.op, fd, 0, block, Io::Sync::kFdatasync);
+  PollUntil(*ring, [&] { return failed.count == 1; });
+  EXPECT_EQ(failed.result, -EBADF);
+}
+
+TEST_P(RingTest, WakeEndsASleepFromAnotherThread) {
+  auto ring = MakeRing();
+  ring->Poll(ring->now());
+  std::thread waker([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ring->Wake();
+  });
+  const auto start = std::chrono::steady_clock::now();
+  ring->Poll(ring->now() + seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  waker.join();
+  ring->Wake();
+  ring->Wake();
+  ring->Poll(ring->now() + seconds(20));
+}
+
+INSTANTIATE_TEST_SUITE_P(Features, RingTest, testing::Bool(),
+                         [](const auto& test) { return test.param ? "Masked" : "All"; });
+
+TEST(RingFeaturesTest, UnknownNamesAreRefusedByName) {
+  const std::vector<std::string> disable = {"warp"};
+  const auto features = ProbeRingFeatures(disable);
+  ASSERT_FALSE(features.ok());
+  EXPECT_NE(features.status().message().find("\"warp\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::io
