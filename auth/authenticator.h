@@ -12,11 +12,11 @@
 // reply. A connection that goes away meanwhile just destroys its attempt; the late verdict finds nobody.
 // No clock, no I/O of its own: the monotonic time comes in.
 //
-// **Failures take time.** The server must not send the reply to kFailure at once: it leaves by a timer at
-// kFailureDelay after the AUTH command was read, plus a random part below kFailureJitter, whatever the
-// cause; nothing but the session's timer is held meanwhile. Equal steps alone cannot hide how long a
-// cause took (an iteration count of its own, a queue); a fixed time to answer does. kMalformed and
-// kTemporary say nothing about a user and may leave at once.
+// **Failures take time.** The server must not send 535 at once: it leaves by a timer at a fixed time after
+// the AUTH command was read (`auth.failure_delay`) plus a random part (`auth.failure_jitter`), whatever
+// the cause; nothing but the session's timer is held meanwhile. Equal steps alone cannot hide how long a
+// cause took (an iteration count of its own, a queue); a fixed time to answer does, as long as it exceeds
+// the verifiers' whole queue. kMalformed and kTemporary say nothing about a user and may leave at once.
 #ifndef SLUICE_AUTH_AUTHENTICATOR_H_
 #define SLUICE_AUTH_AUTHENTICATOR_H_
 
@@ -32,9 +32,6 @@
 #include "core/base/time.h"
 
 namespace sluice::auth {
-
-inline constexpr Duration kFailureDelay = std::chrono::milliseconds(1000);
-inline constexpr Duration kFailureJitter = std::chrono::milliseconds(250);
 
 // Who a session is, from 235 until it ends.
 struct Identity {
@@ -74,10 +71,8 @@ class Attempt {
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token);
 
   Result Run(Next next, MonoTime now);
-  Next LookUp();
-  // kVerify answered here (remembered, no room) or, with nothing returned, by the verifier later.
-  std::optional<Next> Verify(MonoTime now);
-  Result Succeed();
+  std::optional<Next> LookUp();               // nothing: the store cannot say
+  std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
   Result Fail(Failure failure);
 
   Authenticator& authenticator_;
@@ -87,7 +82,6 @@ class Attempt {
   std::optional<RememberedLogins::Ticket> ticket_;
   Identity identity_;
   Failure failure_ = Failure::kNone;
-  bool store_failed_ = false;
 };
 
 class Authenticator {

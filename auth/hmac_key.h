@@ -24,7 +24,7 @@ using Sha256State = std::array<uint32_t, 8>;  // the chaining value between bloc
 
 inline ByteView View(const Sha256Digest& digest) { return ByteView(digest.data(), digest.size()); }
 
-Sha256Digest Sha256(ByteView message);
+Sha256Digest HashSha256(ByteView message);
 
 class HmacSha256Key {
  public:

@@ -53,8 +53,7 @@ class VerifierThreads final : public PasswordVerifier {
  public:
   struct Options {
     unsigned threads = 1;
-    uint32_t queue_max = 256;  // rounded up to a power of two; at 1 ms a job, a queue's wait is under
-                               // kFailureDelay (auth/authenticator.h) with one thread already
+    uint32_t queue_max = 1024;  // rounded up to a power of two, at least 2
     int nice = 10;
   };
   // Called on a verifier's thread, and by Stop() on its caller's. It must not block: it posts the verdict
@@ -89,7 +88,7 @@ class VerifierThreads final : public PasswordVerifier {
   alignas(64) std::atomic<uint64_t> tail_{0};  // next cell to fill
   alignas(64) std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> submitting_{0};
-  sem_t work_;  // counts jobs in the ring, and one more a thread to stop
+  sem_t work_;  // posted for each job, and once a thread to stop
   std::vector<std::thread> threads_;
 };
 

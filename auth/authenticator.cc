@@ -1,0 +1,97 @@
+#include "auth/authenticator.h"
+
+#include "core/base/check.h"
+
+namespace sluice::auth {
+
+Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remembered,
+                             PasswordVerifier& verifier, uint32_t shard)
+    : store_(store), remembered_(remembered), verifier_(verifier), shard_(shard) {}
+
+std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection) {
+  const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token));
+}
+
+Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token)
+    : authenticator_(authenticator),
+      mechanism_(mechanism),
+      token_(token),
+      exchange_(MakeExchange(mechanism)) {}
+
+Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
+  return Run(exchange_->Start(initial), now);
+}
+
+Attempt::Result Attempt::Continue(ByteView response, MonoTime now) {
+  return Run(exchange_->Step(response), now);
+}
+
+Attempt::Result Attempt::OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) {
+  if (token != token_) return Result::kWait;
+  if (verdict == Verdict::kMatch) authenticator_.remembered_.Remember(*ticket_, identity_.version, now);
+  return Run(exchange_->OnVerified(verdict), now);
+}
+
+// Fulfils wishes until the client or the verifier must be heard.
+Attempt::Result Attempt::Run(Next next, MonoTime now) {
+  for (;;) {
+    switch (next) {
+      case Next::kChallenge:
+        return Result::kChallenge;
+      case Next::kLookup: {
+        const std::optional<Next> found = LookUp();
+        if (!found.has_value()) return Fail(Failure::kTemporary);
+        next = *found;
+        break;
+      }
+      case Next::kVerify: {
+        const std::optional<Verdict> known = Verify(now);
+        if (!known.has_value()) return Result::kWait;
+        next = exchange_->OnVerified(*known);
+        break;
+      }
+      case Next::kSuccess:
+        identity_.login = exchange_->login();
+        return Result::kSuccess;
+      case Next::kFailure:
+        return Fail(exchange_->failure());
+    }
+  }
+}
+
+std::optional<Next> Attempt::LookUp() {
+  CredentialRecord record;
+  switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
+    case LookupStatus::kFound:
+      identity_.version = record.version;
+      identity_.sender = SenderPolicy(exchange_->login(), record);
+      identity_.tenant = std::move(record.tenant);
+      return exchange_->OnRecord(&record);
+    case LookupStatus::kNotFound:
+      return exchange_->OnRecord(nullptr);
+    case LookupStatus::kError:
+      return std::nullopt;
+  }
+  CHECK(false);
+  return std::nullopt;
+}
+
+std::optional<Verdict> Attempt::Verify(MonoTime now) {
+  // For a user without keys the ticket is made all the same (equal steps), but can never count.
+  ticket_ = authenticator_.remembered_.MakeTicket(exchange_->login(), exchange_->password());
+  const bool known = authenticator_.remembered_.Knows(*ticket_, identity_.version, now);
+  if (known && exchange_->keys().has_value()) return Verdict::kMatch;
+
+  VerifyJob job{.token = token_, .keys = exchange_->keys(), .password = exchange_->TakePassword()};
+  if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
+  return std::nullopt;
+}
+
+Attempt::Result Attempt::Fail(Failure failure) {
+  failure_ = failure;
+  identity_ = Identity();
+  return Result::kFailure;
+}
+
+}  // namespace sluice::auth

@@ -1,0 +1,361 @@
+#include "auth/lmdb_store.h"
+
+#include <lmdb.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "auth/prepare.h"
+#include "core/base/check.h"
+#include "core/base/endian.h"
+
+namespace sluice::auth {
+namespace {
+
+// The file's main (and only) database maps a login to its record. One more key holds what belongs to the
+// whole file; no login has a NUL. It stands first in the order of keys.
+//   meta = format(4) last_version(8)
+constexpr ByteView kMetaKey("\0meta", 5);
+constexpr uint32_t kMetaFormat = 1;
+constexpr size_t kMetaBytes = 12;
+constexpr MDB_dbi kMainDb = 1;  // what mdb_dbi_open(nullptr) gives; nothing is kept open by it
+
+static_assert(kLoginBytesMax <= 511, "LMDB's longest key");
+
+MDB_val ToVal(ByteView bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+ByteView ToView(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
+
+// Debian's abseil has a string_view of its own, so StrCat does not take ours.
+template <typename... Parts>
+std::string Join(const Parts&... parts) {
+  std::string text;
+  (text.append(ByteView(parts)), ...);
+  return text;
+}
+
+absl::Status ErrnoStatus(ByteView what, const std::string& path, int error) {
+  return absl::ErrnoToStatus(error, Join(what, " ", path));
+}
+
+absl::Status ToStatus(int rc, ByteView what) {
+  if (rc == MDB_SUCCESS) return absl::OkStatus();
+  const std::string message = Join("credential store: ", what, ": ", mdb_strerror(rc));
+  switch (rc) {
+    case MDB_NOTFOUND:
+      return absl::NotFoundError(message);
+    case MDB_KEYEXIST:
+      return absl::AlreadyExistsError(message);
+    case MDB_MAP_FULL:
+    case MDB_READERS_FULL:
+    case ENOSPC:
+      return absl::ResourceExhaustedError(message);
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+      return absl::DataLossError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+// Lets root open and make files as somebody else, in this thread and as far as files go (setfsuid(2)).
+// So what root makes belongs to the server's account, and a link that this account put in root's way
+// leads nowhere it could not go itself.
+class ActAsOwner {
+ public:
+  explicit ActAsOwner(const struct stat& folder) : active_(geteuid() == 0 && folder.st_uid != 0) {
+    if (!active_) return;
+    setfsgid(folder.st_gid);  // first, while it is still allowed to
+    setfsuid(folder.st_uid);
+  }
+  ~ActAsOwner() {
+    if (!active_) return;
+    setfsuid(geteuid());
+    setfsgid(getegid());
+  }
+  ActAsOwner(const ActAsOwner&) = delete;
+  ActAsOwner& operator=(const ActAsOwner&) = delete;
+
+ private:
+  const bool active_;
+};
+
+// A transaction that is undone unless Commit() is called and succeeds.
+class Txn {
+ public:
+  explicit Txn(MDB_env* env, unsigned flags = 0) : begin_rc_(mdb_txn_begin(env, nullptr, flags, &txn_)) {}
+  ~Txn() {
+    if (txn_ != nullptr) mdb_txn_abort(txn_);
+  }
+  Txn(const Txn&) = delete;
+  Txn& operator=(const Txn&) = delete;
+
+  absl::Status status() const { return ToStatus(begin_rc_, "begin"); }
+  MDB_txn* get() { return txn_; }
+  absl::Status Commit() { return ToStatus(mdb_txn_commit(std::exchange(txn_, nullptr)), "commit"); }
+
+ private:
+  MDB_txn* txn_ = nullptr;
+  const int begin_rc_;
+};
+
+class Cursor {
+ public:
+  explicit Cursor(MDB_txn* txn) : open_rc_(mdb_cursor_open(txn, kMainDb, &cursor_)) {}
+  ~Cursor() {
+    if (cursor_ != nullptr) mdb_cursor_close(cursor_);
+  }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
+  // The next user; false at the end or on an error, which status() then tells.
+  bool Next(ByteView& login, ByteView& record) {
+    MDB_val key;
+    MDB_val value;
+    do {
+      rc_ = open_rc_ != MDB_SUCCESS ? open_rc_ : mdb_cursor_get(cursor_, &key, &value, MDB_NEXT);
+      if (rc_ != MDB_SUCCESS) return false;
+    } while (ToView(key) == kMetaKey);
+    login = ToView(key);
+    record = ToView(value);
+    return true;
+  }
+  absl::Status status() const {
+    return rc_ == MDB_NOTFOUND ? absl::OkStatus() : ToStatus(rc_, "read");
+  }
+
+ private:
+  MDB_cursor* cursor_ = nullptr;
+  const int open_rc_;
+  int rc_ = MDB_SUCCESS;
+};
+
+absl::Status NoSuchUser(ByteView login) { return absl::NotFoundError(Join("no user ", login)); }
+
+absl::Status Damaged(ByteView login) {
+  return absl::DataLossError(Join(
+      "the record of ", login, " cannot be read: it is damaged, or was written by a newer version"));
+}
+
+absl::Status CheckLogin(ByteView login) {
+  if (!login.empty() && login.size() <= kLoginBytesMax && login.find('\0') == ByteView::npos) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("not a prepared login");
+}
+
+// Reads the counter of versions; 0 in a file that has none yet.
+absl::StatusOr<uint64_t> LastVersion(MDB_txn* txn) {
+  MDB_val key = ToVal(kMetaKey);
+  MDB_val value;
+  const int rc = mdb_get(txn, kMainDb, &key, &value);
+  if (rc == MDB_NOTFOUND) return uint64_t{0};
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  const ByteView meta = ToView(value);
+  if (meta.size() != kMetaBytes || LoadLe<uint32_t>(meta.data()) != kMetaFormat) {
+    return absl::DataLossError("the credential store is of a format that this version does not know");
+  }
+  return LoadLe<uint64_t>(meta.data() + 4);
+}
+
+absl::Status PutLastVersion(MDB_txn* txn, uint64_t version) {
+  char meta[kMetaBytes];
+  StoreLe<uint32_t>(meta, kMetaFormat);
+  StoreLe<uint64_t>(meta + 4, version);
+  MDB_val key = ToVal(kMetaKey);
+  MDB_val value = ToVal(ByteView(meta, sizeof meta));
+  return ToStatus(mdb_put(txn, kMainDb, &key, &value, 0), "write");
+}
+
+// Writes a record with the next version.
+absl::Status PutRecord(MDB_txn* txn, ByteView login, CredentialRecord& record, unsigned flags) {
+  const absl::StatusOr<uint64_t> last = LastVersion(txn);
+  if (!last.ok()) return last.status();
+  record.version = *last + 1;
+  std::string bytes;
+  if (!EncodeRecord(record, bytes)) {
+    return absl::InvalidArgumentError(Join("the record of ", login, " would be over ",
+                                                   std::to_string(kRecordBytesMax), " octets: fewer addresses"));
+  }
+  MDB_val key = ToVal(login);
+  MDB_val value = ToVal(bytes);
+  const int rc = mdb_put(txn, kMainDb, &key, &value, flags);
+  if (rc == MDB_KEYEXIST) return absl::AlreadyExistsError(Join("user ", login, " exists"));
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "write");
+  return PutLastVersion(txn, record.version);
+}
+
+absl::Status GetRecord(MDB_txn* txn, ByteView login, CredentialRecord& record) {
+  MDB_val key = ToVal(login);
+  MDB_val value;
+  const int rc = mdb_get(txn, kMainDb, &key, &value);
+  if (rc == MDB_NOTFOUND) return NoSuchUser(login);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  return DecodeRecord(ToView(value), record) ? absl::OkStatus() : Damaged(login);
+}
+
+}  // namespace
+
+std::string LmdbStore::PathIn(const std::string& state_dir) {
+  return Join(state_dir, "/credentials.mdb");
+}
+
+absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& path, uint64_t map_bytes) {
+  const std::string folder = path.substr(0, path.find_last_of('/') + 1) + ".";
+  struct stat folder_stat;
+  if (stat(folder.c_str(), &folder_stat) != 0) return ErrnoStatus("open", folder, errno);
+  const ActAsOwner owner(folder_stat);
+
+  MDB_env* env = nullptr;
+  int rc = mdb_env_create(&env);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "create");
+  std::unique_ptr<LmdbStore> store(new LmdbStore(path, env));
+
+  struct stat file_stat;
+  const bool exists = stat(path.c_str(), &file_stat) == 0 && file_stat.st_size > 0;
+  // Without a size LMDB takes the one that the file was made with: all processes must agree.
+  if (rc == MDB_SUCCESS && !exists) rc = mdb_env_set_mapsize(env, map_bytes);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(env, kStoreReadersMax);
+  // NOTLS: a reader belongs to its shard's object, not to the thread that made it. NORDAHEAD: look-ups
+  // are spread over the whole file. NOSUBDIR: `path` is the file.
+  constexpr unsigned kFlags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
+  if (rc == MDB_SUCCESS) rc = mdb_env_open(env, path.c_str(), kFlags, 0600);
+  if (rc == MDB_SUCCESS) rc = mdb_reader_check(env, nullptr);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, Join("open ", path));
+
+  Txn txn(env, MDB_RDONLY);
+  if (!txn.status().ok()) return txn.status();
+  const absl::StatusOr<uint64_t> version = LastVersion(txn.get());
+  if (!version.ok()) return version.status();
+  return store;
+}
+
+LmdbStore::~LmdbStore() { mdb_env_close(env_); }
+
+absl::StatusOr<std::unique_ptr<LmdbStore::Reader>> LmdbStore::NewReader() {
+  MDB_txn* txn = nullptr;
+  const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "begin");
+  mdb_txn_reset(txn);
+  return std::unique_ptr<Reader>(new Reader(txn));
+}
+
+absl::Status LmdbStore::Maintain() {
+  const int rc = mdb_reader_check(env_, nullptr);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "check readers");
+  mdb_filehandle_t fd = -1;
+  struct stat ours;
+  struct stat there;
+  if (mdb_env_get_fd(env_, &fd) != MDB_SUCCESS || fstat(fd, &ours) != 0) {
+    return absl::InternalError("credential store: its file cannot be examined");
+  }
+  if (stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      Join(path_, " was replaced or removed: restart to use what is there now"));
+}
+
+absl::StatusOr<uint64_t> LmdbStore::Prefault(uint64_t bytes_max) {
+  Txn txn(env_, MDB_RDONLY);
+  if (!txn.status().ok()) return txn.status();
+  Cursor cursor(txn.get());
+  uint64_t bytes = 0;
+  ByteView login;
+  ByteView record;
+  // The cursor itself reads each leaf page; a record of more than a page stands on pages of its own.
+  while (bytes < bytes_max && cursor.Next(login, record)) {
+    for (size_t i = 0; i < record.size(); i += 4096) {
+      [[maybe_unused]] const volatile char touched = record[i];
+    }
+    bytes += login.size() + record.size();
+  }
+  if (!cursor.status().ok()) return cursor.status();
+  return bytes;
+}
+
+absl::Status LmdbStore::Add(ByteView login, CredentialRecord record) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  Txn txn(env_);
+  if (!txn.status().ok()) return txn.status();
+  absl::Status written = PutRecord(txn.get(), login, record, MDB_NOOVERWRITE);
+  return written.ok() ? txn.Commit() : written;
+}
+
+absl::Status LmdbStore::Update(ByteView login, const std::function<void(CredentialRecord&)>& change) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  Txn txn(env_);
+  if (!txn.status().ok()) return txn.status();
+  CredentialRecord record;
+  if (absl::Status found = GetRecord(txn.get(), login, record); !found.ok()) return found;
+  change(record);
+  absl::Status written = PutRecord(txn.get(), login, record, 0);
+  return written.ok() ? txn.Commit() : written;
+}
+
+absl::Status LmdbStore::Remove(ByteView login) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  Txn txn(env_);
+  if (!txn.status().ok()) return txn.status();
+  MDB_val key = ToVal(login);
+  const int rc = mdb_del(txn.get(), kMainDb, &key, nullptr);
+  if (rc == MDB_NOTFOUND) return NoSuchUser(login);
+  return rc == MDB_SUCCESS ? txn.Commit() : ToStatus(rc, "remove");
+}
+
+absl::StatusOr<CredentialRecord> LmdbStore::Get(ByteView login) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  Txn txn(env_, MDB_RDONLY);
+  if (!txn.status().ok()) return txn.status();
+  CredentialRecord record;
+  if (absl::Status found = GetRecord(txn.get(), login, record); !found.ok()) return found;
+  return record;
+}
+
+absl::Status LmdbStore::ForEach(const std::function<bool(ByteView, const CredentialRecord&)>& visit) {
+  Txn txn(env_, MDB_RDONLY);
+  if (!txn.status().ok()) return txn.status();
+  Cursor cursor(txn.get());
+  ByteView login;
+  ByteView bytes;
+  CredentialRecord record;
+  while (cursor.Next(login, bytes)) {
+    if (!DecodeRecord(bytes, record)) return Damaged(login);
+    if (!visit(login, record)) return absl::OkStatus();
+  }
+  return cursor.status();
+}
+
+absl::StatusOr<uint64_t> LmdbStore::Count() {
+  Txn txn(env_, MDB_RDONLY);
+  if (!txn.status().ok()) return txn.status();
+  MDB_stat stat;
+  if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  const bool empty_file = stat.ms_entries == 0;  // the meta key comes with the first user
+  return empty_file ? 0 : stat.ms_entries - 1;
+}
+
+LmdbStore::Reader::~Reader() { mdb_txn_abort(txn_); }
+
+LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record) {
+  if (login.empty() || login.size() > kLoginBytesMax || login[0] == '\0') return LookupStatus::kNotFound;
+  if (mdb_txn_renew(txn_) != MDB_SUCCESS) return LookupStatus::kError;
+  MDB_val key = ToVal(login);
+  MDB_val value;
+  const int rc = mdb_get(txn_, kMainDb, &key, &value);
+  LookupStatus status = rc == MDB_NOTFOUND ? LookupStatus::kNotFound : LookupStatus::kError;
+  if (rc == MDB_SUCCESS && DecodeRecord(ToView(value), record)) status = LookupStatus::kFound;
+  mdb_txn_reset(txn_);  // `value` is gone from here on
+  return status;
+}
+
+}  // namespace sluice::auth

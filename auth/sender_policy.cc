@@ -1,0 +1,141 @@
+#include "auth/sender_policy.h"
+
+#include <arpa/inet.h>
+
+#include "core/base/check.h"
+#include "core/base/endian.h"
+
+namespace sluice::auth {
+namespace {
+
+// A canonical address or domain in the making, on the stack: MAIL FROM is checked without the heap.
+class Canonical {
+ public:
+  bool AddAddress(ByteView address) {
+    const bool quoted = !address.empty() && address[0] == '"';
+    const size_t local = quoted ? AddQuoted(address) : AddAtoms(address);
+    if (local == 0 || size_ == 0) return false;
+    if (local >= address.size() || address[local] != '@' || !Add('@')) return false;
+    return AddDomain(address.substr(local + 1));
+  }
+
+  bool AddDomain(ByteView domain) {
+    if (domain.empty()) return false;
+    if (domain[0] == '[') return AddLiteral(domain);
+    for (const char c : domain) {
+      if (IsSpecial(c) || !Add(AsciiLower(c))) return false;
+    }
+    return true;
+  }
+
+  ByteView view() const { return ByteView(bytes_, size_); }
+
+ private:
+  // RFC 5321 section 4.1.2: what neither an atom nor a domain may have.
+  static bool IsSpecial(char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet <= 0x20 || octet == 0x7f || ByteView("()<>[]:;@\\,\"").find(c) != ByteView::npos;
+  }
+
+  // Both return the octets of `address` that the local part took, or 0.
+  size_t AddAtoms(ByteView address) {
+    size_t i = 0;
+    for (; i < address.size() && address[i] != '@'; i++) {
+      if (IsSpecial(address[i]) || !Add(AsciiLower(address[i]))) return 0;
+    }
+    return i;
+  }
+
+  size_t AddQuoted(ByteView address) {
+    for (size_t i = 1; i < address.size(); i++) {
+      if (address[i] == '"') return i + 1;
+      if (address[i] == '\\' && ++i == address.size()) return 0;
+      const auto octet = static_cast<unsigned char>(address[i]);
+      if (octet < 0x20 || octet == 0x7f || !Add(AsciiLower(address[i]))) return 0;
+    }
+    return 0;
+  }
+
+  bool AddLiteral(ByteView literal) {
+    if (literal.back() != ']') return false;
+    ByteView inside = literal.substr(1, literal.size() - 2);
+    constexpr ByteView kTag = "IPv6:";
+    const bool v6 = StartsWithIgnoreCase(inside, kTag);
+    if (v6) inside.remove_prefix(kTag.size());
+    char text[INET6_ADDRSTRLEN];  // inet_pton wants a NUL
+    if (inside.size() >= sizeof text || inside.find('\0') != ByteView::npos) return false;
+    inside.copy(text, inside.size());
+    text[inside.size()] = '\0';
+    const int family = v6 ? AF_INET6 : AF_INET;
+    unsigned char binary[sizeof(in6_addr)];
+    if (inet_pton(family, text, binary) != 1) return false;
+    CHECK(inet_ntop(family, binary, text, sizeof text) != nullptr);
+    return Add(v6 ? "[ipv6:" : "[") && Add(ByteView(text)) && Add(']');
+  }
+
+  bool Add(char c) {
+    if (size_ == sizeof bytes_) return false;
+    bytes_[size_++] = c;
+    return true;
+  }
+  bool Add(ByteView text) {
+    for (const char c : text) {
+      if (!Add(c)) return false;
+    }
+    return true;
+  }
+
+  char bytes_[kAddressBytesMax];
+  size_t size_ = 0;
+};
+
+constexpr size_t kLengthBytes = 2;
+
+}  // namespace
+
+std::optional<std::string> CanonicalAddress(ByteView address) {
+  Canonical canonical;
+  if (!canonical.AddAddress(address)) return std::nullopt;
+  return std::string(canonical.view());
+}
+
+std::optional<std::string> CanonicalDomain(ByteView domain) {
+  Canonical canonical;
+  if (!canonical.AddDomain(domain)) return std::nullopt;
+  return std::string(canonical.view());
+}
+
+SenderPolicy::SenderPolicy(ByteView login, const CredentialRecord& record)
+    : null_sender_(!record.null_sender_forbidden) {
+  for (const std::string& address : record.addresses) Grant(address);
+  for (const std::string& domain : record.domains) Grant('@' + domain);
+  if (record.addresses.empty() && record.domains.empty()) {
+    Canonical own;
+    if (own.AddAddress(login)) Grant(own.view());
+  }
+}
+
+void SenderPolicy::Grant(ByteView entry) {
+  char length[kLengthBytes];
+  StoreLe<uint16_t>(length, static_cast<uint16_t>(entry.size()));  // a record's field is no longer
+  grants_.append(length, sizeof length);
+  grants_.append(entry);
+}
+
+bool SenderPolicy::Allows(ByteView sender) const {
+  if (sender.empty()) return null_sender_;
+  Canonical canonical;
+  if (!canonical.AddAddress(sender)) return false;
+  const ByteView address = canonical.view();
+  // The last one: a quoted local part may have an '@' too, a domain may not. The local part is never
+  // empty, so no address looks like a domain's entry.
+  const ByteView at_domain = address.substr(address.rfind('@'));
+  for (ByteView rest = grants_; !rest.empty();) {
+    const ByteView entry = rest.substr(kLengthBytes, LoadLe<uint16_t>(rest.data()));
+    if (entry == address || entry == at_domain) return true;
+    rest.remove_prefix(kLengthBytes + entry.size());
+  }
+  return false;
+}
+
+}  // namespace sluice::auth
