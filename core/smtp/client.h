@@ -1,0 +1,167 @@
+// Client: the sending side of one SMTP connection as a pure machine, for the relay and the load generator.
+// Octets of the server go in; commands and a wish (ClientEffect) come out. No socket, no clock; time-outs
+// (RFC 5321 4.5.3.2) and what a lost connection means are the outside's. One thread.
+//
+// How the outside uses it:
+//
+//   for each piece of input:
+//     do effect = client.OnInput(input, out) and what it says, until it is kNone; then send `out`.
+//   whenever client.can_start(): client.Start(message, out), or client.Quit(out).
+//
+// Where the server offers PIPELINING, MAIL, all RCPT and DATA go out at once, and the next message's group
+// may follow right behind the end of a body: two messages are then under way, answered in order.
+#ifndef SLUICE_CORE_SMTP_CLIENT_H_
+#define SLUICE_CORE_SMTP_CLIENT_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/base/buffer.h"
+#include "core/base/bytes.h"
+#include "core/smtp/peer_reply.h"
+
+namespace sluice::smtp {
+
+struct ClientOptions {
+  enum class Tls : uint8_t { kNever, kIfOffered, kRequired };
+  enum class Auth : uint8_t { kNone, kPlain, kLogin };
+
+  std::string ehlo_name;
+  Tls tls = Tls::kIfOffered;  // STARTTLS; of no meaning when the connection began with a handshake
+  Auth auth = Auth::kNone;    // the caller decides whether a password may go out in the clear
+  std::string user;
+  std::string password;
+  bool pipelining = true;  // where offered
+};
+
+// What a server's EHLO reply offers.
+struct ServerFeatures {
+  bool pipelining = false;
+  bool size = false;
+  bool eight_bit_mime = false;
+  bool starttls = false;
+  bool enhanced_status_codes = false;
+  bool chunking = false;
+  bool auth_plain = false;
+  bool auth_login = false;
+  uint64_t size_max = 0;  // 0: no fixed limit
+};
+
+// A message on its way out. It and what it borrows live until its kMessageResult, or until the outside
+// gives up the connection.
+struct OutgoingMessage {
+  ByteView sender;  // empty: the null sender
+  std::span<const ByteView> recipients;  // at least one
+  uint64_t bytes = 0;                    // for SIZE=; 0: not said
+  bool eight_bit = false;                // BODY=8BITMIME where offered
+};
+
+enum class ClientEffect : uint8_t {
+  kNone,             // wants input
+  kStartTls,         // 220 was read: shake hands, drop plain text received before, TlsStarted(out)
+  kReady,            // greeted, in TLS and authenticated as asked: can_start(). Once a connection
+  kRecipientFailed,  // message(), recipient(), reply(): this one was refused, for now (4xx) or for good
+  kSendBody,         // message(): append its content through a DotStuffer, Finish() it, then BodySent()
+  kMessageResult,    // message(), reply(): the answer for all recipients that were not refused before
+  kFailed,           // the connection is of no use: failure(), and reply() when the server said why
+  kClosed,           // QUIT was answered
+};
+
+enum class ClientFailure : uint8_t {
+  kNone,
+  kGreeting,     // refused by greeting or EHLO
+  kTls,          // required but not offered or refused
+  kAuth,         // no mechanism in common, or refused
+  kProtocol,     // what came is no SMTP reply, or came unasked
+  kClosing,      // 421, or a message was answered before it was sent
+};
+
+class Client {
+ public:
+  // `options` outlives the client. `tls`: the connection began with a handshake.
+  Client(const ClientOptions& options, bool tls);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Consumes replies and stops at an effect; kNone means that all input is consumed.
+  [[nodiscard]] ClientEffect OnInput(ByteView& input, Buffer& out);
+
+  void TlsStarted(Buffer& out);  // sends EHLO anew; what was learnt in the clear is forgotten
+
+  // True when a message may be started now: nothing is under way, or (pipelining) one is and its body is
+  // all sent.
+  bool can_start() const;
+  void Start(const OutgoingMessage* message, Buffer& out);  // REQUIRES: can_start(), recipients not empty
+  void BodySent();  // DotStuffer::Finish has been called. REQUIRES: kSendBody was returned
+  void Quit(Buffer& out);  // REQUIRES: nothing under way
+
+  // Started and not yet answered by kMessageResult: 0, 1 or 2.
+  int under_way() const { return (active_.message != nullptr) + (next_.message != nullptr); }
+
+  // About the effect just returned.
+  const OutgoingMessage* message() const { return subject_; }
+  uint32_t recipient() const { return subject_recipient_; }  // index into message()->recipients
+  const PeerReply& reply() const { return reply_; }          // valid until the next OnInput
+  ClientFailure failure() const { return failure_; }
+
+  const ServerFeatures& features() const { return features_; }
+  bool tls() const { return tls_; }
+
+ private:
+  enum class State : uint8_t {
+    kGreeting,
+    kEhlo,
+    kHelo,
+    kStartTls,    // STARTTLS was sent
+    kHandshake,   // TlsStarted is awaited
+    kAuth,        // AUTH was sent
+    kAuthUser,    // AUTH LOGIN: the user name was sent
+    kAuthPassword,
+    kReady,
+    kQuit,
+    kEnded,       // kFailed or kClosed was returned
+  };
+  // What a message's next reply answers.
+  enum class Stage : uint8_t { kMail, kRcpt, kData, kBody, kResult };
+  struct Slot {
+    const OutgoingMessage* message = nullptr;
+    uint32_t answered = 0;  // recipients
+    uint32_t accepted = 0;
+    Stage stage = Stage::kMail;
+    bool grouped = false;      // MAIL, RCPT and DATA were sent at once
+    bool mail_refused = false;
+  };
+
+  ClientEffect OnReply(Buffer& out);
+  ClientEffect OnEhlo(Buffer& out);
+  ClientEffect OnAuth(Buffer& out);
+  ClientEffect OnTransactionReply(Buffer& out);
+  void ReadFeature(ByteView line);
+  ClientEffect AfterHello(Buffer& out);
+  ClientEffect StartAuth(Buffer& out);
+  void SendEhlo(Buffer& out);
+  void SendMail(const OutgoingMessage& message, Buffer& out);
+  static void SendRcpt(ByteView recipient, Buffer& out);
+  ClientEffect Finish(Buffer& out, bool reset);
+  ClientEffect Fail(ClientFailure failure);
+  bool pipelining() const { return options_->pipelining && features_.pipelining; }
+
+  const ClientOptions* options_;
+  PeerReply reply_;
+  ServerFeatures features_;
+  Slot active_;
+  Slot next_;
+  const OutgoingMessage* subject_ = nullptr;
+  uint32_t subject_recipient_ = 0;
+  uint32_t resets_owed_ = 0;  // replies to RSET that come before anything else
+  State state_ = State::kGreeting;
+  ClientFailure failure_ = ClientFailure::kNone;
+  bool tls_;
+  bool ehlo_first_line_ = true;
+  bool broken_ = false;  // after the result just returned the connection is of no use
+};
+
+}  // namespace sluice::smtp
+
+#endif  // SLUICE_CORE_SMTP_CLIENT_H_

@@ -1,0 +1,56 @@
+// HeaderFilter: walks the header section of a message that is still arriving, and does what a submission
+// server owes it (RFC 6409 section 8): notes which fields are there, counts Received, and removes Bcc and
+// Return-Path with their continuation lines. Every other octet stays as it is.
+//
+// It works on the buffer that the body reader fills: the buffer must keep the whole header section until
+// done(). A line is judged when it is complete, so the answer does not depend on where input was cut.
+// Field syntax is that of RFC 5322 with the obsolete white space before the colon. The section ends at an
+// empty line, or before the first line that is no field: then the body begins there.
+#ifndef SLUICE_CORE_SMTP_HEADER_FILTER_H_
+#define SLUICE_CORE_SMTP_HEADER_FILTER_H_
+
+#include <cstdint>
+
+#include "core/base/buffer.h"
+
+namespace sluice::smtp {
+
+class HeaderFilter {
+ public:
+  // Judges the lines that became complete. `body` holds everything read so far, and only grew (by
+  // BodyReader::Read) since the last call. With `end`, nothing will follow: an open last line counts.
+  void Scan(Buffer& body, bool end);
+
+  // True once the end of the header section was seen.
+  bool done() const { return done_; }
+  // Octets of the kept header section so far, without the empty line that ends it.
+  uint32_t header_bytes() const { return line_start_; }
+  // True when the section ended before a line that is no field: whoever puts fields in front of this
+  // message must end the section with an empty line of its own, unless one follows already.
+  bool needs_separator() const { return needs_separator_; }
+
+  bool has_date() const { return has_date_; }
+  bool has_message_id() const { return has_message_id_; }
+  bool has_from() const { return has_from_; }
+  uint32_t received_count() const { return received_count_; }
+
+ private:
+  enum class Verdict : uint8_t { kKeep, kRemove, kEnd };
+  Verdict Judge(ByteView line);
+  Verdict JudgeField(ByteView name);
+
+  uint32_t line_start_ = 0;  // the first line not yet judged starts here
+  uint32_t searched_ = 0;    // no LF between line_start_ and here
+  uint32_t received_count_ = 0;
+  bool in_field_ = false;  // the last line was (part of) a field, so a continuation may follow
+  bool removing_ = false;  // ... and that field is being removed
+  bool done_ = false;
+  bool needs_separator_ = false;
+  bool has_date_ = false;
+  bool has_message_id_ = false;
+  bool has_from_ = false;
+};
+
+}  // namespace sluice::smtp
+
+#endif  // SLUICE_CORE_SMTP_HEADER_FILTER_H_

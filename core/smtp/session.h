@@ -1,0 +1,161 @@
+// Session: the server's side of one SMTP connection (RFC 5321, 6409, 2920, 3207, 4954) as a pure machine.
+// Octets go in; replies and a wish (Effect) come out. It sees no socket, file or clock and allocates
+// nothing per command in the steady state. One shard's thread owns it.
+//
+// How the outside uses it:
+//
+//   session.Greet(replies);
+//   for each piece of input:                    // plain text: after TLS, if there is TLS
+//     Effect effect = session.OnInput(input, replies);
+//     kNone: all input is consumed; send the replies, wait for more.
+//     other: do what it says, answer by the call named there (now, or when the disk or a verifier has
+//            answered), then call OnInput again with the rest of the input, even when that is empty.
+//   While an answer is owed (waiting()), input stays with the outside: that is the back-pressure.
+//
+// What was asked is answered in order, so replies can be sent at any time between calls. A 421 that the
+// outside passes to Reject, and every 421 of our own, ends the session: the next OnInput returns kClose.
+// Time-outs are the outside's: it appends a reply::k... of its choice and closes.
+#ifndef SLUICE_CORE_SMTP_SESSION_H_
+#define SLUICE_CORE_SMTP_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "core/base/buffer.h"
+#include "core/base/bytes.h"
+#include "core/smtp/line_reader.h"
+#include "core/smtp/reply.h"
+#include "core/smtp/session_config.h"
+#include "core/smtp/transaction.h"
+
+namespace sluice::smtp {
+
+enum class Effect : uint8_t {
+  kNone,          // wants input
+  kStartTls,      // all input was dropped -> Accept(), send the replies, shake hands, TlsStarted(); or Reject().
+                  // No octet that came before the handshake ended may reach OnInput afterwards.
+  kAuthStart,     // AUTH: auth_mechanism(), has_auth_response(), auth_response() -> Auth...()
+  kAuthContinue,  // the answer to a challenge: auth_response() -> Auth...()
+  kMail,          // transaction().sender() and its parameters -> Accept() or Reject()
+  kRcpt,          // transaction().recipients.last() -> Accept() or Reject()
+  kData,          // about to answer 354 -> Accept() or Reject()
+  kBodyPart,      // transaction().body: take it away, leave it empty; or Reject()
+  kMessage,       // the message is complete; transaction().body is the last (mostly the only) part
+                  //   -> Committed() or Reject()
+  kAbort,         // the exchange or transaction that was under way is over; no answer is owed
+  kClose,         // send the replies and close; the session is at its end
+};
+
+// Why an exchange failed; the reply is that of RFC 4954 section 6.
+enum class AuthFailure : uint8_t {
+  kBadCredentials,  // 535 5.7.8, for an unknown user too
+  kMalformed,       // 501 5.5.2: not what the mechanism's grammar allows
+  kTemporary,       // 454 4.7.0
+  kTooWeak,         // 534 5.7.9
+  kTransition,      // 432 4.7.12
+  kTooMany,         // 421 4.7.0, and the session ends
+};
+
+class Session {
+ public:
+  // Both outlive the session. `tls`: the connection began with a handshake (port 465).
+  Session(const SessionConfig& config, TransactionPool& pool, bool tls);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  void Greet(Buffer& replies) const { replies.Append(config_->greeting()); }
+
+  // Consumes every command it can and stops at an effect. REQUIRES: !waiting().
+  [[nodiscard]] Effect OnInput(ByteView& input, Buffer& replies);
+
+  // True while the outside owes an answer. (kBodyPart is answered by calling OnInput or Reject.)
+  bool waiting() const { return waiting_ != Effect::kNone; }
+
+  // Answers; each REQUIRES that the effect named above is the one that waits.
+  void Accept(Buffer& replies);
+  // Also at kMessage (the commit failed) and at kBodyPart (the rest is drained, and the reply is said at its
+  // end: there REQUIRES a reply of static lifetime).
+  void Reject(Reply reply, Buffer& replies);
+  void Committed(ByteView queue_id, Buffer& replies);
+  void TlsStarted();
+  void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; goes out as 334 in base64
+  void AuthSucceeded(Buffer& replies);
+  void AuthFailed(AuthFailure failure, Buffer& replies);
+
+  // Views are valid until the next call that is not const.
+  ByteView helo() const { return ByteView(helo_.get(), helo_bytes_); }  // name as given, made printable
+  bool esmtp() const { return esmtp_; }                                 // EHLO, not HELO
+  bool tls() const { return tls_; }
+  bool authenticated() const { return authenticated_; }
+  ByteView auth_mechanism() const;  // as configured; lives as long as the config
+  bool has_auth_response() const { return has_auth_response_; }
+  ByteView auth_response() const { return sasl_.view(); }  // decoded
+  const SessionConfig& config() const { return *config_; }
+
+  bool in_transaction() const { return transaction_ != nullptr; }
+  Transaction& transaction() { return *transaction_; }  // REQUIRES: in_transaction()
+
+ private:
+  // Bits, since the command table names sets of them.
+  enum State : uint8_t {
+    kConnected = 1,   // no EHLO or HELO yet
+    kGreeted = 2,     // between transactions
+    kSender = 4,      // MAIL was accepted
+    kRecipients = 8,  // and at least one RCPT
+    kBody = 16,       // inside DATA
+    kSasl = 32,       // the next line answers a challenge
+    kClosed = 64,     // only kClose is left to say
+  };
+  struct Command;  // a row of the table in session.cc
+  static const Command kCommands[];
+  static const Command* FindCommand(ByteView line);
+
+  Effect OnLine(ByteView line, bool more_input, Buffer& replies);
+  Effect OnSaslLine(ByteView line, Buffer& replies);
+  Effect OnBody(ByteView& input, Buffer& replies);
+  Effect EndOfBody(Buffer& replies);
+
+  Effect Hello(ByteView argument, Buffer& replies, bool esmtp);
+  Effect Ehlo(ByteView argument, Buffer& replies);
+  Effect Helo(ByteView argument, Buffer& replies);
+  Effect StartTls(ByteView argument, Buffer& replies);
+  Effect Auth(ByteView argument, Buffer& replies);
+  Effect Mail(ByteView argument, Buffer& replies);
+  Effect Rcpt(ByteView argument, Buffer& replies);
+  Effect Data(ByteView argument, Buffer& replies);
+  Effect Rset(ByteView argument, Buffer& replies);
+  Effect Noop(ByteView argument, Buffer& replies);
+  Effect Vrfy(ByteView argument, Buffer& replies);
+  Effect Help(ByteView argument, Buffer& replies);
+  Effect Quit(ByteView argument, Buffer& replies);
+  Effect NotImplemented(ByteView argument, Buffer& replies);
+
+  bool TakeSaslResponse(ByteView base64, Buffer& replies);
+  Effect Refuse(Reply reply, Buffer& replies);
+  Effect Ask(Effect effect);
+  Effect EndTransaction();
+  void Say(Reply reply, Buffer& replies);
+
+  const SessionConfig* config_;
+  TransactionPool::Handle transaction_;
+  LineReader lines_;
+  Buffer sasl_;  // the decoded response, from kAuthStart or kAuthContinue to its answer; wiped
+  std::unique_ptr<char[]> helo_;
+  uint32_t errors_ = 0;
+  uint8_t helo_bytes_ = 0;
+  uint8_t mechanism_ = 0;  // index into the configured list
+  State state_ = kConnected;
+  Effect waiting_ = Effect::kNone;
+  bool tls_;
+  bool esmtp_ = false;
+  bool authenticated_ = false;
+  bool has_auth_response_ = false;
+  bool more_behind_data_ = false;
+};
+
+static_assert(sizeof(Session) <= 112, "an idle connection pays for this");
+
+}  // namespace sluice::smtp
+
+#endif  // SLUICE_CORE_SMTP_SESSION_H_
