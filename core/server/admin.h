@@ -5,13 +5,15 @@
 //     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
 //     GET /v1/health                {"ready":true} or why not               (JSON)
 //     and the three below
-//   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is told):
+//   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is
+//   told):
 //     GET /metrics                  Prometheus text 0.0.4
 //     GET /healthz                  200 while the process answers at all
 //     GET /readyz                   200 when mail is taken, else 503 and why
 //
-// It never touches a shard: it reads what an AdminSource gives, on its own threads, which may wait. A slow or
-// silent client holds one of kAdminThreads threads of its endpoint for kAdminTimeout at most.
+// It never touches a shard: it reads what an AdminSource gives, on its own threads, which may wait.
+// A slow or silent client holds one of kAdminThreads threads of its endpoint for kAdminTimeout at
+// most.
 #ifndef SLUICE_CORE_SERVER_ADMIN_H_
 #define SLUICE_CORE_SERVER_ADMIN_H_
 
@@ -49,8 +51,8 @@ struct QueueFilter {
 };
 inline constexpr uint32_t kQueueListMax = 10'000;
 
-// What the server tells about itself. Called on any of the admin threads, several at once; may block for as
-// long as kAdminTimeout, must not throw.
+// What the server tells about itself. Called on any of the admin threads, several at once; may
+// block for as long as kAdminTimeout, must not throw.
 class AdminSource {
  public:
   virtual ~AdminSource() = default;
@@ -69,10 +71,12 @@ struct AdminEndpoints {
 
 class Admin {
  public:
-  // Binds and starts the threads. `source` outlives the result. The status says which endpoint failed and why.
+  // Binds and starts the threads. `source` outlives the result. The status says which endpoint
+  // failed and why.
   static absl::StatusOr<std::unique_ptr<Admin>> Start(const AdminEndpoints& endpoints,
                                                       AdminSource* source);
-  virtual ~Admin() = default;  // stops the threads, within kAdminTimeout, and removes the socket file
+  virtual ~Admin() =
+      default;  // stops the threads, within kAdminTimeout, and removes the socket file
 
   virtual SockAddr tcp_address() const = 0;  // as bound (port 0 asks for any); !known() without one
 };
@@ -81,7 +85,8 @@ class Admin {
 std::string AdminSocketPath(const std::string& state_dir);
 
 // One GET over the UNIX socket, for the sluice program. Unavailable: no server answers there;
-// PermissionDenied: it refuses this user; otherwise the body of a 200, or Internal with the server's words.
+// PermissionDenied: it refuses this user; otherwise the body of a 200, or Internal with the
+// server's words.
 absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target);
 
 std::string PrometheusText(const Snapshot& snapshot, bool ready);

@@ -1,9 +1,9 @@
-// What a shard counts. One table names each number once; the struct, the admin interface's JSON and the
-// Prometheus text all come from it.
+// What a shard counts. One table names each number once; the struct, the admin interface's JSON and
+// the Prometheus text all come from it.
 //
-// A ShardCounters has one writer, its shard, and any number of readers: the values are relaxed atomics, each
-// exact by itself, not taken at one instant together. Adding is a load and a store, not a locked instruction,
-// since nobody else writes. To add a number: one line in the table.
+// A ShardCounters has one writer, its shard, and any number of readers: the values are relaxed
+// atomics, each exact by itself, not taken at one instant together. Adding is a load and a store,
+// not a locked instruction, since nobody else writes. To add a number: one line in the table.
 #ifndef SLUICE_CORE_SERVER_COUNTERS_H_
 #define SLUICE_CORE_SERVER_COUNTERS_H_
 
@@ -16,37 +16,37 @@ namespace sluice::server {
 
 // X(name, kind, help). A kCounter only grows and is named *_total; a kGauge goes both ways.
 // clang-format off
-#define SLUICE_SHARD_COUNTERS(X)                                                                              \
-  X(connections_total, kCounter, "Client connections accepted")                                               \
-  X(connections_open, kGauge, "Client connections open")                                                      \
-  X(connections_refused_total, kCounter, "Client connections refused at a limit")                             \
-  X(accept_passed_total, kCounter, "Fresh connections passed on to a less busy shard")                        \
-  X(sessions_authenticated, kGauge, "Open sessions that have authenticated")                                  \
-  X(commands_total, kCounter, "SMTP commands received")                                                       \
-  X(rejections_total, kCounter, "4xx and 5xx replies given to clients")                                       \
-  X(tls_handshakes_total, kCounter, "TLS handshakes completed with clients")                                  \
-  X(tls_handshakes_failed_total, kCounter, "TLS handshakes with clients that failed or timed out")            \
-  X(tls_resumed_total, kCounter, "TLS handshakes with clients that resumed a session")                        \
-  X(auth_success_total, kCounter, "Successful authentications")                                               \
-  X(auth_failure_total, kCounter, "Failed authentications")                                                   \
-  X(auth_tempfail_total, kCounter, "Authentications answered with a temporary failure")                       \
-  X(messages_received_total, kCounter, "Messages made durable and acknowledged")                              \
-  X(bytes_received_total, kCounter, "Octets of messages made durable and acknowledged")                       \
-  X(messages_delivered_total, kCounter, "Messages delivered to all of their remaining recipients")            \
-  X(messages_deferred_total, kCounter, "Delivery attempts that ended in a deferral")                          \
-  X(messages_bounced_total, kCounter, "Messages returned after a permanent failure")                          \
-  X(messages_expired_total, kCounter, "Messages returned because they were too old")                          \
-  X(messages_queued, kGauge, "Messages in the queue")                                                         \
-  X(relay_connections_total, kCounter, "Connections made to next hops")                                       \
-  X(relay_connections_open, kGauge, "Connections open to next hops")                                          \
-  X(relay_connect_failures_total, kCounter, "Connections to next hops that could not be made")                \
-  X(journal_batches_total, kCounter, "Batches made durable")                                                  \
-  X(journal_records_total, kCounter, "Records made durable")                                                  \
-  X(journal_bytes_total, kCounter, "Octets written to the journal, padding included")                         \
-  X(journal_poisoned, kGauge, "1 when a write failed and the journal refuses further mail")                   \
-  X(events_dropped_total, kCounter, "Events counted instead of written to the event log")                     \
-  X(recv_starved_total, kCounter, "Receives that waited for a buffer")                                        \
-  X(loop_turns_total, kCounter, "Turns of the shard's loop")                                                  \
+#define SLUICE_SHARD_COUNTERS(X) \
+  X(connections_total, kCounter, "Client connections accepted") \
+  X(connections_open, kGauge, "Client connections open") \
+  X(connections_refused_total, kCounter, "Client connections refused at a limit") \
+  X(accept_passed_total, kCounter, "Fresh connections passed on to a less busy shard") \
+  X(sessions_authenticated, kGauge, "Open sessions that have authenticated") \
+  X(commands_total, kCounter, "SMTP commands received") \
+  X(rejections_total, kCounter, "4xx and 5xx replies given to clients") \
+  X(tls_handshakes_total, kCounter, "TLS handshakes completed with clients") \
+  X(tls_handshakes_failed_total, kCounter, "TLS handshakes with clients that failed or timed out") \
+  X(tls_resumed_total, kCounter, "TLS handshakes with clients that resumed a session") \
+  X(auth_success_total, kCounter, "Successful authentications") \
+  X(auth_failure_total, kCounter, "Failed authentications") \
+  X(auth_tempfail_total, kCounter, "Authentications answered with a temporary failure") \
+  X(messages_received_total, kCounter, "Messages made durable and acknowledged") \
+  X(bytes_received_total, kCounter, "Octets of messages made durable and acknowledged") \
+  X(messages_delivered_total, kCounter, "Messages delivered to all of their remaining recipients") \
+  X(messages_deferred_total, kCounter, "Delivery attempts that ended in a deferral") \
+  X(messages_bounced_total, kCounter, "Messages returned after a permanent failure") \
+  X(messages_expired_total, kCounter, "Messages returned because they were too old") \
+  X(messages_queued, kGauge, "Messages in the queue") \
+  X(relay_connections_total, kCounter, "Connections made to next hops") \
+  X(relay_connections_open, kGauge, "Connections open to next hops") \
+  X(relay_connect_failures_total, kCounter, "Connections to next hops that could not be made") \
+  X(journal_batches_total, kCounter, "Batches made durable") \
+  X(journal_records_total, kCounter, "Records made durable") \
+  X(journal_bytes_total, kCounter, "Octets written to the journal, padding included") \
+  X(journal_poisoned, kGauge, "1 when a write failed and the journal refuses further mail") \
+  X(events_dropped_total, kCounter, "Events counted instead of written to the event log") \
+  X(recv_starved_total, kCounter, "Receives that waited for a buffer") \
+  X(loop_turns_total, kCounter, "Turns of the shard's loop") \
   X(stalls_total, kCounter, "Loop turns that took longer than the watchdog allows")
 // clang-format on
 

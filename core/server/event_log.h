@@ -1,13 +1,14 @@
-// The event log: what happened to mail and logins, one JSON line an event (EVENTS.md is the schema).
+// The event log: what happened to mail and logins, one JSON line an event (EVENTS.md is the
+// schema).
 //
-// A shard formats into its own ShardEvents without a lock and, at most once a loop turn, hands a full or
-// second-old buffer to the writer thread of the one EventLog. The writer appends to
-// <log_dir>/events-YYYYMMDD.jsonl (UTC), or to standard output. The log is a report, not the promise: it is
-// not synced, and a slow or full disk delays it, never the mail.
+// A shard formats into its own ShardEvents without a lock and, at most once a loop turn, hands a
+// full or second-old buffer to the writer thread of the one EventLog. The writer appends to
+// <log_dir>/events-YYYYMMDD.jsonl (UTC), or to standard output. The log is a report, not the
+// promise: it is not synced, and a slow or full disk delays it, never the mail.
 //
-// Memory is bounded. While the writer is more than kEventBacklogSoft behind, a shard counts its receptions
-// and deliveries instead of writing them, and an event "Dropped" tells the counts when it has caught up. All
-// other types go on to kEventBacklogHard; past that they are counted too.
+// Memory is bounded. While the writer is more than kEventBacklogSoft behind, a shard counts its
+// receptions and deliveries instead of writing them, and an event "Dropped" tells the counts when
+// it has caught up. All other types go on to kEventBacklogHard; past that they are counted too.
 //
 // No secret is ever an argument here: no password, no SASL response, no message text.
 #ifndef SLUICE_CORE_SERVER_EVENT_LOG_H_
@@ -31,21 +32,21 @@
 
 namespace sluice::server {
 
-inline constexpr size_t kEventBufferBytes = 64 << 10;   // a buffer this full is handed over
+inline constexpr size_t kEventBufferBytes = 64 << 10;    // a buffer this full is handed over
 inline constexpr Duration kEventBufferAge = seconds(1);  // ... or this old
-inline constexpr size_t kEventBacklogSoft = 4 << 20;    // a shard's octets with the writer
+inline constexpr size_t kEventBacklogSoft = 4 << 20;     // a shard's octets with the writer
 inline constexpr size_t kEventBacklogHard = 32 << 20;
 
 enum class EventType : uint8_t {
   kReception,         // a message was acknowledged with 250
   kDelivery,          // the next hop took it
   kTransientFailure,  // an attempt failed, there will be another
-  kBounce,            // permanent failure: returned to its sender, or dropped when the sender is null
-  kExpiration,        // the same, for age
-  kRejection,         // a 4xx or 5xx was given to a client
-  kAuth,              // an authentication ended
-  kAdmin,             // an operator's act, start, stop, reload, or a fault of the server itself
-  kDropped,           // written by the log: how many events it left out
+  kBounce,      // permanent failure: returned to its sender, or dropped when the sender is null
+  kExpiration,  // the same, for age
+  kRejection,   // a 4xx or 5xx was given to a client
+  kAuth,        // an authentication ended
+  kAdmin,       // an operator's act, start, stop, reload, or a fault of the server itself
+  kDropped,     // written by the log: how many events it left out
 };
 inline constexpr size_t kEventTypeCount = 9;
 
@@ -60,25 +61,25 @@ struct EventResponse {
 // One event. Empty and zero fields are left out of the line. Views are read during Write only.
 struct Event {
   EventType type = EventType::kAdmin;
-  WallTime time;          // when it happened
-  ByteView id;            // the queue id
-  uint64_t session = 0;   // the same for all events of one connection
+  WallTime time;            // when it happened
+  ByteView id;              // the queue id
+  uint64_t session = 0;     // the same for all events of one connection
   bool has_sender = false;  // since the empty (null) sender is a value
   ByteView sender;
   std::span<const ByteView> recipients;
-  uint64_t size = 0;      // octets of the message
+  uint64_t size = 0;  // octets of the message
   EventResponse response;
-  ByteView peer_name;     // what it said in EHLO; for a next hop its name
+  ByteView peer_name;  // what it said in EHLO; for a next hop its name
   SockAddr peer;
   ByteView login;
   ByteView mechanism;
   ByteView protocol;      // "ESMTPSA" for a reception, "ESMTP" for a delivery
   ByteView tls_protocol;  // "TLSv1.3"
   ByteView tls_cipher;
-  ByteView site;          // the destination as the scheduler knows it
-  WallTime created;       // when the message was received
+  ByteView site;     // the destination as the scheduler knows it
+  WallTime created;  // when the message was received
   uint32_t attempts = 0;
-  ByteView detail;        // words for people: why, or what was done
+  ByteView detail;  // words for people: why, or what was done
 };
 
 // Appends `event` as one line with its LF. What the log writes is exactly this.
@@ -88,11 +89,12 @@ class EventLog {
  public:
   using WallClock = std::function<WallTime()>;
 
-  // Opens today's file in `dir` (standard output when empty) and starts the writer. `clock` picks the file's
-  // day and is called on the writer's thread.
+  // Opens today's file in `dir` (standard output when empty) and starts the writer. `clock` picks
+  // the file's day and is called on the writer's thread.
   static absl::StatusOr<std::unique_ptr<EventLog>> Open(const std::string& dir, WallClock clock);
 
-  // Writes what it was given, for at most kEventShutdown, and ends. REQUIRES: its ShardEvents are gone.
+  // Writes what it was given, for at most kEventShutdown, and ends. REQUIRES: its ShardEvents are
+  // gone.
   ~EventLog();
 
   // Opens the file anew before the next write (log rotation). Any thread.

@@ -1,12 +1,13 @@
 // Options: everything an operator can say in sluice.toml, as plain data.
 //
-// One struct a TOML table, one field a key, named alike ("relay.next_hop" is Options::relay.next_hop). A
-// default is the field's initialiser and stands nowhere else. options_keys.cc is the table of keys: how each
-// is written, its bounds and one line of what it means; LoadOptions, ShowOptions and the messages all read
-// that table. To add a key: a field here, a line there.
+// One struct a TOML table, one field a key, named alike ("relay.next_hop" is
+// Options::relay.next_hop). A default is the field's initialiser and stands nowhere else.
+// options_keys.cc is the table of keys: how each is written, its bounds and one line of what it
+// means; LoadOptions, ShowOptions and the messages all read that table. To add a key: a field here,
+// a line there.
 //
-// Not here: what the machine gives (cores, descriptors), and whether files can be opened (sluice check).
-// Loaded options are immutable and shared by all threads.
+// Not here: what the machine gives (cores, descriptors), and whether files can be opened (sluice
+// check). Loaded options are immutable and shared by all threads.
 #ifndef SLUICE_CORE_SERVER_OPTIONS_H_
 #define SLUICE_CORE_SERVER_OPTIONS_H_
 
@@ -26,18 +27,8 @@ inline constexpr uint64_t kKiB = 1024;
 inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline constexpr uint64_t kGiB = 1024 * kMiB;
 
-// Names a client may pick a mechanism by. `known`: `user add` can store what it needs; `built`: this server
-// speaks it. A listener offers only what is listed and built, in the order listed.
-struct MechanismName {
-  std::string_view name;
-  bool built;
-};
-inline constexpr MechanismName kMechanisms[] = {
-    {"SCRAM-SHA-256", false}, {"PLAIN", true}, {"LOGIN", true},
-    {"SCRAM-SHA-1", false},   {"SCRAM-SHA-512", false}, {"CRAM-MD5", false},
-};
-
-// Those of `listed` that are built, in the same order: what EHLO may show.
+// Those of `listed` whose exchange is built, in the same order: what EHLO may show. `mechanisms`
+// takes all names of auth::Mechanisms(), since `user add` stores the keys for those still to come.
 std::vector<std::string> BuiltMechanisms(std::span<const std::string> listed);
 
 enum class ListenerMode : uint8_t {
@@ -60,13 +51,15 @@ struct AuthOptions {
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;
-  uint32_t iterations = 10'000;    // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
-  uint32_t verifiers = 0;          // threads that verify passwords; 0: one for every four shards, at least one
-  uint32_t verifier_queue = 1024;  // logins that may wait for them; beyond: 454 4.7.0
-  Duration remember = minutes(10);     // how long a proven password's keyed digest is kept; 0s: never
+  uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
+  uint32_t verifiers = 0;           // threads that verify passwords; 0: one for every four shards
+  uint32_t verifier_queue = 1024;   // logins that may wait for them; beyond: 454 4.7.0
+  Duration remember = minutes(10);  // how long a proven password's keyed digest is kept; 0s: never
   uint32_t remember_entries = 16'384;  // such digests a shard
-  Duration failure_delay = seconds(2);        // a failed AUTH is answered this long after it was asked ...
-  Duration failure_jitter = milliseconds(500);  // ... plus up to this, whatever the cause
+  // A failed AUTH is answered this long after it was asked, whatever the cause, plus up to the
+  // jitter.
+  Duration failure_delay = seconds(2);
+  Duration failure_jitter = milliseconds(500);
 };
 
 // One [[certificate]]. The first is the default, SNI selects among the others.
@@ -76,9 +69,12 @@ struct CertificateOptions {
 };
 
 struct TlsOptions {
-  // Key exchange groups, best first. Those that the TLS library lacks are left out, with a line at start.
+  // Key exchange groups, best first. Those that the TLS library lacks are left out, with a line at
+  // start.
   std::vector<std::string> groups = {"X25519MLKEM768", "X25519", "P-256"};
-  Duration ticket_lifetime = hours(24);  // of a session ticket (RFC 8446 4.6.1: at most 7 days); 0s: no tickets
+  // Of a session ticket (RFC 8446 4.6.1: at most 7 days), and the rotation of their keys; 0s: no
+  // tickets.
+  Duration ticket_lifetime = hours(12);
 };
 
 enum class RelayTls : uint8_t {
@@ -89,36 +85,37 @@ enum class RelayTls : uint8_t {
 };
 
 struct RelayOptions {
-  // Where mail goes, tried in turn when one fails. `next_hop = ["discard"]` leaves this empty and sets
-  // `discard`: a message is made durable and then done (benchmarks).
+  // Where mail goes, tried in turn when one fails. `next_hop = ["discard"]` leaves this empty and
+  // sets `discard`: a message is made durable and then done (benchmarks).
   std::vector<SockAddr> next_hop;
   bool discard = false;
   RelayTls tls = RelayTls::kOpportunistic;
-  std::string tls_name;  // the name a next hop's certificate must carry for "verify"; empty: its address
-  std::string ca_file;   // PEM trust anchors for "verify"; empty: those of the system
+  std::string
+      tls_name;         // name a next hop's certificate must carry for "verify"; empty: its address
+  std::string ca_file;  // PEM trust anchors for "verify"; empty: those of the system
 
-  uint32_t connections = 8;                 // to one next hop, a shard
-  uint32_t messages_per_connection = 1000;  // then a new one is made; 0: no end
+  uint32_t connections = 8;                   // to one next hop, a shard
+  uint32_t messages_per_connection = 1000;    // then a new one is made; 0: no end
   uint32_t recipients_per_transaction = 100;  // RFC 5321 4.5.3.1.8: every server takes 100
 
   Duration idle_timeout = seconds(10);  // an unused connection is kept this long
   Duration connect_timeout = seconds(30);
   // RFC 5321 4.5.3.2: how long to wait for ...
-  Duration greeting_timeout = minutes(5);    // ... the greeting, and each reply to EHLO and STARTTLS
-  Duration mail_timeout = minutes(5);        // ... the reply to MAIL
-  Duration rcpt_timeout = minutes(5);        // ... the reply to RCPT
-  Duration data_timeout = minutes(2);        // ... 354
+  Duration greeting_timeout = minutes(5);  // ... the greeting, and each reply to EHLO and STARTTLS
+  Duration mail_timeout = minutes(5);      // ... the reply to MAIL
+  Duration rcpt_timeout = minutes(5);      // ... the reply to RCPT
+  Duration data_timeout = minutes(2);      // ... 354
   Duration data_block_timeout = minutes(3);  // ... a part of the message to be taken
   Duration data_end_timeout = minutes(10);   // ... the reply to the final dot
 };
 
 struct QueueOptions {
-  Duration retry_min = minutes(5);    // first wait after a deferral; doubles, with jitter, up to ...
-  Duration retry_max = hours(4);      // ... this
-  Duration expire = hours(24 * 5);    // age at which a message is given back to its sender
+  Duration retry_min = minutes(5);  // first wait after a deferral; doubles, with jitter, up to ...
+  Duration retry_max = hours(4);    // ... this
+  Duration expire = hours(24 * 5);  // age at which a message is given back to its sender
   uint64_t segment_bytes = 64 * kMiB;  // size of a journal segment; a multiple of 4 KiB
-  uint64_t batch_bytes = kMiB;         // a batch closes at this size; at most a quarter of a segment
-  Duration batch_wait = Duration(0);   // an idle journal waits this long for company; 0s: not at all
+  uint64_t batch_bytes = kMiB;        // a batch closes at this size; at most a quarter of a segment
+  Duration batch_wait = Duration(0);  // an idle journal waits this long for company; 0s: not at all
   uint64_t memory_bytes = 256 * kMiB;   // bodies kept in memory for relay after their 250, a shard
   uint64_t spool_reserve = 256 * kMiB;  // free space on the spool below which MAIL gets 452 4.3.1
 };
@@ -136,11 +133,14 @@ struct LimitsOptions {
   uint32_t hops = 100;         // Received lines in a message; beyond: 554 5.4.6 (RFC 5321 6.3)
 
   Duration handshake_timeout = seconds(20);
-  uint32_t handshake_steps = 16;          // TLS handshake steps a loop turn, a shard
-  uint64_t handshake_bytes = 64 * kMiB;   // memory of unfinished handshakes, a shard; the oldest stalled goes
+  uint32_t handshake_steps = 16;  // TLS handshake steps a loop turn, a shard
+  uint64_t handshake_bytes =
+      64 * kMiB;  // memory of unfinished handshakes, a shard; the oldest stalled goes
 
-  uint64_t body_bytes = 256 * kMiB;  // bodies not yet durable, a shard; beyond: their clients are not read
-  uint64_t body_rate = 256;          // octets a second that a body must reach, after its first minute; 0: any
+  uint64_t body_bytes =
+      256 * kMiB;  // bodies not yet durable, a shard; beyond: their clients are not read
+  uint64_t body_rate =
+      256;  // octets a second that a body must reach, after its first minute; 0: any
 };
 
 enum class BareLf : uint8_t {
@@ -153,25 +153,26 @@ struct SmtpOptions {
 };
 
 struct IoOptions {
-  std::vector<std::string> disable;     // ring features to do without, as the start-up report names them
-  uint32_t receive_buffers = 256;       // of a shard's ring; a power of two
+  std::vector<std::string>
+      disable;                     // ring features to do without, as the start-up report names them
+  uint32_t receive_buffers = 256;  // of a shard's ring; a power of two
   uint64_t receive_buffer_bytes = 16 * kKiB;
 };
 
 struct AdminOptions {
-  // TCP address for /metrics, /healthz and /readyz; !known(): none. The rest of the admin interface is only
-  // on the UNIX socket <state_dir>/admin.sock.
+  // TCP address for /metrics, /healthz and /readyz; !known(): none. The rest of the admin interface
+  // is only on the UNIX socket <state_dir>/admin.sock.
   SockAddr address;
 };
 
 struct Options {
-  std::string hostname;                        // in greetings, Received and Message-ID; required, an FQDN
-  std::string state_dir = "/var/lib/sluice";   // credentials, ticket keys, admin socket
-  std::string spool_dir = "/var/spool/sluice"; // journals
-  uint32_t shards = 0;                         // threads with a ring each; 0: one a usable core
-  std::string pid_file;                        // empty: none
-  std::string user;                            // account to become when started as root; empty: none
-  std::string log_dir;                         // folder of the event log; empty: standard output
+  std::string hostname;  // in greetings, Received and Message-ID; required, an FQDN
+  std::string state_dir = "/var/lib/sluice";    // credentials, ticket keys, admin socket
+  std::string spool_dir = "/var/spool/sluice";  // journals
+  uint32_t shards = 0;                          // threads with a ring each; 0: one a usable core
+  std::string pid_file;                         // empty: none
+  std::string user;     // account to become when started as root; empty: none
+  std::string log_dir;  // folder of the event log; empty: standard output
 
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
@@ -185,19 +186,20 @@ struct Options {
   AdminOptions admin;
 };
 
-// Reads and checks a configuration file. Relative paths in it become relative to its folder. On failure the
-// status (InvalidArgument; NotFound or PermissionDenied when it cannot be read) holds every problem found,
-// one a line: "file:line:column: key: what is wrong, what is expected".
+// Reads and checks a configuration file. Relative paths in it become relative to its folder. On
+// failure the status (InvalidArgument; NotFound or PermissionDenied when it cannot be read) holds
+// every problem found, one a line: "file:line:column: key: what is wrong, what is expected".
 absl::StatusOr<Options> LoadOptions(const std::string& path);
 
 // The same for text already in memory; `path` names it in messages and gives the folder.
 absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& path);
 
-// All keys with the values in force, as TOML that LoadOptions accepts, each with its line of explanation.
+// All keys with the values in force, as TOML that LoadOptions accepts, each with its line of
+// explanation.
 std::string ShowOptions(const Options& options);
 
-// What stops these options from being served by this process, beyond what the file itself shows: being root
-// without `user`. One problem a line, empty when there is none.
+// What stops these options from being served by this process, beyond what the file itself shows:
+// being root without `user`. One problem a line, empty when there is none.
 std::string RefusalToServe(const Options& options, uint32_t effective_uid);
 
 }  // namespace sluice::server

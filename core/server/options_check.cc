@@ -1,0 +1,119 @@
+#include "core/server/options_check.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_map.h"
+#include "core/base/bytes.h"
+#include "core/base/concat.h"
+
+namespace sluice::server {
+namespace {
+
+std::string Element(std::string_view list, size_t index, std::string_view key) {
+  return Concat(list, "[", index, "].", key);
+}
+
+// A domain as RFC 5321 4.1.2 writes it: labels of letters, digits and inner hyphens.
+bool IsDomain(std::string_view name) {
+  if (name.empty() || name.size() > 253) return false;
+  while (true) {
+    const size_t dot = std::min(name.find('.'), name.size());
+    const std::string_view label = name.substr(0, dot);
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-')
+      return false;
+    if (!std::all_of(label.begin(), label.end(),
+                     [](char c) { return IsAsciiAlnum(c) || c == '-'; })) {
+      return false;
+    }
+    if (dot == name.size()) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+void CheckHostname(const Options& options, const ReportFn& report) {
+  if (options.hostname.empty()) {
+    report("hostname", "is missing, expected this server's name such as \"submit.example.net\"");
+  } else if (!IsDomain(options.hostname)) {
+    report("hostname",
+           Concat("\"", options.hostname,
+                  "\" is not a domain name, expected one such as \"submit.example.net\""));
+  }
+}
+
+void CheckListeners(const Options& options, const ReportFn& report) {
+  if (options.listener.empty())
+    report("listener", "there is none, expected at least one [[listener]]");
+
+  absl::flat_hash_map<std::string, std::string> taken;  // address to the key that has it
+  const auto claim = [&](const SockAddr& address, const std::string& where) {
+    if (!address.known() || address.port() == 0) return;
+    const auto [other, is_new] = taken.emplace(address.ToString(), where);
+    if (!is_new) report(where, Concat(address.ToString(), " is taken by ", other->second));
+  };
+  for (size_t i = 0; i < options.listener.size(); i++) {
+    const ListenerOptions& listener = options.listener[i];
+    const std::string where = Element("listener", i, "address");
+    if (!listener.address.known()) {
+      report(where, "is missing, expected a numeric address with port such as \"0.0.0.0:587\"");
+    }
+    claim(listener.address, where);
+    if (listener.mode != ListenerMode::kPlain && options.certificate.empty()) {
+      report(Element("listener", i, "mode"),
+             "needs TLS and there is no [[certificate]]; add one, or use mode = \"plain\"");
+    }
+  }
+  claim(options.admin.address, "admin.address");
+}
+
+void CheckCertificates(const Options& options, const ReportFn& report) {
+  for (size_t i = 0; i < options.certificate.size(); i++) {
+    const CertificateOptions& certificate = options.certificate[i];
+    if (certificate.chain.empty())
+      report(Element("certificate", i, "chain"), "is missing, expected a PEM file");
+    if (certificate.key.empty())
+      report(Element("certificate", i, "key"), "is missing, expected a PEM file");
+  }
+  if (options.tls.groups.empty()) report("tls.groups", "is empty, expected at least one group");
+}
+
+void CheckRelay(const Options& options, const ReportFn& report) {
+  if (options.relay.next_hop.empty() && !options.relay.discard) {
+    report("relay.next_hop",
+           "is empty, which will mean delivery by MX: that is not built yet; expected the address "
+           "of a "
+           "next hop such as [\"127.0.0.1:2525\"], or [\"discard\"]");
+  }
+}
+
+void CheckQueue(const QueueOptions& queue, const ReportFn& report) {
+  if (queue.retry_max < queue.retry_min) report("queue.retry_max", "is below queue.retry_min");
+  if (queue.expire < queue.retry_min)
+    report("queue.expire", "is below queue.retry_min: nothing would be tried twice");
+  if (queue.segment_bytes % 4096 != 0) report("queue.segment_bytes", "is not a multiple of 4K");
+  if (queue.batch_bytes % 4096 != 0) report("queue.batch_bytes", "is not a multiple of 4K");
+  if (queue.batch_bytes > queue.segment_bytes / 4) {
+    report("queue.batch_bytes", "is above a quarter of queue.segment_bytes");
+  }
+}
+
+void CheckLimits(const Options& options, const ReportFn& report) {
+  if (options.limits.message_bytes > options.limits.body_bytes) {
+    report("limits.body_bytes",
+           "is below limits.message_bytes: such a message could never be taken");
+  }
+  const uint32_t buffers = options.io.receive_buffers;
+  if ((buffers & (buffers - 1)) != 0) report("io.receive_buffers", "is not a power of two");
+}
+
+}  // namespace
+
+void CheckOptions(const Options& options, const ReportFn& report) {
+  CheckHostname(options, report);
+  CheckListeners(options, report);
+  CheckCertificates(options, report);
+  CheckRelay(options, report);
+  CheckQueue(options.queue, report);
+  CheckLimits(options, report);
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,195 @@
+// Every key of sluice.toml: its name, how it is written and bounded, and what it means in one line.
+// Defaults are in options.h. Some bounds are the sense of a value, others only keep arithmetic
+// safe.
+#include "core/server/options_keys.h"
+
+#include <string>
+
+#include "auth/mechanism.h"
+#include "core/io/ring_features.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr std::string_view kModeWords[] = {"starttls", "implicit", "plain"};
+constexpr std::string_view kRelayTlsWords[] = {"none", "opportunistic", "required", "verify"};
+constexpr std::string_view kBareLfWords[] = {"normalize", "reject"};
+
+constexpr uint32_t kMany = 1'000'000;
+constexpr Duration kNever{0};
+constexpr Duration kMoment = milliseconds(100);  // one tick of the timer wheel
+constexpr Duration kDay = hours(24);
+
+std::vector<std::string_view> MechanismNames() {
+  std::vector<std::string_view> names;
+  for (const auth::MechanismInfo& info : auth::Mechanisms()) names.push_back(info.name);
+  return names;
+}
+
+std::vector<std::string_view> GroupNames() {
+  return {"X25519MLKEM768", "X25519", "P-256", "P-384"};
+}
+
+std::vector<std::string_view> FeatureNames() {
+  const auto names = io::RingFeatureNames();
+  return {names.begin(), names.end()};
+}
+
+Words Mechanisms(std::vector<std::string>* field) { return {field, MechanismNames(), "mechanism"}; }
+
+void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
+  v.Key("address", Address(&o.address), "numeric address and port; \"[::]:587\" is IPv6 only");
+  v.Key("mode", Word(&o.mode, kModeWords),
+        "\"starttls\", \"implicit\" (TLS from the start) or \"plain\" (none)");
+  v.Key("mechanisms", Mechanisms(&o.mechanisms), "instead of auth.mechanisms");
+  v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear), "instead of auth.mechanisms_clear");
+}
+
+void AuthKeys(AuthOptions& o, KeyVisitor& v) {
+  v.Key("mechanisms", Mechanisms(&o.mechanisms),
+        "offered under TLS, best first; `user add` stores what they need");
+  v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),
+        "offered without TLS (tests, trusted networks)");
+  v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");
+  v.Key("verifiers", Count(&o.verifiers, 0, 256),
+        "threads that verify passwords; 0: by the shards");
+  v.Key("verifier_queue", Count(&o.verifier_queue, 1, kMany),
+        "logins that may wait for them; beyond: 454");
+  v.Key("remember", Span(&o.remember, kNever, kDay),
+        "a proven password is remembered (as a keyed digest)");
+  v.Key("remember_entries", Count(&o.remember_entries, 0, kMany), "how many, a shard");
+  v.Key("failure_delay", Span(&o.failure_delay, kNever, minutes(1)),
+        "a failed login is answered after this");
+  v.Key("failure_jitter", Span(&o.failure_jitter, kNever, minutes(1)), "and up to this more");
+}
+
+void CertificateKeys(CertificateOptions& o, KeyVisitor& v) {
+  v.Key("chain", Path(&o.chain), "PEM file, leaf first");
+  v.Key("key", Path(&o.key), "PEM file");
+}
+
+void TlsKeys(TlsOptions& o, KeyVisitor& v) {
+  v.Key("groups", Words(&o.groups, GroupNames(), "group"), "key exchange groups, best first");
+  v.Key("ticket_lifetime", Span(&o.ticket_lifetime, kNever, 7 * kDay),
+        "of session tickets; \"0s\": none are given");
+}
+
+void RelayKeys(RelayOptions& o, KeyVisitor& v) {
+  v.Key("next_hop", NextHops(&o.next_hop, &o.discard),
+        "tried in turn; [\"discard\"]: journal it, then done");
+  v.Key("tls", Word(&o.tls, kRelayTlsWords),
+        "\"none\", \"opportunistic\", \"required\" or \"verify\"");
+  v.Key("tls_name", Text(&o.tls_name),
+        "name in the next hop's certificate, for \"verify\"; else its address");
+  v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
+  v.Key("connections", Count(&o.connections, 1, 10'000), "to one next hop, a shard");
+  v.Key("messages_per_connection", Count(&o.messages_per_connection, 0, kMany), "0: no end");
+  v.Key("recipients_per_transaction", Count(&o.recipients_per_transaction, 1, 10'000),
+        "in one MAIL transaction");
+  v.Key("idle_timeout", Span(&o.idle_timeout, kNever, minutes(5)),
+        "an unused connection is kept this long");
+  v.Key("connect_timeout", Span(&o.connect_timeout, kMoment, minutes(10)),
+        "for the connection itself");
+  v.Key("greeting_timeout", Span(&o.greeting_timeout, kMoment, hours(1)),
+        "for the greeting, EHLO and STARTTLS");
+  v.Key("mail_timeout", Span(&o.mail_timeout, kMoment, hours(1)), "for the reply to MAIL");
+  v.Key("rcpt_timeout", Span(&o.rcpt_timeout, kMoment, hours(1)), "for the reply to RCPT");
+  v.Key("data_timeout", Span(&o.data_timeout, kMoment, hours(1)), "for 354");
+  v.Key("data_block_timeout", Span(&o.data_block_timeout, kMoment, hours(1)),
+        "for a part of the message to be taken");
+  v.Key("data_end_timeout", Span(&o.data_end_timeout, kMoment, hours(1)),
+        "for the reply to the final dot");
+}
+
+void QueueKeys(QueueOptions& o, KeyVisitor& v) {
+  v.Key("retry_min", Span(&o.retry_min, kMoment, 7 * kDay),
+        "first wait after a deferral; doubles, with jitter");
+  v.Key("retry_max", Span(&o.retry_max, kMoment, 7 * kDay), "longest wait");
+  v.Key("expire", Span(&o.expire, seconds(1), 365 * kDay), "age at which a message is returned");
+  v.Key("segment_bytes", Bytes(&o.segment_bytes, kMiB, kGiB), "size of a journal segment");
+  v.Key("batch_bytes", Bytes(&o.batch_bytes, 64 * kKiB, 64 * kMiB), "a batch closes at this size");
+  v.Key("batch_wait", Span(&o.batch_wait, kNever, seconds(1)),
+        "an idle journal waits this long for company");
+  v.Key("memory_bytes", Bytes(&o.memory_bytes, 0, 1024 * kGiB),
+        "bodies kept in memory for relay, a shard");
+  v.Key("spool_reserve", Bytes(&o.spool_reserve, 0, 1024 * kGiB),
+        "free space below which MAIL gets 452");
+}
+
+void LimitsKeys(LimitsOptions& o, KeyVisitor& v) {
+  v.Key("message_bytes", Bytes(&o.message_bytes, kKiB, kGiB), "largest message");
+  v.Key("recipients", Count(&o.recipients, 1, 100'000), "of a message");
+  v.Key("idle_timeout", Span(&o.idle_timeout, kMoment, hours(1)), "between commands, before AUTH");
+  v.Key("idle_timeout_authenticated", Span(&o.idle_timeout_authenticated, kMoment, kDay),
+        "and after it");
+  v.Key("shutdown_grace", Span(&o.shutdown_grace, kMoment, hours(1)), "from SIGTERM to the end");
+  v.Key("sessions", Count(&o.sessions, 1, 10 * kMany), "a shard; beyond: 421");
+  v.Key("errors", Count(&o.errors, 1, 10'000), "bad commands of a session; then 421");
+  v.Key("auth_failures", Count(&o.auth_failures, 1, 10'000),
+        "failed logins of a session; then 421");
+  v.Key("hops", Count(&o.hops, 1, 10'000), "Received lines of a message");
+  v.Key("handshake_timeout", Span(&o.handshake_timeout, kMoment, minutes(10)),
+        "for a TLS handshake");
+  v.Key("handshake_steps", Count(&o.handshake_steps, 1, 10'000),
+        "TLS handshake steps a loop turn, a shard");
+  v.Key("handshake_bytes", Bytes(&o.handshake_bytes, kMiB, 1024 * kGiB),
+        "memory of unfinished handshakes, a shard");
+  v.Key("body_bytes", Bytes(&o.body_bytes, kMiB, 1024 * kGiB), "bodies not yet durable, a shard");
+  v.Key("body_rate", Bytes(&o.body_rate, 0, kGiB), "octets a second a body must come at; 0: any");
+}
+
+void SmtpKeys(SmtpOptions& o, KeyVisitor& v) {
+  v.Key("bare_lf", Word(&o.bare_lf, kBareLfWords),
+        "LF without CR in a message: \"normalize\" or \"reject\"");
+}
+
+void IoKeys(IoOptions& o, KeyVisitor& v) {
+  v.Key("disable", Words(&o.disable, FeatureNames(), "ring feature"),
+        "io_uring features to do without");
+  v.Key("receive_buffers", Count(&o.receive_buffers, 16, 32'768),
+        "of a shard's ring; a power of two");
+  v.Key("receive_buffer_bytes", Bytes(&o.receive_buffer_bytes, kKiB, 64 * kKiB), "size of one");
+}
+
+void AdminKeys(AdminOptions& o, KeyVisitor& v) {
+  v.Key("address", Address(&o.address), "TCP, for /metrics, /healthz and /readyz only");
+}
+
+template <typename T>
+class ListOf : public TableList {
+ public:
+  using Keys = void (*)(T&, KeyVisitor&);
+  ListOf(std::vector<T>* list, Keys keys) : list_(list), keys_(keys) {}
+  size_t size() const override { return list_->size(); }
+  void Add() override { list_->emplace_back(); }
+  void Visit(size_t index, KeyVisitor& visitor) override { keys_((*list_)[index], visitor); }
+
+ private:
+  std::vector<T>* list_;
+  Keys keys_;
+};
+
+}  // namespace
+
+void VisitKeys(Options& o, KeyVisitor& v) {
+  v.Key("hostname", Text(&o.hostname), "this server's name, in greetings and Received lines");
+  v.Key("state_dir", Path(&o.state_dir), "credentials, ticket keys, admin socket");
+  v.Key("spool_dir", Path(&o.spool_dir), "the queue");
+  v.Key("shards", Count(&o.shards, 0, 1024), "threads that serve; 0: one a usable core");
+  v.Key("pid_file", Path(&o.pid_file), "optional");
+  v.Key("user", Text(&o.user), "account to become; needed when started as root");
+  v.Key("log_dir", Path(&o.log_dir), "folder of the event log; without it: standard output");
+
+  v.Tables("listener", ListOf(&o.listener, ListenerKeys));
+  v.Table("auth", [&](KeyVisitor& in) { AuthKeys(o.auth, in); });
+  v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
+  v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });
+  v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o.relay, in); });
+  v.Table("queue", [&](KeyVisitor& in) { QueueKeys(o.queue, in); });
+  v.Table("limits", [&](KeyVisitor& in) { LimitsKeys(o.limits, in); });
+  v.Table("smtp", [&](KeyVisitor& in) { SmtpKeys(o.smtp, in); });
+  v.Table("io", [&](KeyVisitor& in) { IoKeys(o.io, in); });
+  v.Table("admin", [&](KeyVisitor& in) { AdminKeys(o.admin, in); });
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,44 @@
+// Options as TOML: every key with the value in force, for `sluice check --show`.
+#include "core/base/concat.h"
+#include "core/server/options.h"
+#include "core/server/options_keys.h"
+
+namespace sluice::server {
+namespace {
+
+class Printer : public KeyVisitor {
+ public:
+  void Key(std::string_view name, Value&& value, std::string_view doc) override {
+    const std::string text = value.Show();
+    const std::string line =
+        text.empty() ? Concat("# ", name, " is not given") : Concat(name, " = ", text);
+    ConcatTo(out, line, std::string(line.size() < kDocColumn ? kDocColumn - line.size() : 1, ' '),
+             "# ", doc, "\n");
+  }
+  void Table(std::string_view name, const std::function<void(KeyVisitor&)>& keys) override {
+    ConcatTo(out, "\n[", name, "]\n");
+    keys(*this);
+  }
+  void Tables(std::string_view name, TableList&& list) override {
+    for (size_t i = 0; i < list.size(); i++) {
+      ConcatTo(out, "\n[[", name, "]]\n");
+      list.Visit(i, *this);
+    }
+  }
+
+  std::string out;
+
+ private:
+  static constexpr size_t kDocColumn = 44;
+};
+
+}  // namespace
+
+std::string ShowOptions(const Options& options) {
+  Options copy = options;  // visitors may write
+  Printer printer;
+  VisitKeys(copy, printer);
+  return std::move(printer.out);
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,61 @@
+// The files under spool_dir, by plain blocking calls: for start-up, the helper thread and the command line.
+//
+//   <spool_dir>/lock            flock of the one server that may write here
+//   <spool_dir>/spool.id        16 octets: which spool this is; journals carry it
+//   <spool_dir>/shard-0000/     a journal: segments seg-00000001.log, ..., damaged ranges under corrupt/
+#ifndef SLUICE_CORE_SERVER_SPOOL_FILES_H_
+#define SLUICE_CORE_SERVER_SPOOL_FILES_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/bytes.h"
+#include "core/base/time.h"
+#include "core/io/io.h"
+#include "queue/device.h"
+
+namespace sluice::server {
+
+using SpoolId = std::array<char, 16>;
+
+std::string ShardFolder(const std::string& spool_dir, uint32_t shard);
+
+// The numbers of the shard folders that exist, ascending.
+absl::StatusOr<std::vector<uint32_t>> ListShardFolders(const std::string& spool_dir);
+
+// Takes the spool for this process until the descriptor closes; made at once, so before any listener is bound.
+// AlreadyExists: another server has it, with its pid where it wrote one.
+absl::StatusOr<int> LockSpool(const std::string& spool_dir);
+
+// Reads spool.id, or makes it from `fresh`.
+absl::StatusOr<SpoolId> ReadOrMakeSpoolId(const std::string& spool_dir, const SpoolId& fresh);
+
+std::string SegmentName(uint32_t segment);  // "seg-00000001.log"
+
+// A segment opened for reading and writing, O_DIRECT where the file system has it; or -errno.
+int OpenSegment(const std::string& folder, uint32_t segment);
+
+// Makes a segment of zeros, really written and durable with its name: 0, or -errno. -ENOSPC also when less
+// than `reserve` octets (or one in a hundred inodes) would stay free.
+int MakeSegment(const std::string& folder, uint32_t segment, uint64_t bytes, uint64_t reserve);
+
+absl::StatusOr<std::vector<queue::SegmentFile>> ListSegments(const std::string& folder);
+absl::Status ReadSegment(const std::string& folder, uint32_t segment, uint64_t offset, MutableBytes bytes);
+absl::Status SetAside(const std::string& folder, uint32_t segment, uint64_t epoch, uint64_t offset,
+                      ByteView bytes);
+
+// Which way to stable storage is faster here, found by trying both for some milliseconds.
+struct SyncProbe {
+  io::Io::Sync method = io::Io::Sync::kDsync;
+  Duration dsync{};      // median of a 4 KiB write with RWF_DSYNC; 0: not possible here
+  Duration fdatasync{};  // of a write and fdatasync
+  bool direct = false;   // O_DIRECT works
+};
+absl::StatusOr<SyncProbe> ProbeSync(const std::string& folder);
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_SPOOL_FILES_H_

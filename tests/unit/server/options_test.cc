@@ -1,0 +1,359 @@
+#include "core/server/options.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "core/server/options_values.h"
+
+namespace sluice::server {
+namespace {
+
+// The least that can be served.
+constexpr std::string_view kMinimal = R"(hostname = "submit.example.net"
+[[listener]]
+address = "127.0.0.1:1587"
+[[certificate]]
+chain = "cert.pem"
+key = "key.pem"
+[relay]
+next_hop = ["127.0.0.1:2525"]
+)";
+
+std::string Minimal(std::string_view more) { return std::string(kMinimal) + std::string(more); }
+
+std::string ProblemsOf(std::string_view text) {
+  const auto options = ParseOptions(text, "f");
+  return options.ok() ? "" : std::string(options.status().message());
+}
+
+TEST(OptionsTest, MinimalFileGetsDefaults) {
+  const auto options = ParseOptions(kMinimal, "/etc/sluice/sluice.toml");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->hostname, "submit.example.net");
+  EXPECT_EQ(options->state_dir, "/var/lib/sluice");
+  EXPECT_EQ(options->limits.message_bytes, 52'428'800u);
+  EXPECT_EQ(options->queue.retry_min, minutes(5));
+  ASSERT_EQ(options->listener.size(), 1u);
+  EXPECT_EQ(options->listener[0].mode, ListenerMode::kStartTls);
+  EXPECT_EQ(options->relay.next_hop[0].ToString(), "127.0.0.1:2525");
+  EXPECT_EQ(options->relay.tls, RelayTls::kOpportunistic);
+  EXPECT_FALSE(options->admin.address.known());
+}
+
+TEST(OptionsTest, ReadsEveryFixedKey) {
+  const auto options = ParseOptions(R"(
+hostname  = "submit.example.net"
+state_dir = "state"
+spool_dir = "/spool"
+shards    = 3
+pid_file  = "../run/sluice.pid"
+user      = "sluice"
+
+[[listener]]
+address = "127.0.0.1:1587"
+mode    = "starttls"
+[[listener]]
+address = "[::1]:1465"
+mode    = "implicit"
+mechanisms = ["LOGIN"]
+mechanisms_clear = []
+
+[auth]
+mechanisms       = ["PLAIN", "LOGIN"]
+mechanisms_clear = ["PLAIN"]
+
+[[certificate]]
+chain = "cert.pem"
+key   = "/keys/key.pem"
+[[certificate]]
+chain = "b.pem"
+key   = "b.key"
+
+[relay]
+next_hop = ["127.0.0.1:2525", "[::1]:2526"]
+tls      = "required"
+
+[queue]
+retry_min = "1s"
+retry_max = "1h30m"
+expire    = "5d"
+
+[limits]
+message_bytes = 1048576
+recipients    = 10
+idle_timeout  = "500ms"
+idle_timeout_authenticated = "10m"
+shutdown_grace = "10s"
+)",
+                                    "/etc/sluice/sluice.toml");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->state_dir, "/etc/sluice/state");
+  EXPECT_EQ(options->spool_dir, "/spool");
+  EXPECT_EQ(options->shards, 3u);
+  EXPECT_EQ(options->pid_file, "/etc/run/sluice.pid");
+  EXPECT_EQ(options->user, "sluice");
+  ASSERT_EQ(options->listener.size(), 2u);
+  EXPECT_EQ(options->listener[0].mechanisms, (std::vector<std::string>{"PLAIN", "LOGIN"}));
+  EXPECT_EQ(options->listener[0].mechanisms_clear, (std::vector<std::string>{"PLAIN"}));
+  EXPECT_EQ(options->listener[1].mode, ListenerMode::kImplicit);
+  EXPECT_EQ(options->listener[1].address.ToString(), "[::1]:1465");
+  EXPECT_EQ(options->listener[1].mechanisms, (std::vector<std::string>{"LOGIN"}));
+  EXPECT_TRUE(options->listener[1].mechanisms_clear.empty());
+  ASSERT_EQ(options->certificate.size(), 2u);
+  EXPECT_EQ(options->certificate[0].chain, "/etc/sluice/cert.pem");
+  EXPECT_EQ(options->certificate[0].key, "/keys/key.pem");
+  ASSERT_EQ(options->relay.next_hop.size(), 2u);
+  EXPECT_EQ(options->relay.tls, RelayTls::kRequired);
+  EXPECT_EQ(options->queue.retry_max, minutes(90));
+  EXPECT_EQ(options->queue.expire, hours(120));
+  EXPECT_EQ(options->limits.message_bytes, kMiB);
+  EXPECT_EQ(options->limits.recipients, 10u);
+  EXPECT_EQ(options->limits.idle_timeout, milliseconds(500));
+}
+
+TEST(OptionsTest, DiscardIsANextHopByItself) {
+  const auto options = ParseOptions(R"(hostname = "a"
+listener = [{address = "127.0.0.1:25", mode = "plain"}]
+relay = {next_hop = ["discard"]})",
+                                    "f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->relay.discard);
+  EXPECT_TRUE(options->relay.next_hop.empty());
+}
+
+TEST(OptionsTest, OffersOnlyBuiltMechanisms) {
+  const auto options = ParseOptions(kMinimal, "f");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->auth.mechanisms.front(), "SCRAM-SHA-256");
+  EXPECT_EQ(BuiltMechanisms(options->listener[0].mechanisms),
+            (std::vector<std::string>{"PLAIN", "LOGIN"}));
+}
+
+struct BadCase {
+  std::string_view more;  // after kMinimal, whose 8 lines it follows
+  std::string_view expected;
+};
+
+TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
+  const BadCase kCases[] = {
+      {"tsl = \"none\"", "f:9:1: relay.tsl: is not a key, did you mean \"tls\"?"},
+      {"tls = \"maybe\"",
+       "f:9:7: relay.tls: \"maybe\" is not understood, expected \"none\", \"opportunistic\", "
+       "\"required\" or "
+       "\"verify\""},
+      {"tls = 1",
+       "f:9:7: relay.tls: is an integer, expected \"none\", \"opportunistic\", \"required\" or "
+       "\"verify\""},
+      {"connections = 0",
+       "f:9:15: relay.connections: 0 is out of range, expected a number from 1 to 10000"},
+      {"connections = \"8\"",
+       "f:9:15: relay.connections: is text, expected a number from 1 to 10000"},
+      {"recipients = 5",
+       "f:9:1: relay.recipients: is not a key here, did you mean \"limits.recipients\"?"},
+      {"shards = 2",
+       "f:9:1: relay.shards: is not a key of this table, did you mean \"shards\" before the first "
+       "[table]?"},
+      {"[limit]\nrecipients = 5", "f:9:2: limit: is not a key, did you mean \"limits\"?"},
+      {"[smtp]\nxyzzy = 5", "f:10:1: smtp.xyzzy: is not a key, expected \"bare_lf\""},
+      {"[limits]\nrecipients = 5.5",
+       "f:10:14: limits.recipients: is a fraction, expected a number from 1 to 100000"},
+      {"[limits]\nidle_timeout = 300",
+       "f:10:16: limits.idle_timeout: is an integer, expected a duration such as \"500ms\", \"5m\" "
+       "or \"1h30m\""},
+      {"[limits]\nidle_timeout = \"5 minutes\"",
+       "f:10:16: limits.idle_timeout: \"5 minutes\" is not understood, expected a duration such as "
+       "\"500ms\", "
+       "\"5m\" or \"1h30m\""},
+      {"[limits]\nidle_timeout = \"2h\"",
+       "f:10:16: limits.idle_timeout: \"2h\" is out of range, expected \"100ms\" to \"1h\""},
+      {"[limits]\nmessage_bytes = \"50MB\"",
+       "f:10:17: limits.message_bytes: \"50MB\" is not understood, expected a number of octets "
+       "such as 65536 or "
+       "\"64K\" (K, M, G)"},
+      {"[limits]\nmessage_bytes = -1",
+       "f:10:17: limits.message_bytes: -1 is negative, expected a number of octets such as 65536 "
+       "or \"64K\" (K, "
+       "M, G)"},
+      {"[limits]\nmessage_bytes = 1",
+       "f:10:17: limits.message_bytes: 1 is out of range, expected 1K to 1G"},
+      {"[limits]\nmessage_bytes = \"300M\"",
+       "f:9:1: limits.body_bytes: is below limits.message_bytes: such a message could never be "
+       "taken"},
+      {"[auth]\nmechanisms = [\"PLAIN\", \"CRAM\"]",
+       "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-256\", "
+       "\"PLAIN\" or \"LOGIN\""},
+      {"[auth]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
+       "f:10:24: auth.mechanisms: \"PLAIN\" stands there twice, expected once"},
+      {"[auth]\nmechanisms = \"PLAIN\"",
+       "f:10:14: auth.mechanisms: is text, expected a list of mechanism names"},
+      {"[[auth]]\nmechanisms = []", "f:9:1: auth: is no table, expected [auth]"},
+      {"[[listener]]\naddress = \"localhost:25\"",
+       "f:10:11: listener.address: \"localhost:25\" is not understood, expected a numeric address "
+       "with port such "
+       "as \"127.0.0.1:1587\" or \"[::1]:1587\""},
+      {"[[listener]]\naddress = \"127.0.0.1:1587\"",
+       "f:10:11: listener.address: 127.0.0.1:1587 is taken by listener[0].address"},
+      {"[admin]\naddress = \"127.0.0.1:1587\"",
+       "f:10:11: admin.address: 127.0.0.1:1587 is taken by listener[0].address"},
+      {"[[listener]]\nmode = \"plain\"",
+       "f:9:1: listener.address: is missing, expected a numeric address with port such as "
+       "\"0.0.0.0:587\""},
+      {"[[certificate]]\nchain = \"c\"", "f:9:1: certificate.key: is missing, expected a PEM file"},
+      {"[[certificate]]\nchain = \"\"\nkey = \"k\"",
+       "f:10:9: certificate.chain: is empty, expected text (or leave the key out)"},
+      {"[queue]\nretry_min = \"5h\"", "f:9:1: queue.retry_max: is below queue.retry_min"},
+      {"[queue]\nbatch_bytes = \"32M\"",
+       "f:10:15: queue.batch_bytes: is above a quarter of queue.segment_bytes"},
+      {"[queue]\nsegment_bytes = 5000001", "f:10:17: queue.segment_bytes: is not a multiple of 4K"},
+      {"[io]\nreceive_buffers = 1000", "f:10:19: io.receive_buffers: is not a power of two"},
+      {"[io]\nreceive_buffers = 2024-11-12",
+       "f:10:19: io.receive_buffers: is a date, expected a number from 16 to 32768"},
+      {"[tls]\ngroups = []", "f:10:10: tls.groups: is empty, expected at least one group"},
+  };
+  for (const BadCase& test : kCases) {
+    EXPECT_EQ(ProblemsOf(Minimal(test.more)), test.expected) << test.more;
+  }
+}
+
+TEST(OptionsTest, TellsWhatIsMissingAltogether) {
+  EXPECT_EQ(
+      ProblemsOf(""),
+      "f:1:1: hostname: is missing, expected this server's name such as \"submit.example.net\"\n"
+      "f:1:1: listener: there is none, expected at least one [[listener]]\n"
+      "f:1:1: relay.next_hop: is empty, which will mean delivery by MX: that is not built yet; "
+      "expected the "
+      "address of a next hop such as [\"127.0.0.1:2525\"], or [\"discard\"]");
+}
+
+TEST(OptionsTest, TellsAllProblemsInTheOrderOfTheFile) {
+  EXPECT_EQ(ProblemsOf(R"(hostname = "not a name"
+shards = true
+[[listener]]
+address = "127.0.0.1:1587"
+mode = "tls"
+[relay]
+next_hop = ["discard", "127.0.0.1:25"]
+bogus = 1
+[listener2]
+)"),
+            "f:1:12: hostname: \"not a name\" is not a domain name, expected one such as "
+            "\"submit.example.net\"\n"
+            "f:2:10: shards: is true or false, expected a number from 0 to 1024\n"
+            "f:5:8: listener.mode: \"tls\" is not understood, expected \"starttls\", \"implicit\" "
+            "or \"plain\"\n"
+            "f:7:13: relay.next_hop: \"discard\" stands with others, expected alone\n"
+            "f:8:1: relay.bogus: is not a key, expected \"next_hop\", \"tls\", \"tls_name\", "
+            "\"ca_file\", "
+            "\"connections\", \"messages_per_connection\", \"recipients_per_transaction\", "
+            "\"idle_timeout\", "
+            "\"connect_timeout\", \"greeting_timeout\", \"mail_timeout\", \"rcpt_timeout\", "
+            "\"data_timeout\", "
+            "\"data_block_timeout\" or \"data_end_timeout\"\n"
+            "f:9:2: listener2: is not a key, did you mean \"listener\"?");
+}
+
+TEST(OptionsTest, TlsListenersNeedACertificate) {
+  EXPECT_EQ(ProblemsOf(R"(hostname = "a.example"
+relay = {next_hop = ["discard"]}
+[[listener]]
+address = "127.0.0.1:1"
+mode = "implicit"
+[[listener]]
+address = "127.0.0.1:2"
+)"),
+            "f:5:8: listener.mode: needs TLS and there is no [[certificate]]; add one, or use mode "
+            "= \"plain\"\n"
+            "f:6:1: listener.mode: needs TLS and there is no [[certificate]]; add one, or use mode "
+            "= \"plain\"");
+}
+
+TEST(OptionsTest, BrokenTomlHasAPlace) {
+  const std::string problems = ProblemsOf("hostname = \"a\nshards = 1\n");
+  EXPECT_EQ(problems.substr(0, 28), "f:1:14: this is not TOML: Er") << problems;
+}
+
+// Whatever part of a file arrives, the answer is options or a problem with a place, never a crash.
+TEST(OptionsTest, CutAnywhereItIsReadOrRefusedWithAPlace) {
+  for (size_t cut = 0; cut <= kMinimal.size(); cut++) {
+    const auto options = ParseOptions(kMinimal.substr(0, cut), "f");
+    if (options.ok()) continue;
+    EXPECT_EQ(options.status().message().substr(0, 2), "f:") << cut;
+  }
+}
+
+TEST(OptionsTest, ShownOptionsReadBackTheSame) {
+  auto options = ParseOptions(
+      Minimal("tls_name = \"a \\\"b\\\\\"\nca_file = \"ca.pem\"\nidle_timeout = \"1h30m\"\n"
+              "[[listener]]\naddress=\"[::]:25\"\nmechanisms_clear=[\"PLAIN\"]\n"
+              "[smtp]\nbare_lf = \"reject\"\n[limits]\nmessage_bytes = 12345\n"),
+      "/d/f");
+  EXPECT_FALSE(options.ok());  // relay.idle_timeout goes to 5m
+  options = ParseOptions(
+      Minimal("tls_name = \"a \\\"b\\\\\"\nca_file = \"ca.pem\"\nidle_timeout = \"1m30s\"\n"
+              "[[listener]]\naddress=\"[::]:25\"\nmechanisms_clear=[\"PLAIN\"]\n"
+              "[smtp]\nbare_lf = \"reject\"\n[limits]\nmessage_bytes = 12345\n"),
+      "/d/f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  const std::string shown = ShowOptions(*options);
+  const auto again = ParseOptions(shown, "/elsewhere/g");
+  ASSERT_TRUE(again.ok()) << again.status() << "\n" << shown;
+  EXPECT_EQ(ShowOptions(*again), shown);
+  EXPECT_EQ(again->relay.tls_name, "a \"b\\");
+  EXPECT_EQ(again->relay.ca_file, "/d/ca.pem");
+  EXPECT_EQ(again->relay.idle_timeout, seconds(90));
+  EXPECT_EQ(again->limits.message_bytes, 12345u);
+  EXPECT_EQ(again->smtp.bare_lf, BareLf::kReject);
+  EXPECT_EQ(again->listener[1].mechanisms_clear, (std::vector<std::string>{"PLAIN"}));
+}
+
+TEST(OptionsTest, RootNeedsAUser) {
+  Options options;
+  EXPECT_EQ(RefusalToServe(options, 1000), "");
+  EXPECT_NE(RefusalToServe(options, 0), "");
+  options.user = "root";
+  EXPECT_EQ(RefusalToServe(options, 0), "");
+}
+
+TEST(OptionsTest, MissingFileIsNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(LoadOptions("/nonexistent/sluice.toml").status()));
+}
+
+TEST(OptionsValuesTest, Durations) {
+  EXPECT_EQ(ParseDuration("0s"), Duration(0));
+  EXPECT_EQ(ParseDuration("1h30m"), minutes(90));
+  EXPECT_EQ(ParseDuration("1d2h3m4s5ms6us"),
+            hours(26) + minutes(3) + seconds(4) + milliseconds(5) + microseconds(6));
+  for (const char* bad : {"", "5", "m", "5x", "-5m", "5m ", " 5m", "1.5h", "5m5", "36501d",
+                          "99999999999999999999s", "1h-1m"}) {
+    EXPECT_EQ(ParseDuration(bad), std::nullopt) << bad;
+  }
+  for (const char* same : {"0s", "5m", "1h30m", "500ms", "1d", "1d2h3m4s5ms6us"}) {
+    EXPECT_EQ(FormatDuration(*ParseDuration(same)), same);
+  }
+}
+
+TEST(OptionsValuesTest, Bytes) {
+  EXPECT_EQ(ParseBytes("0"), 0u);
+  EXPECT_EQ(ParseBytes("50M"), 50 * kMiB);
+  EXPECT_EQ(ParseBytes("7G"), 7 * kGiB);
+  for (const char* bad :
+       {"", "M", "5m", "5MB", "-5", "5 M", "9223372036854775807K", "18446744073709551616"}) {
+    EXPECT_EQ(ParseBytes(bad), std::nullopt) << bad;
+  }
+  EXPECT_EQ(FormatBytes(52'428'800), "50M");
+  EXPECT_EQ(FormatBytes(1025), "1025");
+  EXPECT_EQ(FormatBytes(0), "0");
+}
+
+TEST(OptionsValuesTest, NearestNeedsToBeNear) {
+  const std::string_view known[] = {"chain", "key", "next_hop"};
+  EXPECT_EQ(Nearest("chian", known), "chain");
+  EXPECT_EQ(Nearest("KEY", known), "key");
+  EXPECT_EQ(Nearest("nexthop", known), "next_hop");
+  EXPECT_EQ(Nearest("xyz", known), "");
+}
+
+}  // namespace
+}  // namespace sluice::server
