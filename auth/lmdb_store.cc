@@ -22,7 +22,7 @@ namespace {
 constexpr ByteView kMetaKey("\0meta", 5);
 constexpr uint32_t kMetaFormat = 1;
 constexpr size_t kMetaBytes = 12;
-constexpr MDB_dbi kMainDb = 1;  // what mdb_dbi_open(nullptr) gives; nothing is kept open by it
+constexpr MDB_dbi kMainDb = 1;  // what LMDB gives for the database without a name
 
 static_assert(kLoginBytesMax <= 511, "LMDB's longest key");
 
@@ -234,6 +234,10 @@ absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& pa
 
   Txn txn(env, MDB_RDONLY);
   if (!txn.status().ok()) return txn.status();
+  MDB_dbi dbi = 0;  // sets up the order of keys, once for the process
+  rc = mdb_dbi_open(txn.get(), nullptr, 0, &dbi);
+  if (rc != MDB_SUCCESS) return ToStatus(rc, Join("open ", path));
+  CHECK(dbi == kMainDb);
   const absl::StatusOr<uint64_t> version = LastVersion(txn.get());
   if (!version.ok()) return version.status();
   return store;

@@ -11,16 +11,17 @@ namespace sluice::auth {
 namespace {
 
 // SASLprep with case folding put in before its normalisation: table B.2 is the one made for use with NFKC
-// (RFC 3454 section 3.2).
+// (RFC 3454 section 3.2). The step is taken from nameprep, since a table's size is not exported by itself.
 const Stringprep_profile* LoginProfile() {
   static const std::vector<Stringprep_profile> profile = [] {
+    const Stringprep_profile* fold = stringprep_nameprep;
+    while (fold->table != stringprep_rfc3454_B_2) CHECK((++fold)->operation != 0);
     std::vector<Stringprep_profile> steps;
     for (const Stringprep_profile* step = stringprep_saslprep; step->operation != 0; step++) {
-      if (step->operation == STRINGPREP_NFKC) {
-        steps.push_back({STRINGPREP_MAP_TABLE, Stringprep_profile_flags{}, stringprep_rfc3454_B_2, 0});
-      }
+      if (step->operation == STRINGPREP_NFKC) steps.push_back(*fold);
       steps.push_back(*step);
     }
+    CHECK(!steps.empty());
     steps.push_back(Stringprep_profile{});  // the end
     return steps;
   }();

@@ -1,0 +1,192 @@
+#include "auth/authenticator.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "auth/scram_keys.h"
+
+namespace sluice::auth {
+namespace {
+
+using std::string_literals::operator""s;
+using Result = Attempt::Result;
+
+class MapSource final : public CredentialSource {
+ public:
+  LookupStatus Lookup(ByteView login, CredentialRecord& record) override {
+    if (broken) return LookupStatus::kError;
+    const auto found = records.find(std::string(login));
+    if (found == records.end()) return LookupStatus::kNotFound;
+    record = found->second;
+    return LookupStatus::kFound;
+  }
+  std::map<std::string, CredentialRecord> records;
+  bool broken = false;
+};
+
+// The verifier of a simulation: jobs wait until the test runs them.
+class QueueVerifier final : public PasswordVerifier {
+ public:
+  bool Submit(VerifyJob&& job) override {
+    if (jobs.size() == room) return false;
+    jobs.push_back(std::move(job));
+    return true;
+  }
+  std::pair<VerifyToken, Verdict> RunOne() {
+    VerifyJob job = std::move(jobs.front());
+    jobs.erase(jobs.begin());
+    const bool match = PasswordMatches(job.keys, job.password.view());
+    return {job.token, match ? Verdict::kMatch : Verdict::kMismatch};
+  }
+  std::vector<VerifyJob> jobs;
+  size_t room = 100;
+};
+
+class AuthenticatorTest : public testing::Test {
+ protected:
+  AuthenticatorTest() {
+    SetPassword("alice@example.net", "secret", 1);
+    store_.records["alice@example.net"].tenant = "acme";
+  }
+  void SetPassword(const std::string& login, ByteView password, uint64_t version) {
+    CredentialRecord& record = store_.records[login];
+    record.version = version;
+    record.scram_sha_256 = DeriveScramSha256Keys(password, "0123456789abcdef", 2);
+  }
+
+  // One AUTH PLAIN to its end; `slow` tells whether a verifier was needed.
+  Result Plain(ByteView login, ByteView password, bool* slow = nullptr) {
+    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+    Result result = attempt_->Start("\0"s.append(login) + "\0"s.append(password), now_);
+    if (slow != nullptr) *slow = result == Result::kWait;
+    if (result != Result::kWait) return result;
+    const auto [token, verdict] = verifier_.RunOne();
+    EXPECT_EQ(token.shard, 3u);
+    EXPECT_EQ(token.connection, 5u);
+    return attempt_->OnVerified(token, verdict, now_);
+  }
+
+  MapSource store_;
+  QueueVerifier verifier_;
+  RememberedLogins remembered_{std::string(32, 'k'), {.entries = 64, .keep = minutes(10)}};
+  Authenticator authenticator_{store_, remembered_, verifier_, /*shard=*/3};
+  std::unique_ptr<Attempt> attempt_;
+  MonoTime now_{std::chrono::hours(5)};
+};
+
+TEST_F(AuthenticatorTest, ProvesOnceAndThenRemembers) {
+  bool slow = false;
+  EXPECT_EQ(Plain("Alice@example.net", "secret", &slow), Result::kSuccess);
+  EXPECT_TRUE(slow);
+  const Identity identity = attempt_->TakeIdentity();
+  EXPECT_EQ(identity.login, "alice@example.net");
+  EXPECT_EQ(identity.tenant, "acme");
+  EXPECT_EQ(identity.version, 1u);
+  EXPECT_TRUE(identity.sender.Allows("alice@example.net"));
+  EXPECT_FALSE(identity.sender.Allows("bob@example.net"));
+
+  EXPECT_EQ(Plain("ALICE@EXAMPLE.NET", "secret", &slow), Result::kSuccess);
+  EXPECT_FALSE(slow);
+  EXPECT_EQ(attempt_->TakeIdentity().login, "alice@example.net");
+}
+
+TEST_F(AuthenticatorTest, ARememberedLoginEndsWithItsRecord) {
+  bool slow = false;
+  ASSERT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+  SetPassword("alice@example.net", "changed", 2);
+  EXPECT_EQ(Plain("alice@example.net", "secret", &slow), Result::kFailure);
+  EXPECT_TRUE(slow);
+  EXPECT_EQ(Plain("alice@example.net", "changed", &slow), Result::kSuccess);
+  EXPECT_TRUE(slow);
+
+  store_.records["alice@example.net"].disabled = true;  // even if nobody gave it a new version
+  EXPECT_EQ(Plain("alice@example.net", "changed", &slow), Result::kFailure);
+  EXPECT_TRUE(slow);
+  store_.records.clear();
+  EXPECT_EQ(Plain("alice@example.net", "changed", &slow), Result::kFailure);
+  EXPECT_TRUE(slow);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+}
+
+TEST_F(AuthenticatorTest, ARememberedLoginEndsInTime) {
+  bool slow = false;
+  ASSERT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+  now_ += minutes(10);
+  EXPECT_EQ(Plain("alice@example.net", "secret", &slow), Result::kSuccess);
+  EXPECT_TRUE(slow);
+}
+
+TEST_F(AuthenticatorTest, FailuresAreNotRemembered) {
+  bool slow = false;
+  for (int i = 0; i < 3; i++) {
+    EXPECT_EQ(Plain("alice@example.net", "wrong", &slow), Result::kFailure);
+    EXPECT_TRUE(slow);
+    EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+    EXPECT_EQ(attempt_->login(), "alice@example.net");
+    EXPECT_EQ(attempt_->TakeIdentity().login, "");
+  }
+}
+
+TEST_F(AuthenticatorTest, NoRoomIsTemporaryForKnownAndUnknown) {
+  ASSERT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+  verifier_.room = 0;
+  for (const char* login : {"alice@example.net", "nobody"}) {
+    EXPECT_EQ(Plain(login, "wrong"), Result::kFailure);
+    EXPECT_EQ(attempt_->failure(), Failure::kTemporary);
+  }
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess) << "the remembered are not turned away";
+}
+
+TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {
+  store_.broken = true;
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kTemporary);
+  EXPECT_TRUE(verifier_.jobs.empty());
+}
+
+TEST_F(AuthenticatorTest, MalformedReachesNobody) {
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  EXPECT_EQ(attempt_->Start("nonsense", now_), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kMalformed);
+  EXPECT_EQ(attempt_->login(), "");
+  EXPECT_TRUE(verifier_.jobs.empty());
+}
+
+TEST_F(AuthenticatorTest, RunsLoginByItsChallenges) {
+  attempt_ = authenticator_.Begin(Mechanism::kLogin, 5);
+  ASSERT_EQ(attempt_->Start(std::nullopt, now_), Result::kChallenge);
+  EXPECT_EQ(attempt_->challenge(), "Username:");
+  ASSERT_EQ(attempt_->Continue("alice@example.net", now_), Result::kChallenge);
+  EXPECT_EQ(attempt_->challenge(), "Password:");
+  ASSERT_EQ(attempt_->Continue("secret", now_), Result::kWait);
+  const auto [token, verdict] = verifier_.RunOne();
+  EXPECT_EQ(attempt_->OnVerified(token, verdict, now_), Result::kSuccess);
+  EXPECT_EQ(attempt_->TakeIdentity().login, "alice@example.net");
+}
+
+TEST_F(AuthenticatorTest, AVerdictForAnEarlierAttemptIsIgnored) {
+  const auto first = authenticator_.Begin(Mechanism::kPlain, 5);
+  ASSERT_EQ(first->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  ASSERT_EQ(attempt_->Start("\0alice@example.net\0wrong"s, now_), Result::kWait);
+  const auto [token, verdict] = verifier_.RunOne();
+  ASSERT_EQ(verdict, Verdict::kMatch);
+  EXPECT_EQ(attempt_->OnVerified(token, verdict, now_), Result::kWait);
+  const auto [token2, verdict2] = verifier_.RunOne();
+  EXPECT_EQ(attempt_->OnVerified(token2, verdict2, now_), Result::kFailure);
+}
+
+TEST_F(AuthenticatorTest, AVerdictOfAnOldVersionIsRememberedForThatVersion) {
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  ASSERT_EQ(attempt_->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
+  SetPassword("alice@example.net", "changed", 2);  // while the verifier works
+  const auto [token, verdict] = verifier_.RunOne();
+  EXPECT_EQ(attempt_->OnVerified(token, verdict, now_), Result::kSuccess);
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+}
+
+}  // namespace
+}  // namespace sluice::auth
