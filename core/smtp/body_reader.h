@@ -42,8 +42,9 @@ class BodyReader {
   // Octets of content so far, those dropped after a fault included.
   uint64_t bytes() const { return bytes_; }
 
-  // From now on content is dropped, as after a fault (somebody outside refused the message).
+  // From now on content is dropped, as after a fault: the message is refused for another reason.
   void Drop() { drop_ = true; }
+  bool dropping() const { return drop_; }
 
  private:
   // What has been consumed ends with:

@@ -1,6 +1,6 @@
 // HeaderFilter: walks the header section of a message that is still arriving, and does what a submission
-// server owes it (RFC 6409 section 8): notes which fields are there, counts Received, and removes Bcc and
-// Return-Path with their continuation lines. Every other octet stays as it is.
+// server owes it (RFC 6409 section 8): notes which fields are there, counts Received, and removes
+// Bcc, Resent-Bcc and Return-Path with their continuation lines. Every other octet stays as it is.
 //
 // It works on the buffer that the body reader fills: the buffer must keep the whole header section until
 // done(). A line is judged when it is complete, so the answer does not depend on where input was cut.
@@ -25,9 +25,9 @@ class HeaderFilter {
   bool done() const { return done_; }
   // Octets of the kept header section so far, without the empty line that ends it.
   uint32_t header_bytes() const { return line_start_; }
-  // True when the section ended before a line that is no field: whoever puts fields in front of this
-  // message must end the section with an empty line of its own, unless one follows already.
-  bool needs_separator() const { return needs_separator_; }
+  // True when the message begins with a line that is no field: whoever puts fields in front of it must put
+  // an empty line behind them. REQUIRES: done().
+  bool needs_separator() const { return no_field_ && line_start_ == 0; }
 
   bool has_date() const { return has_date_; }
   bool has_message_id() const { return has_message_id_; }
@@ -45,7 +45,7 @@ class HeaderFilter {
   bool in_field_ = false;  // the last line was (part of) a field, so a continuation may follow
   bool removing_ = false;  // ... and that field is being removed
   bool done_ = false;
-  bool needs_separator_ = false;
+  bool no_field_ = false;  // the section ended before a line that is no field
   bool has_date_ = false;
   bool has_message_id_ = false;
   bool has_from_ = false;

@@ -32,7 +32,7 @@ class PeerReply {
     kMalformed, // no SMTP reply, or too many lines
   };
 
-  // Consumes one line. After kComplete the next call begins a new reply.
+  // Consumes one line. After kComplete the next line begins a new reply.
   [[nodiscard]] Result Next(ByteView& input);
 
   int code() const { return code_; }
@@ -40,21 +40,22 @@ class PeerReply {
   bool transient() const { return code_ >= 400 && code_ < 500; }
   bool permanent() const { return code_ >= 500; }
   EnhancedStatus enhanced() const { return enhanced_; }  // of the first line
-  ByteView line() const { return text_.view().substr(line_start_); }  // may be cut at the bound
-  // All lines' text joined by blanks, enhanced codes included; octets not printable ASCII are '?'.
+  // The text of the line just read, as it came. Borrows from its input too: valid until either changes.
+  ByteView line() const { return line_; }
+  // All lines' text joined by blanks, enhanced codes included, in printable ASCII. Valid until Next.
   ByteView text() const { return text_.view(); }
 
  private:
-  Result EndLine();
-  void Begin();
+  Result OnLine(ByteView line);
+  void AppendText(ByteView text);
 
+  Buffer partial_;  // the start of a cut line
   Buffer text_;
-  uint32_t line_start_ = 0;
+  ByteView line_;
   uint32_t lines_ = 0;
   uint16_t code_ = 0;
   EnhancedStatus enhanced_;
-  uint8_t head_bytes_ = 0;  // of the four before the text: three digits, a blank or hyphen
-  char head_[4];
+  bool line_taken_ = false;  // the line in `partial_` was handed out
   bool complete_ = true;
 };
 

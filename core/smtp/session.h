@@ -42,7 +42,8 @@ enum class Effect : uint8_t {
   kBodyPart,      // transaction().body: take it away, leave it empty; or Reject()
   kMessage,       // the message is complete; transaction().body is the last (mostly the only) part
                   //   -> Committed() or Reject()
-  kAbort,         // the exchange or transaction that was under way is over; no answer is owed
+  kAbort,         // the exchange, or the transaction after its kMail was accepted, ended before its time
+                  // (cancelled, RSET, EHLO, refused at the end of data); no answer is owed
   kClose,         // send the replies and close; the session is at its end
 };
 
@@ -109,11 +110,13 @@ class Session {
   };
   struct Command;  // a row of the table in session.cc
   static const Command kCommands[];
-  static const Command* FindCommand(ByteView line);
+  static const Command* FindCommand(ByteView verb);
 
   Effect OnLine(ByteView line, bool more_input, Buffer& replies);
+  Effect OnLineTooLong(Buffer& replies);
   Effect OnSaslLine(ByteView line, Buffer& replies);
   Effect OnBody(ByteView& input, Buffer& replies);
+  void ScanHeader(bool ended);
   Effect EndOfBody(Buffer& replies);
 
   Effect Hello(ByteView argument, Buffer& replies, bool esmtp);
@@ -131,11 +134,13 @@ class Session {
   Effect Quit(ByteView argument, Buffer& replies);
   Effect NotImplemented(ByteView argument, Buffer& replies);
 
-  bool TakeSaslResponse(ByteView base64, Buffer& replies);
-  Effect Refuse(Reply reply, Buffer& replies);
+  bool TakeSaslResponse(ByteView base64);
+  void ForgetSaslResponse();
   Effect Ask(Effect effect);
-  Effect EndTransaction();
+  void Answered(Effect effect, Effect or_effect = Effect::kNone);
   void Say(Reply reply, Buffer& replies);
+  Effect Refuse(Reply reply, Buffer& replies);
+  Effect EndTransaction();
 
   const SessionConfig* config_;
   TransactionPool::Handle transaction_;

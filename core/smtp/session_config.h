@@ -42,16 +42,14 @@ class SessionConfig {
   ByteView helo_reply() const { return helo_; }
 
   enum class Offer : uint8_t { kUnknown, kNeedsTls, kOffered };
-  // Looks a mechanism up, in any case. When offered, `name` becomes the configured spelling, borrowed
-  // from this object.
-  Offer FindMechanism(bool tls, ByteView& name) const;
+  // Looks a mechanism up by its name in any case. When offered, `index` is its place in mechanisms(tls).
+  Offer FindMechanism(bool tls, ByteView name, uint8_t& index) const;
   bool offers_auth(bool tls) const { return !mechanisms(tls).empty(); }
-
- private:
   const std::vector<std::string>& mechanisms(bool tls) const {
     return tls ? options_.mechanisms : options_.mechanisms_clear;
   }
 
+ private:
   SessionOptions options_;
   std::string greeting_;
   std::string helo_;

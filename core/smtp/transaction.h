@@ -37,9 +37,13 @@ struct Transaction {
 
   HeaderFilter header;  // complete at the first kBodyPart or kMessage
 
-  // The session's own.
+  // The session's own. A refused message is read to its end, and `refusal` is said there.
+  void RefuseAtEnd(Reply reply) {
+    refusal = reply;
+    reader.Drop();
+  }
   BodyReader reader{BodyReader::Options{}};
-  Reply refusal{};  // set: drain the body, then say this
+  Reply refusal{};
   Buffer auth_text;
   uint16_t sender_bytes = 0;
   char sender_text[kMailboxBytesMax];

@@ -1,0 +1,567 @@
+// C: EHLO laptop.example            -> Ehlo
+// C: STARTTLS                       -> StartTls, kStartTls; the outside: Accept, handshake, TlsStarted
+// C: EHLO laptop.example            -> Ehlo: the list has changed
+// C: AUTH PLAIN AGEAYg==            -> Auth, kAuthStart; the outside: AuthSucceeded
+// C: MAIL FROM:<a@example.net>      -> Mail, kMail; Accept
+// C: RCPT TO:<b@example.org>        -> Rcpt, kRcpt; Accept
+// C: DATA                           -> Data, kData; Accept: 354
+// C: text, CR LF . CR LF            -> OnBody, perhaps kBodyPart, then kMessage
+//                                      the outside, when it is durable: Committed: 250
+// C: QUIT                           -> Quit, kClose
+#include "core/smtp/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/base64.h"
+#include "core/smtp/address.h"
+
+namespace sluice::smtp {
+
+// A verb, the states where it is allowed, what is said in another state, and who does it. Before EHLO
+// that is always kHelloFirst. The most frequent verbs come first.
+struct Session::Command {
+  enum Flag : uint8_t { kNone = 0, kNeedsLogin = 1, kNoArgument = 2 };
+
+  ByteView verb;
+  uint8_t states;
+  uint8_t flags;
+  Reply misplaced;
+  Effect (Session::*handler)(ByteView argument, Buffer& replies);
+};
+
+constexpr uint8_t kAnyState = 0xff;
+
+const Session::Command Session::kCommands[] = {
+    {"MAIL", kGreeted, Command::kNeedsLogin, reply::kNestedMail, &Session::Mail},
+    {"RCPT", kSender | kRecipients, Command::kNeedsLogin, reply::kNeedMail, &Session::Rcpt},
+    {"DATA", kSender | kRecipients, Command::kNeedsLogin | Command::kNoArgument, reply::kNeedMail,
+     &Session::Data},
+    {"EHLO", kAnyState, Command::kNone, {}, &Session::Ehlo},
+    {"AUTH", kGreeted, Command::kNone, reply::kNotInTransaction, &Session::Auth},
+    {"STARTTLS", kGreeted, Command::kNoArgument, reply::kNotInTransaction, &Session::StartTls},
+    {"RSET", kAnyState, Command::kNoArgument, {}, &Session::Rset},
+    {"NOOP", kAnyState, Command::kNone, {}, &Session::Noop},
+    {"QUIT", kAnyState, Command::kNoArgument, {}, &Session::Quit},
+    {"HELO", kAnyState, Command::kNone, {}, &Session::Helo},
+    {"VRFY", kAnyState, Command::kNeedsLogin, {}, &Session::Vrfy},
+    {"HELP", kAnyState, Command::kNone, {}, &Session::Help},
+    {"EXPN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
+    {"ETRN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
+    {"TURN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
+};
+
+const Session::Command* Session::FindCommand(ByteView verb) {
+  for (const Command& command : kCommands) {
+    if (EqualsIgnoreCase(command.verb, verb)) return &command;
+  }
+  return nullptr;
+}
+
+namespace {
+
+void TrimBlanks(ByteView& text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+}
+
+// Drops "FROM:" or "TO:", and the blanks that many clients put behind it against RFC 5321 3.3.
+bool TakePrefix(ByteView& text, ByteView prefix) {
+  if (!StartsWithIgnoreCase(text, prefix)) return false;
+  text.remove_prefix(prefix.size());
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  return true;
+}
+
+Reply SenderReply(AddressError error) {
+  switch (error) {
+    case AddressError::kTooLong: return reply::kAddressTooLong;
+    case AddressError::kUnqualified: return reply::kSenderUnqualified;
+    case AddressError::kNotFqdn: return reply::kSenderNotFqdn;
+    case AddressError::kNotAscii: return reply::kAddressNotAscii;
+    case AddressError::kNone:
+    case AddressError::kSyntax: break;
+  }
+  return reply::kSenderMalformed;
+}
+
+Reply RecipientReply(AddressError error) {
+  switch (error) {
+    case AddressError::kTooLong: return reply::kAddressTooLong;
+    case AddressError::kUnqualified: return reply::kRecipientUnqualified;
+    case AddressError::kNotFqdn: return reply::kRecipientNotFqdn;
+    case AddressError::kNotAscii: return reply::kAddressNotAscii;
+    case AddressError::kNone:
+    case AddressError::kSyntax: break;
+  }
+  return reply::kRecipientMalformed;
+}
+
+Reply ParameterReply(ParameterError error) {
+  return error == ParameterError::kUnknown ? reply::kParameterUnknown : reply::kParameterMalformed;
+}
+
+// RFC 4954 section 5: a mailbox in xtext, or "<>", which becomes empty.
+bool TakeAuthParameter(ByteView value, Buffer& out) {
+  if (value == "<>") return true;
+  Mailbox mailbox;
+  return DecodeXtext(value, out) && ParseMailbox(out.view(), mailbox) == AddressError::kNone;
+}
+
+}  // namespace
+
+Session::Session(const SessionConfig& config, TransactionPool& pool, bool tls)
+    : config_(&config), transaction_(pool.None()), tls_(tls) {}
+
+Session::~Session() { ForgetSaslResponse(); }
+
+Effect Session::OnInput(ByteView& input, Buffer& replies) {
+  DCHECK(!waiting());
+  while (true) {
+    if (state_ == kClosed) {
+      input = {};
+      return Effect::kClose;
+    }
+    Effect effect = Effect::kNone;
+    if (state_ == kBody) {
+      effect = OnBody(input, replies);
+      if (effect == Effect::kNone && state_ == kBody) return effect;
+    } else {
+      Buffer storage;
+      ByteView line;
+      switch (lines_.Next(input, state_ == kSasl, storage, line)) {
+        case LineReader::Result::kPartial:
+          return Effect::kNone;
+        case LineReader::Result::kTooLong:
+          effect = OnLineTooLong(replies);
+          break;
+        case LineReader::Result::kLine:
+          effect = state_ == kSasl ? OnSaslLine(line, replies) : OnLine(line, !input.empty(), replies);
+          break;
+      }
+    }
+    // What was sent in the clear behind STARTTLS is dropped here: it could have been injected by somebody
+    // in between, to be taken for the client's after the handshake.
+    if (effect == Effect::kStartTls) input = {};
+    if (effect != Effect::kNone) return effect;
+  }
+}
+
+Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
+  if (HasForbiddenControl(line)) {
+    const bool bare_lf = line.find('\n') != ByteView::npos;
+    return Refuse(bare_lf ? reply::kBareLineFeed : reply::kControlInLine, replies);
+  }
+  const size_t verb_bytes = std::min(line.find(' '), line.size());
+  const Command* command = FindCommand(line.substr(0, verb_bytes));
+  if (command == nullptr) return Refuse(reply::kUnknownCommand, replies);
+  more_behind_data_ = command->handler == &Session::Data && more_input;
+
+  ByteView argument = line.substr(verb_bytes);
+  TrimBlanks(argument);
+  if (state_ == kConnected && command->states != kAnyState) return Refuse(reply::kHelloFirst, replies);
+  if ((command->flags & Command::kNeedsLogin) && config_->options().require_auth && !authenticated_) {
+    const bool only_under_tls = !config_->offers_auth(tls_) && config_->options().starttls && !tls_;
+    return Refuse(only_under_tls ? reply::kTlsFirst : reply::kAuthFirst, replies);
+  }
+  if ((command->states & state_) == 0) return Refuse(command->misplaced, replies);
+  if ((command->flags & Command::kNoArgument) && !argument.empty()) {
+    return Refuse(reply::kNoArgumentAllowed, replies);
+  }
+  return (this->*command->handler)(argument, replies);
+}
+
+Effect Session::OnLineTooLong(Buffer& replies) {
+  if (state_ != kSasl) return Refuse(reply::kLineTooLong, replies);
+  state_ = kGreeted;
+  Refuse(reply::kAuthLineTooLong, replies);
+  return Effect::kAbort;
+}
+
+// --- EHLO, HELO (RFC 5321 4.1.1.1)
+
+Effect Session::Hello(ByteView argument, Buffer& replies, bool esmtp) {
+  if (argument.empty()) return Refuse(reply::kArgumentMissing, replies);
+  // The name is the client's to choose and goes into Received: it is taken as it is, but made harmless.
+  argument = argument.substr(0, kHeloBytesMax);
+  if (argument.size() != helo_bytes_) helo_ = std::make_unique_for_overwrite<char[]>(argument.size());
+  helo_bytes_ = static_cast<uint8_t>(argument.size());
+  std::transform(argument.begin(), argument.end(), helo_.get(), [](char c) {
+    const bool harmless = IsAsciiAlnum(c) || ByteView(".-_:[]").find(c) != ByteView::npos;
+    return harmless ? c : '?';
+  });
+  esmtp_ = esmtp;
+  const Effect effect = EndTransaction();
+  state_ = kGreeted;
+  replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_) : config_->helo_reply());
+  return effect;
+}
+
+Effect Session::Ehlo(ByteView argument, Buffer& replies) { return Hello(argument, replies, true); }
+Effect Session::Helo(ByteView argument, Buffer& replies) { return Hello(argument, replies, false); }
+
+// --- STARTTLS (RFC 3207)
+
+Effect Session::StartTls(ByteView, Buffer& replies) {
+  if (tls_) return Refuse(reply::kTlsAlready, replies);
+  if (!config_->options().starttls) return Refuse(reply::kTlsNotOffered, replies);
+  return Ask(Effect::kStartTls);
+}
+
+void Session::TlsStarted() {
+  DCHECK(waiting_ == Effect::kStartTls);
+  // RFC 3207 4.2: whatever was said before is forgotten, the name and the login too.
+  waiting_ = Effect::kNone;
+  state_ = kConnected;
+  tls_ = true;
+  esmtp_ = authenticated_ = false;
+  helo_.reset();
+  helo_bytes_ = 0;
+  lines_.Reset();
+}
+
+// --- AUTH (RFC 4954)
+
+Effect Session::Auth(ByteView argument, Buffer& replies) {
+  if (authenticated_) return Refuse(reply::kAuthAlready, replies);
+  if (!config_->offers_auth(tls_) && !config_->offers_auth(true)) {
+    return Refuse(reply::kAuthNotOffered, replies);
+  }
+  if (argument.empty()) return Refuse(reply::kArgumentMissing, replies);
+  const size_t name_bytes = std::min(argument.find(' '), argument.size());
+  switch (config_->FindMechanism(tls_, argument.substr(0, name_bytes), mechanism_)) {
+    case SessionConfig::Offer::kUnknown:
+      return Refuse(reply::kAuthUnknownMechanism, replies);
+    case SessionConfig::Offer::kNeedsTls:
+      return Refuse(reply::kAuthNeedsTls, replies);
+    case SessionConfig::Offer::kOffered:
+      break;
+  }
+  ByteView response = argument.substr(name_bytes);
+  TrimBlanks(response);
+  has_auth_response_ = !response.empty();
+  if (response == "=") response = {};  // there is one, and it is empty
+  if (!TakeSaslResponse(response)) return Refuse(reply::kAuthBadBase64, replies);
+  return Ask(Effect::kAuthStart);
+}
+
+Effect Session::OnSaslLine(ByteView line, Buffer& replies) {
+  state_ = kGreeted;
+  if (line == "*" || !TakeSaslResponse(line)) {
+    Refuse(line == "*" ? reply::kAuthCancelled : reply::kAuthBadBase64, replies);
+    return Effect::kAbort;
+  }
+  has_auth_response_ = true;
+  return Ask(Effect::kAuthContinue);
+}
+
+bool Session::TakeSaslResponse(ByteView base64) {
+  sasl_.Clear();
+  if (base64.empty()) return true;
+  const size_t bytes_max = Base64DecodedBytesMax(base64.size());
+  char* const at = sasl_.Extend(bytes_max);
+  const ptrdiff_t bytes = Base64Decode(base64, MutableBytes(at, bytes_max));
+  if (bytes < 0) {
+    ForgetSaslResponse();
+    return false;
+  }
+  sasl_.Truncate(static_cast<size_t>(bytes));
+  return true;
+}
+
+void Session::ForgetSaslResponse() {
+  if (!sasl_.empty()) Wipe(sasl_.data(), sasl_.size());
+  sasl_.Reset();
+}
+
+void Session::AuthChallenge(ByteView challenge, Buffer& replies) {
+  Answered(Effect::kAuthStart, Effect::kAuthContinue);
+  ForgetSaslResponse();
+  state_ = kSasl;
+  replies.Append("334 ");
+  Base64Encode(challenge, replies);
+  replies.Append("\r\n");
+}
+
+void Session::AuthSucceeded(Buffer& replies) {
+  Answered(Effect::kAuthStart, Effect::kAuthContinue);
+  ForgetSaslResponse();
+  authenticated_ = true;
+  errors_ = 0;
+  Say(reply::kAuthenticated, replies);
+}
+
+void Session::AuthFailed(AuthFailure failure, Buffer& replies) {
+  Answered(Effect::kAuthStart, Effect::kAuthContinue);
+  ForgetSaslResponse();
+  switch (failure) {
+    case AuthFailure::kBadCredentials:
+      Refuse(reply::kAuthBadCredentials, replies);
+      return;
+    case AuthFailure::kMalformed:
+      Refuse(reply::kAuthMalformed, replies);
+      return;
+    case AuthFailure::kTemporary:
+      Refuse(reply::kAuthTemporary, replies);
+      return;
+    case AuthFailure::kTooWeak:
+      Refuse(reply::kAuthTooWeak, replies);
+      return;
+    case AuthFailure::kTransition:
+      Refuse(reply::kAuthTransition, replies);
+      return;
+    case AuthFailure::kTooMany:
+      Refuse(reply::kTooManyLogins, replies);
+      return;
+  }
+}
+
+ByteView Session::auth_mechanism() const { return config_->mechanisms(tls_)[mechanism_]; }
+
+// --- MAIL, RCPT (RFC 5321 4.1.1.2 and 4.1.1.3)
+
+Effect Session::Mail(ByteView argument, Buffer& replies) {
+  if (!TakePrefix(argument, "FROM:")) return Refuse(reply::kMailSyntax, replies);
+  Mailbox mailbox;
+  const AddressError address_error = ParseReversePath(argument, mailbox);
+  if (address_error != AddressError::kNone) return Refuse(SenderReply(address_error), replies);
+  MailParameters parameters;
+  const ParameterError parameter_error = ParseMailParameters(argument, parameters);
+  if (parameter_error != ParameterError::kNone) return Refuse(ParameterReply(parameter_error), replies);
+  if (parameters.size > config_->options().message_bytes_max) return Refuse(reply::kMessageTooBig, replies);
+
+  auto transaction = transaction_.get_deleter().pool->Take();
+  if (parameters.has_auth && !TakeAuthParameter(parameters.auth, transaction->auth_text)) {
+    return Refuse(reply::kParameterMalformed, replies);
+  }
+  transaction->has_auth_parameter = parameters.has_auth;
+  transaction->declared_bytes = parameters.size;
+  transaction->eight_bit = parameters.eight_bit;
+  transaction->sender_bytes =
+      static_cast<uint16_t>(mailbox.address.copy(transaction->sender_text, kMailboxBytesMax));
+  transaction->reader = BodyReader({.bare_lf = config_->options().bare_lf,
+                                    .bytes_max = config_->options().message_bytes_max});
+  transaction_ = std::move(transaction);
+  return Ask(Effect::kMail);
+}
+
+Effect Session::Rcpt(ByteView argument, Buffer& replies) {
+  if (!TakePrefix(argument, "TO:")) return Refuse(reply::kRcptSyntax, replies);
+  if (argument.starts_with("<>")) return Refuse(reply::kRecipientNull, replies);
+  Mailbox mailbox;
+  const AddressError address_error = ParseForwardPath(argument, mailbox);
+  if (address_error != AddressError::kNone) return Refuse(RecipientReply(address_error), replies);
+  const ParameterError parameter_error = ParseRcptParameters(argument);
+  if (parameter_error != ParameterError::kNone) return Refuse(ParameterReply(parameter_error), replies);
+  if (transaction_->recipients.size() >= config_->options().recipients_max) {
+    Say(reply::kTooManyRecipients, replies);
+    return Effect::kNone;
+  }
+  transaction_->recipients.Add(mailbox.address);
+  return Ask(Effect::kRcpt);
+}
+
+// --- DATA (RFC 5321 4.1.1.4)
+
+Effect Session::Data(ByteView, Buffer& replies) {
+  if (state_ == kSender) return Refuse(reply::kNeedRecipient, replies);
+  return Ask(Effect::kData);
+}
+
+Effect Session::OnBody(ByteView& input, Buffer& replies) {
+  Transaction& transaction = *transaction_;
+  const SessionOptions& options = config_->options();
+  while (!input.empty()) {
+    const size_t header_bytes_more = transaction.header.done() ? 0 : options.header_bytes_max;
+    const bool ended =
+        transaction.reader.Read(input, transaction.body, options.part_bytes + header_bytes_more);
+    transaction.body_bytes = transaction.reader.bytes();
+    if (!transaction.reader.dropping()) ScanHeader(ended);
+    if (transaction.reader.dropping()) {
+      transaction.body.Clear();
+      if (transaction.body_bytes / 2 > options.message_bytes_max) {
+        Say(reply::kDrainedTooMuch, replies);
+        EndTransaction();
+        state_ = kClosed;
+        return Effect::kClose;
+      }
+    }
+    if (ended) return EndOfBody(replies);
+    if (transaction.header.done() && transaction.body.size() >= options.part_bytes) {
+      transaction.parts_taken++;
+      return Effect::kBodyPart;
+    }
+  }
+  return Effect::kNone;
+}
+
+void Session::ScanHeader(bool ended) {
+  Transaction& transaction = *transaction_;
+  if (transaction.header.done()) return;
+  transaction.header.Scan(transaction.body, ended);
+  if (transaction.header.received_count() > config_->options().received_max) {
+    transaction.RefuseAtEnd(reply::kMailLoop);
+  } else if (!transaction.header.done() && transaction.body.size() > config_->options().header_bytes_max) {
+    transaction.RefuseAtEnd(reply::kHeaderTooBig);
+  }
+}
+
+Effect Session::EndOfBody(Buffer& replies) {
+  Transaction& transaction = *transaction_;
+  if (!transaction.reader.dropping()) return Ask(Effect::kMessage);
+
+  switch (transaction.reader.fault()) {
+    case BodyFault::kNone:
+      Say(transaction.refusal, replies);
+      break;
+    case BodyFault::kBareCr:
+      Say(reply::kBareCarriageReturn, replies);
+      break;
+    case BodyFault::kNul:
+      Say(reply::kNulInMessage, replies);
+      break;
+    case BodyFault::kTooBig:
+      Say(reply::kMessageTooBig, replies);
+      break;
+    case BodyFault::kBareLf: {
+      const std::string text = "Bare LF in line " + std::to_string(transaction.reader.fault_line()) +
+                               " of the message: make the client end lines in CR LF";
+      FormatReply(550, "5.6.0", text, replies);
+      break;
+    }
+  }
+  return EndTransaction();
+}
+
+void Session::Committed(ByteView queue_id, Buffer& replies) {
+  Answered(Effect::kMessage);
+  replies.Append("250 2.0.0 Ok: queued as ");
+  replies.Append(queue_id);
+  replies.Append("\r\n");
+  errors_ = 0;
+  EndTransaction();
+}
+
+// --- RSET, NOOP, VRFY, HELP, QUIT and what is refused (RFC 5321 4.1.1.5 to 4.1.1.10)
+
+Effect Session::Rset(ByteView, Buffer& replies) {
+  Say(reply::kOk, replies);
+  return EndTransaction();
+}
+
+Effect Session::Noop(ByteView, Buffer& replies) {
+  Say(reply::kOk, replies);
+  return Effect::kNone;
+}
+
+Effect Session::Vrfy(ByteView argument, Buffer& replies) {
+  if (argument.empty()) return Refuse(reply::kArgumentMissing, replies);
+  Say(reply::kCannotVerify, replies);  // whether a mailbox exists is not for us to tell
+  return Effect::kNone;
+}
+
+Effect Session::Help(ByteView, Buffer& replies) {
+  Say(reply::kHelp, replies);
+  return Effect::kNone;
+}
+
+Effect Session::Quit(ByteView, Buffer& replies) {
+  Say(reply::kBye, replies);
+  EndTransaction();
+  state_ = kClosed;
+  return Effect::kNone;
+}
+
+Effect Session::NotImplemented(ByteView, Buffer& replies) { return Refuse(reply::kNotImplemented, replies); }
+
+// --- Answers from outside
+
+void Session::Accept(Buffer& replies) {
+  switch (waiting_) {
+    case Effect::kStartTls:
+      Say(reply::kReadyForTls, replies);
+      return;  // still waiting: for TlsStarted
+    case Effect::kMail:
+      Say(reply::kSenderOk, replies);
+      state_ = kSender;
+      break;
+    case Effect::kRcpt:
+      Say(reply::kRecipientOk, replies);
+      state_ = kRecipients;
+      break;
+    case Effect::kData:
+      Say(reply::kStartMail, replies);
+      state_ = kBody;
+      break;
+    default:
+      CHECK(false);  // no other effect is answered by a yes
+  }
+  waiting_ = Effect::kNone;
+}
+
+void Session::Reject(Reply reply, Buffer& replies) {
+  const Effect rejected = std::exchange(waiting_, Effect::kNone);
+  switch (rejected) {
+    case Effect::kStartTls:
+      break;
+    case Effect::kMail:
+    case Effect::kMessage:
+      EndTransaction();
+      break;
+    case Effect::kRcpt:
+      transaction_->recipients.RemoveLast();
+      break;
+    case Effect::kData:
+      if (more_behind_data_) {
+        Say(reply, replies);
+        reply = reply::kBytesBehindRefusedData;
+      }
+      break;
+    case Effect::kNone:  // at kBodyPart
+      CHECK(state_ == kBody);
+      transaction_->body.Clear();
+      transaction_->RefuseAtEnd(reply);
+      return;
+    default:
+      CHECK(false);  // AUTH has answers of its own
+  }
+  Say(reply, replies);
+}
+
+void Session::Answered(Effect effect, Effect or_effect) {
+  CHECK(waiting_ == effect || waiting_ == or_effect);
+  waiting_ = Effect::kNone;
+}
+
+// --- What all of them use
+
+Effect Session::Ask(Effect effect) {
+  waiting_ = effect;
+  return effect;
+}
+
+void Session::Say(Reply reply, Buffer& replies) {
+  replies.Append(reply.line);
+  if (reply.code() == 421) state_ = kClosed;
+}
+
+// A command that failed by itself. Too many of them end the session; so does a body that was sent behind a
+// refused DATA without waiting: read as commands, text that somebody else wrote would act for this login.
+Effect Session::Refuse(Reply reply, Buffer& replies) {
+  Say(reply, replies);
+  if (more_behind_data_) {
+    Say(reply::kBytesBehindRefusedData, replies);
+  } else if (++errors_ > config_->options().errors_max && state_ != kClosed) {
+    Say(reply::kTooManyErrors, replies);
+  }
+  return Effect::kNone;
+}
+
+Effect Session::EndTransaction() {
+  if (transaction_ == nullptr) return Effect::kNone;
+  transaction_.reset();
+  if (state_ != kClosed) state_ = kGreeted;
+  return Effect::kAbort;
+}
+
+}  // namespace sluice::smtp
