@@ -1,0 +1,54 @@
+# What others wrote, as targets deps::NAME. Headers count as system headers, so our warnings do not apply to them.
+
+# The libraries that tools/setup builds from source.
+execute_process(
+  COMMAND ${CMAKE_SOURCE_DIR}/tools/setup --print-prefix
+  OUTPUT_VARIABLE SLUICE_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+if(NOT EXISTS ${SLUICE_PREFIX}/report)
+  message(FATAL_ERROR "The libraries built from source are missing: run tools/setup first")
+endif()
+file(GLOB recipe CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/deps/*)
+set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${recipe})
+
+find_package(Threads REQUIRED)
+
+function(sluice_dependency name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INCLUDE;LINK;DEFINE")
+  add_library(deps_${name} INTERFACE)
+  add_library(deps::${name} ALIAS deps_${name})
+  target_include_directories(deps_${name} SYSTEM INTERFACE ${arg_INCLUDE})
+  target_link_libraries(deps_${name} INTERFACE ${arg_LINK})
+  target_compile_definitions(deps_${name} INTERFACE ${arg_DEFINE})
+endfunction()
+
+sluice_dependency(wolfssl INCLUDE ${SLUICE_PREFIX}/wolfssl/include LINK ${SLUICE_PREFIX}/wolfssl/lib/libwolfssl.a m)
+sluice_dependency(uring INCLUDE ${SLUICE_PREFIX}/liburing/include LINK ${SLUICE_PREFIX}/liburing/lib/liburing.a)
+
+find_package(absl CONFIG REQUIRED PATHS ${SLUICE_PREFIX}/abseil NO_DEFAULT_PATH)
+sluice_dependency(absl LINK
+  absl::any_invocable absl::base absl::bits absl::btree absl::cleanup absl::fixed_array absl::flat_hash_map
+  absl::flat_hash_set absl::function_ref absl::hash absl::inlined_vector absl::int128 absl::node_hash_map absl::span
+  absl::status absl::statusor absl::str_format absl::strings absl::time)
+
+sluice_dependency(lmdb LINK lmdb)
+sluice_dependency(idn LINK idn)    # stringprep
+sluice_dependency(idn2 LINK idn2)  # internationalised domain names
+sluice_dependency(toml LINK tomlplusplus DEFINE TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
+sluice_dependency(cli11)
+sluice_dependency(json)
+sluice_dependency(httplib INCLUDE ${SLUICE_PREFIX}/httplib/include LINK Threads::Threads)
+
+# abseil is built without sanitizers, and its hash tables have another layout with AddressSanitizer unless told not to.
+target_compile_definitions(deps_absl INTERFACE $<$<BOOL:${SLUICE_SANITIZE}>:NDEBUG_SANITIZER>)
+
+# mimalloc takes the place of malloc, so it is linked into programs, not libraries. Debian 12 has it only as a shared library.
+find_library(SLUICE_MIMALLOC_LIBRARY NAMES libmimalloc.a mimalloc)
+if(SLUICE_MIMALLOC AND NOT SLUICE_SANITIZE)
+  message(STATUS "mimalloc: ${SLUICE_MIMALLOC_LIBRARY}")
+  sluice_dependency(malloc LINK -Wl,--no-as-needed ${SLUICE_MIMALLOC_LIBRARY})
+else()
+  sluice_dependency(malloc)
+endif()
+
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
