@@ -17,18 +17,20 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/buffer.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
+#include "core/server/event_file.h"
 
 namespace sluice::server {
 
@@ -49,6 +51,7 @@ enum class EventType : uint8_t {
   kDropped,     // written by the log: how many events it left out
 };
 inline constexpr size_t kEventTypeCount = 9;
+ByteView EventTypeName(EventType type);  // "Reception"
 
 // The reply of a server, ours or the next hop's.
 struct EventResponse {
@@ -85,10 +88,14 @@ struct Event {
 // Appends `event` as one line with its LF. What the log writes is exactly this.
 void AppendEvent(const Event& event, Buffer& out);
 
+// Appends the line of a "Dropped" event; counts[i] belongs to EventType(i).
+void AppendDropped(std::span<const uint64_t> counts, WallTime time, Buffer& out);
+
+// How long ~EventLog tries to write what is left.
+inline constexpr Duration kEventShutdown = seconds(3);
+
 class EventLog {
  public:
-  using WallClock = std::function<WallTime()>;
-
   // Opens today's file in `dir` (standard output when empty) and starts the writer. `clock` picks
   // the file's day and is called on the writer's thread.
   static absl::StatusOr<std::unique_ptr<EventLog>> Open(const std::string& dir, WallClock clock);
@@ -104,38 +111,36 @@ class EventLog {
   friend class ShardEvents;
 
   struct Batch {
-    Buffer bytes;
+    Buffer bytes;                                  // whole lines
     std::shared_ptr<std::atomic<size_t>> backlog;  // its shard's; lessened when written
   };
 
-  EventLog(std::string dir, WallClock clock) : dir_(std::move(dir)), clock_(std::move(clock)) {}
+  EventLog(const std::string& dir, WallClock clock) : file_(dir, std::move(clock)) {}
   void Accept(Batch batch);  // any thread
   void Run();
   void WriteBatch(ByteView bytes);
-  absl::Status OpenFile();
-  bool GiveUp() const;
+  bool TakeReopen();
+  bool GaveUp();  // stopping, and out of time
+  void PauseAfterError();
+  void Complain(const absl::Status& status);
 
-  const std::string dir_;
-  const WallClock clock_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Batch> inbox_;  // under mutex_
-  bool reopen_ = false;       // under mutex_
-  bool stopping_ = false;     // under mutex_
-  MonoTime give_up_at_;       // under mutex_, set with stopping_
+  std::vector<Batch> inbox_;  // these four under mutex_
+  bool reopen_ = false;
+  bool stopping_ = false;
+  MonoTime give_up_at_;  // set with stopping_
 
-  int fd_ = -1;  // the writer's
-  std::string path_;
+  EventFile file_;  // the writer's, as is the rest
+  MonoTime complain_again_at_;
+  uint64_t lost_bytes_ = 0;
   std::thread writer_;
 };
-
-// How long ~EventLog tries to write what is left.
-inline constexpr Duration kEventShutdown = seconds(3);
 
 // A shard's end of the log. One thread uses it: the shard's.
 class ShardEvents {
  public:
-  // `log` outlives this.
+  // `log` outlives this; nullptr: events are thrown away (simulations).
   explicit ShardEvents(EventLog* log) : log_(log) {}
   ~ShardEvents();  // hands over what is left
 
@@ -148,8 +153,9 @@ class ShardEvents {
   uint64_t dropped_total() const { return dropped_total_; }
 
  private:
-  bool Dropped(EventType type);
-  void ReportDropped(WallTime now);
+  size_t Backlog() const { return buffer_.size() + backlog_->load(std::memory_order_relaxed); }
+  void Drop(const Event& event);
+  void ReportDropped();
   void HandOver();
 
   EventLog* const log_;
@@ -159,7 +165,7 @@ class ShardEvents {
   const std::shared_ptr<std::atomic<size_t>> backlog_ = std::make_shared<std::atomic<size_t>>(0);
   uint64_t dropped_[kEventTypeCount] = {};
   uint64_t dropped_total_ = 0;
-  bool any_dropped_ = false;
+  WallTime dropped_at_;  // when the last of dropped_ happened; epoch: there is none to report
 };
 
 }  // namespace sluice::server
