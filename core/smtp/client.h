@@ -6,7 +6,8 @@
 //
 //   for each piece of input:
 //     do effect = client.OnInput(input, out) and what it says, until it is kNone; then send `out`.
-//   whenever client.can_start(): client.Start(message, out), or client.Quit(out).
+//   whenever client.can_start() (look after every OnInput and BodySent): client.Start(message, out), or,
+//   with nothing under way, client.Quit(out).
 //
 // Where the server offers PIPELINING, MAIL, all RCPT and DATA go out at once, and the next message's group
 // may follow right behind the end of a body: two messages are then under way, answered in order.
@@ -63,7 +64,8 @@ enum class ClientEffect : uint8_t {
   kReady,            // greeted, in TLS and authenticated as asked: can_start(). Once a connection
   kRecipientFailed,  // message(), recipient(), reply(): this one was refused, for now (4xx) or for good
   kSendBody,         // message(): append its content through a DotStuffer, Finish() it, then BodySent()
-  kMessageResult,    // message(), reply(): the answer for all recipients that were not refused before
+  kMessageResult,    // message(), reply(): the answer for all recipients that were not refused before; when
+                     // all were, just the end of the message
   kFailed,           // the connection is of no use: failure(), and reply() when the server said why
   kClosed,           // QUIT was answered
 };
@@ -94,7 +96,7 @@ class Client {
   bool can_start() const;
   void Start(const OutgoingMessage* message, Buffer& out);  // REQUIRES: can_start(), recipients not empty
   void BodySent();  // DotStuffer::Finish has been called. REQUIRES: kSendBody was returned
-  void Quit(Buffer& out);  // REQUIRES: nothing under way
+  void Quit(Buffer& out);  // REQUIRES: kReady was returned, and nothing is under way
 
   // Started and not yet answered by kMessageResult: 0, 1 or 2.
   int under_way() const { return (active_.message != nullptr) + (next_.message != nullptr); }
@@ -123,27 +125,27 @@ class Client {
     kEnded,       // kFailed or kClosed was returned
   };
   // What a message's next reply answers.
-  enum class Stage : uint8_t { kMail, kRcpt, kData, kBody, kResult };
+  enum class Stage : uint8_t { kMail, kRcpt, kData, kBody, kResult, kReset };
   struct Slot {
     const OutgoingMessage* message = nullptr;
     uint32_t answered = 0;  // recipients
     uint32_t accepted = 0;
     Stage stage = Stage::kMail;
-    bool grouped = false;      // MAIL, RCPT and DATA were sent at once
-    bool mail_refused = false;
+    bool grouped = false;  // MAIL, RCPT and DATA were sent at once
   };
 
   ClientEffect OnReply(Buffer& out);
-  ClientEffect OnEhlo(Buffer& out);
-  ClientEffect OnAuth(Buffer& out);
+  ClientEffect OnAuthReply(Buffer& out);
   ClientEffect OnTransactionReply(Buffer& out);
+  ClientEffect OnSkippedReply(Buffer& out);
   void ReadFeature(ByteView line);
   ClientEffect AfterHello(Buffer& out);
   ClientEffect StartAuth(Buffer& out);
   void SendEhlo(Buffer& out);
   void SendMail(const OutgoingMessage& message, Buffer& out);
   static void SendRcpt(ByteView recipient, Buffer& out);
-  ClientEffect Finish(Buffer& out, bool reset);
+  ClientEffect Finish(bool usable);
+  void Skip(uint32_t replies);
   ClientEffect Fail(ClientFailure failure);
   bool pipelining() const { return options_->pipelining && features_.pipelining; }
 
@@ -154,12 +156,13 @@ class Client {
   Slot next_;
   const OutgoingMessage* subject_ = nullptr;
   uint32_t subject_recipient_ = 0;
-  uint32_t resets_owed_ = 0;  // replies to RSET that come before anything else
+  uint32_t skipped_ = 0;  // replies still to come for commands of a message that has its answer
   State state_ = State::kGreeting;
   ClientFailure failure_ = ClientFailure::kNone;
   bool tls_;
   bool ehlo_first_line_ = true;
   bool broken_ = false;  // after the result just returned the connection is of no use
+  bool reset_after_skipped_ = false;
 };
 
 }  // namespace sluice::smtp

@@ -1,0 +1,336 @@
+// S: 220 mx.example                       OnReply -> SendEhlo
+// S: 250-mx.example, 250-PIPELINING ...   ReadFeature for each line, then AfterHello
+//    STARTTLS and a second EHLO, AUTH     as configured and offered; then kReady
+// C: MAIL, RCPT, RCPT, DATA               Start: one write where PIPELINING is offered
+// S: 250, 250, 550, 354                   OnTransactionReply: kRecipientFailed for the 550, kSendBody
+// C: the body, and perhaps the next MAIL, RCPT, DATA
+// S: 250                                  kMessageResult
+#include "core/smtp/client.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "core/base/base64.h"
+#include "core/smtp/line_reader.h"
+
+namespace sluice::smtp {
+namespace {
+
+void AppendNumber(uint64_t number, Buffer& out) {
+  char digits[20];
+  const char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.Append(ByteView(digits, static_cast<size_t>(end - digits)));
+}
+
+// Takes the next word of a line of EHLO's reply. Some servers write "AUTH=LOGIN".
+ByteView TakeWord(ByteView& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(" ="), line.size()));
+  const ByteView word = line.substr(0, line.find_first_of(" ="));
+  line.remove_prefix(word.size());
+  return word;
+}
+
+}  // namespace
+
+Client::Client(const ClientOptions& options, bool tls) : options_(&options), tls_(tls) {}
+
+ClientEffect Client::OnInput(ByteView& input, Buffer& out) {
+  while (true) {
+    if (state_ == State::kEnded) {
+      input = {};
+      return ClientEffect::kNone;
+    }
+    if (broken_) return Fail(ClientFailure::kClosing);
+
+    switch (reply_.Next(input)) {
+      case PeerReply::Result::kPartial:
+        return ClientEffect::kNone;
+      case PeerReply::Result::kMalformed:
+        return Fail(ClientFailure::kProtocol);
+      case PeerReply::Result::kLine:
+        if (state_ == State::kEhlo) ReadFeature(reply_.line());
+        break;
+      case PeerReply::Result::kComplete: {
+        if (state_ == State::kEhlo) ReadFeature(reply_.line());
+        const ClientEffect effect = OnReply(out);
+        if (effect == ClientEffect::kStartTls) input = {};  // nothing of the clear survives into TLS
+        if (effect != ClientEffect::kNone) return effect;
+        break;
+      }
+    }
+  }
+}
+
+ClientEffect Client::OnReply(Buffer& out) {
+  switch (state_) {
+    case State::kGreeting:
+      if (reply_.code() != 220) return Fail(ClientFailure::kGreeting);
+      SendEhlo(out);
+      return ClientEffect::kNone;
+    case State::kEhlo:
+      if (reply_.positive()) return AfterHello(out);
+      if (!reply_.permanent()) return Fail(ClientFailure::kGreeting);
+      features_ = {};
+      state_ = State::kHelo;  // RFC 5321 3.2: an old server
+      out.Append("HELO ");
+      out.Append(options_->ehlo_name);
+      out.Append("\r\n");
+      return ClientEffect::kNone;
+    case State::kHelo:
+      return reply_.positive() ? AfterHello(out) : Fail(ClientFailure::kGreeting);
+    case State::kStartTls:
+      if (reply_.code() == 220) {
+        state_ = State::kHandshake;
+        return ClientEffect::kStartTls;
+      }
+      if (options_->tls == ClientOptions::Tls::kRequired) return Fail(ClientFailure::kTls);
+      return StartAuth(out);
+    case State::kHandshake:
+      return Fail(ClientFailure::kProtocol);
+    case State::kAuthUser:
+    case State::kAuthPassword:
+    case State::kAuth:
+      return OnAuthReply(out);
+    case State::kReady:
+      if (skipped_ > 0) return OnSkippedReply(out);
+      if (active_.message != nullptr) return OnTransactionReply(out);
+      return Fail(reply_.code() == 421 ? ClientFailure::kClosing : ClientFailure::kProtocol);
+    case State::kQuit:
+    case State::kEnded:
+      break;
+  }
+  state_ = State::kEnded;
+  return ClientEffect::kClosed;
+}
+
+// --- EHLO, STARTTLS, AUTH
+
+void Client::SendEhlo(Buffer& out) {
+  features_ = {};
+  ehlo_first_line_ = true;
+  state_ = State::kEhlo;
+  out.Append("EHLO ");
+  out.Append(options_->ehlo_name);
+  out.Append("\r\n");
+}
+
+void Client::ReadFeature(ByteView line) {
+  if (std::exchange(ehlo_first_line_, false)) return;  // the server's name
+  const ByteView keyword = TakeWord(line);
+  if (EqualsIgnoreCase(keyword, "PIPELINING")) features_.pipelining = true;
+  if (EqualsIgnoreCase(keyword, "8BITMIME")) features_.eight_bit_mime = true;
+  if (EqualsIgnoreCase(keyword, "STARTTLS")) features_.starttls = true;
+  if (EqualsIgnoreCase(keyword, "ENHANCEDSTATUSCODES")) features_.enhanced_status_codes = true;
+  if (EqualsIgnoreCase(keyword, "CHUNKING")) features_.chunking = true;
+  if (EqualsIgnoreCase(keyword, "SIZE")) {
+    features_.size = true;
+    const ByteView limit = TakeWord(line);
+    std::from_chars(limit.data(), limit.data() + limit.size(), features_.size_max);
+  }
+  if (EqualsIgnoreCase(keyword, "AUTH")) {
+    for (ByteView name = TakeWord(line); !name.empty(); name = TakeWord(line)) {
+      if (EqualsIgnoreCase(name, "PLAIN")) features_.auth_plain = true;
+      if (EqualsIgnoreCase(name, "LOGIN")) features_.auth_login = true;
+    }
+  }
+}
+
+ClientEffect Client::AfterHello(Buffer& out) {
+  if (!tls_ && options_->tls != ClientOptions::Tls::kNever) {
+    if (features_.starttls) {
+      state_ = State::kStartTls;
+      out.Append("STARTTLS\r\n");
+      return ClientEffect::kNone;
+    }
+    if (options_->tls == ClientOptions::Tls::kRequired) return Fail(ClientFailure::kTls);
+  }
+  return StartAuth(out);
+}
+
+void Client::TlsStarted(Buffer& out) {
+  CHECK(state_ == State::kHandshake);
+  tls_ = true;
+  SendEhlo(out);
+}
+
+ClientEffect Client::StartAuth(Buffer& out) {
+  switch (options_->auth) {
+    case ClientOptions::Auth::kNone:
+      state_ = State::kReady;
+      return ClientEffect::kReady;
+    case ClientOptions::Auth::kPlain: {
+      if (!features_.auth_plain) return Fail(ClientFailure::kAuth);
+      std::string response;  // RFC 4616: no authorization identity
+      response.append(1, '\0').append(options_->user).append(1, '\0').append(options_->password);
+      out.Append("AUTH PLAIN ");
+      Base64Encode(response, out);
+      out.Append("\r\n");
+      Wipe(response.data(), response.size());
+      state_ = State::kAuth;
+      return ClientEffect::kNone;
+    }
+    case ClientOptions::Auth::kLogin:
+      if (!features_.auth_login) return Fail(ClientFailure::kAuth);
+      out.Append("AUTH LOGIN\r\n");
+      state_ = State::kAuthUser;
+      return ClientEffect::kNone;
+  }
+  return Fail(ClientFailure::kAuth);
+}
+
+ClientEffect Client::OnAuthReply(Buffer& out) {
+  if (state_ == State::kAuth) {
+    if (reply_.code() != 235) return Fail(ClientFailure::kAuth);
+    state_ = State::kReady;
+    return ClientEffect::kReady;
+  }
+  if (reply_.code() != 334) return Fail(ClientFailure::kAuth);
+  const bool user = state_ == State::kAuthUser;
+  Base64Encode(user ? options_->user : options_->password, out);
+  out.Append("\r\n");
+  state_ = user ? State::kAuthPassword : State::kAuth;
+  return ClientEffect::kNone;
+}
+
+// --- Transactions
+
+bool Client::can_start() const {
+  if (state_ != State::kReady || broken_ || skipped_ > 0) return false;
+  if (active_.message == nullptr) return true;
+  return pipelining() && next_.message == nullptr && active_.stage == Stage::kResult;
+}
+
+void Client::Start(const OutgoingMessage* message, Buffer& out) {
+  CHECK(can_start() && !message->recipients.empty());
+  Slot& slot = active_.message == nullptr ? active_ : next_;
+  slot = Slot{.message = message, .grouped = pipelining()};
+  SendMail(*message, out);
+  if (!slot.grouped) return;
+  for (ByteView recipient : message->recipients) SendRcpt(recipient, out);
+  out.Append("DATA\r\n");
+}
+
+void Client::SendMail(const OutgoingMessage& message, Buffer& out) {
+  DCHECK(!HasForbiddenControl(message.sender));
+  out.Append("MAIL FROM:<");
+  out.Append(message.sender);
+  out.Append('>');
+  if (features_.size && message.bytes > 0) {
+    out.Append(" SIZE=");
+    AppendNumber(message.bytes, out);
+  }
+  if (features_.eight_bit_mime && message.eight_bit) out.Append(" BODY=8BITMIME");
+  out.Append("\r\n");
+}
+
+void Client::SendRcpt(ByteView recipient, Buffer& out) {
+  DCHECK(!HasForbiddenControl(recipient));
+  out.Append("RCPT TO:<");
+  out.Append(recipient);
+  out.Append(">\r\n");
+}
+
+ClientEffect Client::OnTransactionReply(Buffer& out) {
+  subject_ = active_.message;
+  const auto recipients = static_cast<uint32_t>(subject_->recipients.size());
+  if (reply_.code() == 421) return Finish(/*usable=*/false);
+
+  switch (active_.stage) {
+    case Stage::kMail:
+      if (!reply_.positive()) {
+        if (active_.grouped) Skip(recipients + 1);  // what RCPT and DATA get says nothing more
+        return Finish(/*usable=*/true);
+      }
+      active_.stage = Stage::kRcpt;
+      if (!active_.grouped) SendRcpt(subject_->recipients[0], out);
+      return ClientEffect::kNone;
+
+    case Stage::kRcpt: {
+      subject_recipient_ = active_.answered++;
+      if (reply_.positive()) active_.accepted++;
+      if (active_.answered == recipients) {
+        active_.stage = Stage::kData;
+        if (!active_.grouped && active_.accepted > 0) out.Append("DATA\r\n");
+        if (!active_.grouped && active_.accepted == 0) {
+          active_.stage = Stage::kReset;
+          out.Append("RSET\r\n");
+        }
+      } else if (!active_.grouped) {
+        SendRcpt(subject_->recipients[active_.answered], out);
+      }
+      return reply_.positive() ? ClientEffect::kNone : ClientEffect::kRecipientFailed;
+    }
+
+    case Stage::kData:
+      if (reply_.code() == 354) {
+        if (active_.accepted > 0) {
+          active_.stage = Stage::kBody;
+          return ClientEffect::kSendBody;
+        }
+        active_.stage = Stage::kResult;
+        out.Append(".\r\n");  // RFC 2920 3.1: nobody wants it, so nothing is sent
+        return ClientEffect::kNone;
+      }
+      if (reply_.positive()) return Fail(ClientFailure::kProtocol);
+      out.Append("RSET\r\n");
+      Skip(1);
+      return Finish(/*usable=*/true);
+
+    case Stage::kBody:
+      // A refusal before the end was sent stands; a yes to what was not sent means nothing.
+      if (reply_.positive()) return Fail(ClientFailure::kProtocol);
+      return Finish(/*usable=*/false);
+
+    case Stage::kReset:
+    case Stage::kResult:
+      return Finish(/*usable=*/true);
+  }
+  return Fail(ClientFailure::kProtocol);
+}
+
+// The message that was under way longest has its answer in reply().
+ClientEffect Client::Finish(bool usable) {
+  active_ = std::exchange(next_, Slot{});
+  broken_ = !usable;
+  return ClientEffect::kMessageResult;
+}
+
+void Client::Skip(uint32_t replies) {
+  skipped_ = replies;
+  reset_after_skipped_ = replies > 1;
+}
+
+// Replies to commands whose message has its answer already. No new one may start meanwhile: if DATA were
+// accepted after all, it would be taken for text.
+ClientEffect Client::OnSkippedReply(Buffer& out) {
+  if (reply_.code() == 421) return Fail(ClientFailure::kClosing);
+  if (reply_.code() == 354) {
+    out.Append(".\r\n");
+    return ClientEffect::kNone;
+  }
+  if (--skipped_ == 0 && std::exchange(reset_after_skipped_, false)) {
+    out.Append("RSET\r\n");
+    skipped_ = 1;
+  }
+  return ClientEffect::kNone;
+}
+
+void Client::BodySent() {
+  CHECK(active_.stage == Stage::kBody);
+  active_.stage = Stage::kResult;
+}
+
+void Client::Quit(Buffer& out) {
+  CHECK(state_ == State::kReady && under_way() == 0);
+  out.Append("QUIT\r\n");
+  state_ = State::kQuit;
+}
+
+ClientEffect Client::Fail(ClientFailure failure) {
+  failure_ = failure;
+  state_ = State::kEnded;
+  return ClientEffect::kFailed;
+}
+
+}  // namespace sluice::smtp
