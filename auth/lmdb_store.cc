@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "auth/prepare.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
@@ -29,21 +30,13 @@ static_assert(kLoginBytesMax <= 511, "LMDB's longest key");
 MDB_val ToVal(ByteView bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
 ByteView ToView(const MDB_val& val) { return {static_cast<const char*>(val.mv_data), val.mv_size}; }
 
-// Debian's abseil has a string_view of its own, so StrCat does not take ours.
-template <typename... Parts>
-std::string Join(const Parts&... parts) {
-  std::string text;
-  (text.append(ByteView(parts)), ...);
-  return text;
-}
-
 absl::Status ErrnoStatus(ByteView what, const std::string& path, int error) {
-  return absl::ErrnoToStatus(error, Join(what, " ", path));
+  return absl::ErrnoToStatus(error, absl::StrCat(what, " ", path));
 }
 
 absl::Status ToStatus(int rc, ByteView what) {
   if (rc == MDB_SUCCESS) return absl::OkStatus();
-  const std::string message = Join("credential store: ", what, ": ", mdb_strerror(rc));
+  const std::string message = absl::StrCat("credential store: ", what, ": ", mdb_strerror(rc));
   switch (rc) {
     case MDB_NOTFOUND:
       return absl::NotFoundError(message);
@@ -139,10 +132,10 @@ class Cursor {
   int rc_ = MDB_SUCCESS;
 };
 
-absl::Status NoSuchUser(ByteView login) { return absl::NotFoundError(Join("no user ", login)); }
+absl::Status NoSuchUser(ByteView login) { return absl::NotFoundError(absl::StrCat("no user ", login)); }
 
 absl::Status Damaged(ByteView login) {
-  return absl::DataLossError(Join(
+  return absl::DataLossError(absl::StrCat(
       "the record of ", login, " cannot be read: it is damaged, or was written by a newer version"));
 }
 
@@ -183,13 +176,13 @@ absl::Status PutRecord(MDB_txn* txn, ByteView login, CredentialRecord& record, u
   record.version = *last + 1;
   std::string bytes;
   if (!EncodeRecord(record, bytes)) {
-    return absl::InvalidArgumentError(Join("the record of ", login, " would be over ",
-                                                   std::to_string(kRecordBytesMax), " octets: fewer addresses"));
+    return absl::InvalidArgumentError(absl::StrCat("the record of ", login, " would be over ",
+                                                   kRecordBytesMax, " octets: fewer addresses"));
   }
   MDB_val key = ToVal(login);
   MDB_val value = ToVal(bytes);
   const int rc = mdb_put(txn, kMainDb, &key, &value, flags);
-  if (rc == MDB_KEYEXIST) return absl::AlreadyExistsError(Join("user ", login, " exists"));
+  if (rc == MDB_KEYEXIST) return absl::AlreadyExistsError(absl::StrCat("user ", login, " exists"));
   if (rc != MDB_SUCCESS) return ToStatus(rc, "write");
   return PutLastVersion(txn, record.version);
 }
@@ -206,7 +199,7 @@ absl::Status GetRecord(MDB_txn* txn, ByteView login, CredentialRecord& record) {
 }  // namespace
 
 std::string LmdbStore::PathIn(const std::string& state_dir) {
-  return Join(state_dir, "/credentials.mdb");
+  return absl::StrCat(state_dir, "/credentials.mdb");
 }
 
 absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& path, uint64_t map_bytes) {
@@ -230,13 +223,13 @@ absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& pa
   constexpr unsigned kFlags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
   if (rc == MDB_SUCCESS) rc = mdb_env_open(env, path.c_str(), kFlags, 0600);
   if (rc == MDB_SUCCESS) rc = mdb_reader_check(env, nullptr);
-  if (rc != MDB_SUCCESS) return ToStatus(rc, Join("open ", path));
+  if (rc != MDB_SUCCESS) return ToStatus(rc, absl::StrCat("open ", path));
 
   Txn txn(env, MDB_RDONLY);
   if (!txn.status().ok()) return txn.status();
   MDB_dbi dbi = 0;  // sets up the order of keys, once for the process
   rc = mdb_dbi_open(txn.get(), nullptr, 0, &dbi);
-  if (rc != MDB_SUCCESS) return ToStatus(rc, Join("open ", path));
+  if (rc != MDB_SUCCESS) return ToStatus(rc, absl::StrCat("open ", path));
   CHECK(dbi == kMainDb);
   const absl::StatusOr<uint64_t> version = LastVersion(txn.get());
   if (!version.ok()) return version.status();
@@ -266,7 +259,7 @@ absl::Status LmdbStore::Maintain() {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
-      Join(path_, " was replaced or removed: restart to use what is there now"));
+      absl::StrCat(path_, " was replaced or removed: restart to use what is there now"));
 }
 
 absl::StatusOr<uint64_t> LmdbStore::Prefault(uint64_t bytes_max) {

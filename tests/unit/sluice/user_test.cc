@@ -1,0 +1,234 @@
+#include "tools/sluice/user.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "auth/lmdb_store.h"
+#include "auth/scram_keys.h"
+
+namespace sluice {
+namespace {
+
+class UserTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "sluice-user-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    WriteConfig("");
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void WriteConfig(const std::string& auth) {
+    std::ofstream(folder_ + "/sluice.toml") << "hostname = \"submit.example.net\"\nstate_dir = \"" << folder_
+                                            << "\"\nspool_dir = \"" << folder_ << "/spool\"\n"
+                                            << "[[listener]]\naddress = \"127.0.0.1:1587\"\nmode = \"plain\"\n"
+                                            << "[auth]\niterations = 4096\n" << auth
+                                            << "\n[relay]\nnext_hop = [\"discard\"]\n";
+  }
+
+  // `sluice user ...`; what it printed is in out_ and err_.
+  int Run(std::vector<std::string> arguments, const std::string& input = "") {
+    arguments.insert(arguments.begin(), "user");
+    arguments.insert(arguments.end(), {"--config", folder_ + "/sluice.toml"});
+    const int saved = dup(STDIN_FILENO);
+    std::ofstream(folder_ + "/stdin") << input;
+    const int fd = open((folder_ + "/stdin").c_str(), O_RDONLY);
+    dup2(fd, STDIN_FILENO);
+    close(fd);
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    CLI::App app;
+    RegisterUser(app);
+    int code = 0;
+    try {
+      std::reverse(arguments.begin(), arguments.end());
+      app.parse(arguments);
+    } catch (const CLI::ParseError& error) {
+      code = app.exit(error);
+    }
+    std::cout.flush();
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+    return code;
+  }
+
+  bool HasPassword(ByteView login, ByteView password) {
+    const auto store = *auth::LmdbStore::Open(auth::LmdbStore::PathIn(folder_));
+    const auto record = store->Get(login);
+    return record.ok() && auth::PasswordMatches(record->scram_sha_256, password);
+  }
+
+  std::string folder_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(UserTest, AddStoresKeysOfThePasswordAndNotThePassword) {
+  ASSERT_EQ(Run({"add", "Alice@Example.net", "--password-stdin"}, "secret of alice\n"), 0) << err_;
+  EXPECT_EQ(out_ + err_, "");
+  EXPECT_TRUE(HasPassword("alice@example.net", "secret of alice"));
+  std::ifstream file(auth::LmdbStore::PathIn(folder_), std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_NE(content.find("alice@example.net"), std::string::npos);
+  EXPECT_EQ(content.find("secret of alice"), std::string::npos);
+}
+
+TEST_F(UserTest, AddDropsOneLineEnd) {
+  ASSERT_EQ(Run({"add", "a@b", "--password-stdin"}, "secret"), 0);
+  EXPECT_TRUE(HasPassword("a@b", "secret"));
+  ASSERT_EQ(Run({"add", "c@b", "--password-stdin"}, "secret\r\n"), 0);
+  EXPECT_TRUE(HasPassword("c@b", "secret"));
+  EXPECT_EQ(Run({"add", "d@b", "--password-stdin"}, "secret\n\n"), EX_DATAERR);
+  EXPECT_NE(err_.find("the password has a character that SASLprep"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"add", "d@b", "--password-stdin"}, "\n"), EX_DATAERR);
+  EXPECT_NE(err_.find("the password is empty"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"add", "d@b", "--password-stdin"}, std::string(2000, 'x')), EX_DATAERR);
+  EXPECT_NE(err_.find("too long"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, AddTakesTheLongestPasswordWithItsLineEnd) {
+  const std::string longest(1024, 'x');
+  EXPECT_EQ(Run({"add", "a@b", "--password-stdin"}, longest + "\r\n"), 0) << err_;
+  EXPECT_TRUE(HasPassword("a@b", longest));
+  EXPECT_EQ(Run({"add", "c@b", "--password-stdin"}, longest + "x\n"), EX_DATAERR);
+}
+
+TEST_F(UserTest, AddKeepsGrantsInCanonicalForm) {
+  ASSERT_EQ(Run({"add", "--address", "\"Sales\"@Example.NET", "--address", "b@example.net", "alice", "--domain",
+                 "Example.ORG", "--tenant", "acme", "--no-null-sender", "--password-stdin"}, "secret"), 0) << err_;
+  EXPECT_EQ(err_, "");
+  ASSERT_EQ(Run({"show", "ALICE", "--json"}), 0);
+  const nlohmann::json shown = nlohmann::json::parse(out_);
+  EXPECT_EQ(shown["login"], "alice");
+  EXPECT_EQ(shown["addresses"], (std::vector<std::string>{"sales@example.net", "b@example.net"}));
+  EXPECT_EQ(shown["domains"], std::vector<std::string>{"example.org"});
+  EXPECT_EQ(shown["tenant"], "acme");
+  EXPECT_EQ(shown["null_sender"], false);
+  EXPECT_EQ(shown["disabled"], false);
+  EXPECT_EQ(shown["keys"][0]["hash"], "SCRAM-SHA-256");
+  EXPECT_EQ(shown["keys"][0]["iterations"], 4096);
+}
+
+TEST_F(UserTest, AddSaysWhatIsWrong) {
+  ASSERT_EQ(Run({"add", "alice@example.net", "--password-stdin"}, "x"), 0);
+  EXPECT_EQ(Run({"add", "ALICE@example.net", "--password-stdin"}, "y"), EX_CANTCREAT);
+  EXPECT_NE(err_.find("alice@example.net exists already"), std::string::npos) << err_;
+  EXPECT_TRUE(HasPassword("alice@example.net", "x"));
+  EXPECT_EQ(Run({"add", "a\tb", "--password-stdin"}, "x"), EX_DATAERR);
+  EXPECT_NE(err_.find("control character"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"add", "a@b", "--address", "nonsense", "--password-stdin"}, "x"), EX_DATAERR);
+  EXPECT_NE(err_.find("'nonsense'"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"add", "a@b", "--domain", "a@b", "--password-stdin"}, "x"), EX_DATAERR);
+  EXPECT_EQ(Run({"add", "--password-stdin"}, "x"), static_cast<int>(CLI::ExitCodes::RequiredError));
+}
+
+TEST_F(UserTest, AddWarnsOfAUserWhoMaySendAsNobody) {
+  EXPECT_EQ(Run({"add", "alice", "--password-stdin"}, "x"), 0);
+  EXPECT_NE(err_.find("may send as nobody"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, AddStoresWhatTheMechanismsNeed) {
+  WriteConfig("mechanisms = [\"CRAM-MD5\", \"LOGIN\"]");
+  EXPECT_EQ(Run({"add", "a@b", "--password-stdin"}, "x"), 0);
+  EXPECT_NE(err_.find("CRAM-MD5"), std::string::npos) << err_;
+  EXPECT_TRUE(HasPassword("a@b", "x"));
+  WriteConfig("mechanisms = []");
+  EXPECT_EQ(Run({"add", "c@b", "--password-stdin"}, "x"), EX_USAGE);
+  EXPECT_NE(err_.find("mechanisms"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, AMissingStateFolderNamesTheRemedy) {
+  std::filesystem::create_directory(folder_ + "/sub");
+  std::filesystem::rename(folder_ + "/sluice.toml", folder_ + "/sub/sluice.toml");
+  std::ifstream from(folder_ + "/sub/sluice.toml");
+  std::string text((std::istreambuf_iterator<char>(from)), std::istreambuf_iterator<char>());
+  text.replace(text.find("state_dir = \"" + folder_), 13 + folder_.size(), "state_dir = \"" + folder_ + "/absent");
+  std::ofstream(folder_ + "/sluice.toml") << text;
+  EXPECT_EQ(Run({"add", "a@b", "--password-stdin"}, "x"), EX_NOINPUT);
+  EXPECT_NE(err_.find("sluice init"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"list"}), EX_NOINPUT);
+}
+
+TEST_F(UserTest, ABadConfigurationIsReported) {
+  WriteConfig("mechanism = []");
+  EXPECT_EQ(Run({"list"}), EX_CONFIG);
+  EXPECT_NE(err_.find("mechanism"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, PasswdChangesThePasswordAndNothingElse) {
+  ASSERT_EQ(Run({"add", "alice", "--address", "a@b", "--password-stdin"}, "old"), 0);
+  ASSERT_EQ(Run({"show", "alice", "--json"}), 0);
+  nlohmann::json before = nlohmann::json::parse(out_);
+  ASSERT_EQ(Run({"passwd", "Alice", "--password-stdin"}, "new"), 0) << err_;
+  EXPECT_TRUE(HasPassword("alice", "new"));
+  EXPECT_FALSE(HasPassword("alice", "old"));
+  ASSERT_EQ(Run({"show", "alice", "--json"}), 0);
+  nlohmann::json after = nlohmann::json::parse(out_);
+  EXPECT_GT(after["version"], before["version"]);
+  after["version"] = before["version"];
+  EXPECT_EQ(after, before);
+  EXPECT_EQ(Run({"passwd", "bob", "--password-stdin"}, "new"), EX_NOUSER);
+  EXPECT_NE(err_.find("no user bob"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, ShowAndListForPeople) {
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "");
+  ASSERT_EQ(Run({"add", "bob@example.net", "--password-stdin"}, "x"), 0);
+  ASSERT_EQ(Run({"add", "alice", "--domain", "example.org", "--password-stdin"}, "x"), 0);
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "alice  sends as *@example.org\nbob@example.net  sends as itself\n");
+  ASSERT_EQ(Run({"list", "--match", "*@example.net"}), 0);
+  EXPECT_EQ(out_, "bob@example.net  sends as itself\n");
+  ASSERT_EQ(Run({"list", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_).size(), 2u);
+  ASSERT_EQ(Run({"list", "--json", "--match", "nobody"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_).size(), 0u);
+  ASSERT_EQ(Run({"show", "alice"}), 0);
+  EXPECT_NE(out_.find("may send as  *@example.org"), std::string::npos) << out_;
+  EXPECT_EQ(Run({"show", "carol"}), EX_NOUSER);
+}
+
+TEST_F(UserTest, RemoveTakesNamesOrAPattern) {
+  for (const char* name : {"a@x", "b@x", "c@y"}) ASSERT_EQ(Run({"add", name, "--password-stdin"}, "p"), 0);
+  ASSERT_EQ(Run({"remove", "--match", "*@x", "--dry-run"}), 0);
+  EXPECT_EQ(out_, "would remove a@x\nwould remove b@x\n");
+  ASSERT_EQ(Run({"remove", "C@y"}), 0);
+  EXPECT_EQ(out_, "removed c@y\n");
+  EXPECT_EQ(Run({"remove", "c@y"}), EX_NOUSER);
+  EXPECT_EQ(Run({"remove", "c@y", "--dry-run"}), EX_NOUSER);
+  ASSERT_EQ(Run({"remove", "--match", "*@x"}), 0);
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(Run({"remove"}), EX_USAGE);
+  EXPECT_EQ(Run({"remove", "a", "--match", "b"}), EX_USAGE);
+}
+
+TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
+  // A session of its own has no terminal to ask.
+  const pid_t child = fork();
+  if (child == 0) {
+    setsid();
+    const int code = Run({"add", "a@b"});
+    _exit(code == EX_USAGE && err_.find("--password-stdin") != std::string::npos ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace sluice

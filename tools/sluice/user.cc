@@ -1,0 +1,377 @@
+#include "tools/sluice/user.h"
+
+#include <fnmatch.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "auth/lmdb_store.h"
+#include "auth/mechanism.h"
+#include "auth/prepare.h"
+#include "auth/scram_keys.h"
+#include "auth/sender_policy.h"
+#include "tools/sluice/password_input.h"
+
+namespace sluice {
+namespace {
+
+using auth::CredentialRecord;
+using auth::LmdbStore;
+using auth::Prepared;
+using auth::Purpose;
+using auth::Secret;
+
+// --- What the commands share -------------------------------------------------------------------------
+
+std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+absl::Status CannotUse(const std::string& what, Prepared why) {
+  return absl::InvalidArgumentError(what + " " + std::string(auth::Explain(why)));
+}
+
+absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
+  std::string login;
+  const Prepared prepared = auth::PrepareLogin(name, purpose, login);
+  if (prepared != Prepared::kOk) return CannotUse("the name " + Quoted(name), prepared);
+  return login;
+}
+
+// Whether the mechanisms of all listeners ask for SCRAM-SHA-256's keys; names on standard error those whose
+// keys are not made yet.
+bool NeedsScramSha256(const server::Options& options) {
+  std::vector<std::string> names = options.auth.mechanisms;
+  names.insert(names.end(), options.auth.mechanisms_clear.begin(), options.auth.mechanisms_clear.end());
+  for (const server::ListenerOptions& listener : options.listener) {
+    names.insert(names.end(), listener.mechanisms.begin(), listener.mechanisms.end());
+    names.insert(names.end(), listener.mechanisms_clear.begin(), listener.mechanisms_clear.end());
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  bool needed = false;
+  for (const std::string& name : names) {
+    if (auth::FindMechanism(name).has_value()) {
+      needed = true;  // PLAIN and LOGIN are proved against the same keys
+    } else {
+      std::cerr << "sluice user: warning: keys for " << name << " are not stored by this version\n";
+    }
+  }
+  return needed;
+}
+
+// Gives `record` the keys of a new password.
+absl::Status SetKeys(const server::Options& options, const Secret& password, CredentialRecord& record) {
+  if (!NeedsScramSha256(options)) {
+    return absl::FailedPreconditionError("no mechanism in [auth] mechanisms uses a stored password");
+  }
+  Secret prepared;
+  const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
+  if (result != Prepared::kOk) return CannotUse("the password", result);
+  std::array<char, auth::kSaltBytes> salt;
+  if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
+    return absl::ErrnoToStatus(errno, "getrandom");
+  }
+  record.scram_sha_256 = auth::DeriveScramSha256Keys(prepared.view(), ByteView(salt.data(), salt.size()),
+                                                     options.auth.iterations);
+  return absl::OkStatus();
+}
+
+absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
+  for (const std::string& address : user.addresses) {
+    const std::optional<std::string> canonical = auth::CanonicalAddress(address);
+    if (!canonical.has_value()) {
+      return absl::InvalidArgumentError("--address " + Quoted(address) + " is no mail address: local@domain");
+    }
+    record.addresses.push_back(*canonical);
+  }
+  for (const std::string& domain : user.domains) {
+    const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
+    if (!canonical.has_value()) {
+      return absl::InvalidArgumentError("--domain " + Quoted(domain) + " is no domain: example.net");
+    }
+    record.domains.push_back(*canonical);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& options) {
+  struct stat state;
+  if (stat(options.state_dir.c_str(), &state) != 0 && errno == ENOENT) {
+    return absl::NotFoundError("state_dir " + options.state_dir +
+                               " does not exist: `sluice init` makes it, or correct the configuration");
+  }
+  absl::StatusOr<std::unique_ptr<LmdbStore>> store = LmdbStore::Open(LmdbStore::PathIn(options.state_dir));
+  if (absl::IsPermissionDenied(store.status())) {
+    return absl::PermissionDeniedError(std::string(store.status().message()) +
+                                       "; run this as root or as the owner of " + options.state_dir);
+  }
+  return store;
+}
+
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return EX_DATAERR;
+    case absl::StatusCode::kAlreadyExists:
+      return EX_CANTCREAT;
+    case absl::StatusCode::kPermissionDenied:
+      return EX_NOPERM;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kCancelled:
+      return EX_USAGE;
+    case absl::StatusCode::kNotFound:
+      return EX_NOINPUT;
+    default:
+      return EX_IOERR;
+  }
+}
+
+[[noreturn]] void Fail(ByteView command, const absl::Status& status, int code) {
+  std::cerr << "sluice user " << command << ": " << status.message() << '\n';
+  throw CLI::RuntimeError(code);
+}
+[[noreturn]] void Fail(ByteView command, const absl::Status& status) { Fail(command, status, ExitCode(status)); }
+
+// A failure of looking for one user: NotFound is the user, not the store.
+[[noreturn]] void FailForUser(ByteView command, const absl::Status& status) {
+  Fail(command, status, absl::IsNotFound(status) ? EX_NOUSER : ExitCode(status));
+}
+
+// --- The commands ------------------------------------------------------------------------------------
+
+// What the command line gave, for all five; each uses its part.
+struct Arguments {
+  std::string config = "/etc/sluice/sluice.toml";
+  std::string name;
+  std::vector<std::string> names;
+  std::string match;
+  std::vector<std::string> addresses;
+  std::vector<std::string> domains;
+  std::string tenant;
+  bool password_stdin = false;
+  bool no_null_sender = false;
+  bool json = false;
+  bool dry_run = false;
+};
+
+server::Options Load(ByteView command, const Arguments& arguments) {
+  absl::StatusOr<server::Options> options = server::LoadOptions(arguments.config);
+  if (!options.ok()) Fail(command, options.status(), EX_CONFIG);
+  return *std::move(options);
+}
+
+std::unique_ptr<LmdbStore> MustOpen(ByteView command, const server::Options& options) {
+  absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
+  if (!store.ok()) Fail(command, store.status());
+  return *std::move(store);
+}
+
+std::string MustHaveLogin(ByteView command, const std::string& name) {
+  absl::StatusOr<std::string> login = LoginOf(name, Purpose::kQuery);
+  if (!login.ok()) Fail(command, login.status());
+  return *std::move(login);
+}
+
+Secret MustGetPassword(ByteView command, const Arguments& arguments) {
+  absl::StatusOr<Secret> password = arguments.password_stdin
+                                        ? ReadPasswordFromStdin()
+                                        : AskForNewPassword("password of " + arguments.name);
+  if (!password.ok()) Fail(command, password.status());
+  return *std::move(password);
+}
+
+nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
+  nlohmann::json keys = nlohmann::json::array();
+  if (record.scram_sha_256.has_value()) {
+    keys.push_back({{"hash", "SCRAM-SHA-256"}, {"iterations", record.scram_sha_256->iterations}});
+  }
+  return {{"login", login},
+          {"tenant", record.tenant},
+          {"addresses", record.addresses},
+          {"domains", record.domains},
+          {"null_sender", !record.null_sender_forbidden},
+          {"disabled", record.disabled},
+          {"keys", keys},
+          {"version", record.version}};
+}
+
+std::string Dump(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string Grants(ByteView login, const CredentialRecord& record) {
+  std::string text;
+  for (const std::string& address : record.addresses) text += (text.empty() ? "" : ", ") + address;
+  for (const std::string& domain : record.domains) text += (text.empty() ? "" : ", ") + ("*@" + domain);
+  if (!text.empty()) return text;
+  return auth::CanonicalAddress(login).has_value() ? "itself" : "nobody";
+}
+
+bool Matches(const Arguments& arguments, ByteView login) {
+  return arguments.match.empty() || fnmatch(arguments.match.c_str(), std::string(login).c_str(), 0) == 0;
+}
+
+void Add(const Arguments& arguments) {
+  const server::Options options = Load("add", arguments);
+  const NewUser user{.name = arguments.name,
+                     .password = MustGetPassword("add", arguments),
+                     .addresses = arguments.addresses,
+                     .domains = arguments.domains,
+                     .tenant = arguments.tenant,
+                     .null_sender_forbidden = arguments.no_null_sender};
+  if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
+  if (user.addresses.empty() && user.domains.empty() && !auth::CanonicalAddress(user.name).has_value()) {
+    std::cerr << "sluice user add: warning: " << user.name
+              << " is no mail address, so without --address or --domain it may send as nobody\n";
+  }
+}
+
+void Passwd(const Arguments& arguments) {
+  const server::Options options = Load("passwd", arguments);
+  const std::string login = MustHaveLogin("passwd", arguments.name);
+  const auto store = MustOpen("passwd", options);
+  if (const auto found = store->Get(login); !found.ok()) FailForUser("passwd", found.status());  // before asking
+  CredentialRecord with_keys;
+  if (absl::Status set = SetKeys(options, MustGetPassword("passwd", arguments), with_keys); !set.ok()) {
+    Fail("passwd", set);
+  }
+  const absl::Status updated = store->Update(
+      login, [&](CredentialRecord& record) { record.scram_sha_256 = with_keys.scram_sha_256; });
+  if (!updated.ok()) FailForUser("passwd", updated);
+}
+
+void Show(const Arguments& arguments) {
+  const std::string login = MustHaveLogin("show", arguments.name);
+  const absl::StatusOr<CredentialRecord> record =
+      MustOpen("show", Load("show", arguments))->Get(login);
+  if (!record.ok()) FailForUser("show", record.status());
+  if (arguments.json) {
+    std::cout << Dump(ToJson(login, *record), 2) << '\n';
+    return;
+  }
+  std::cout << "login        " << login << "\nmay send as  " << Grants(login, *record)
+            << "\nnull sender  " << (record->null_sender_forbidden ? "no" : "yes");
+  if (!record->tenant.empty()) std::cout << "\ntenant       " << record->tenant;
+  std::cout << "\nkeys         ";
+  if (record->scram_sha_256.has_value()) {
+    std::cout << "SCRAM-SHA-256, " << record->scram_sha_256->iterations << " iterations";
+  } else {
+    std::cout << "none";
+  }
+  std::cout << "\nstate        " << (record->disabled ? "disabled" : "enabled")
+            << "\nversion      " << record->version << '\n';
+}
+
+void List(const Arguments& arguments) {
+  const auto store = MustOpen("list", Load("list", arguments));
+  bool first = true;
+  if (arguments.json) std::cout << '[';
+  const absl::Status listed = store->ForEach([&](ByteView login, const CredentialRecord& record) {
+    if (!Matches(arguments, login)) return true;
+    if (arguments.json) {
+      std::cout << (first ? "\n" : ",\n") << Dump(ToJson(login, record), -1);
+    } else {
+      std::cout << login << "  sends as " << Grants(login, record) << (record.disabled ? "  (disabled)" : "")
+                << '\n';
+    }
+    first = false;
+    return static_cast<bool>(std::cout);
+  });
+  if (arguments.json) std::cout << "\n]\n";
+  if (!listed.ok()) Fail("list", listed);
+}
+
+void Remove(const Arguments& arguments) {
+  if (arguments.names.empty() == arguments.match.empty()) {
+    Fail("remove", absl::FailedPreconditionError("give either names or --match PATTERN"));
+  }
+  const auto store = MustOpen("remove", Load("remove", arguments));
+  std::vector<std::string> logins;
+  for (const std::string& name : arguments.names) logins.push_back(MustHaveLogin("remove", name));
+  if (!arguments.match.empty()) {
+    const absl::Status listed = store->ForEach([&](ByteView login, const CredentialRecord&) {
+      if (Matches(arguments, login)) logins.emplace_back(login);
+      return true;
+    });
+    if (!listed.ok()) Fail("remove", listed);
+  }
+  for (const std::string& login : logins) {
+    const absl::Status removed = arguments.dry_run ? store->Get(login).status() : store->Remove(login);
+    if (!removed.ok()) FailForUser("remove", removed);
+    std::cout << (arguments.dry_run ? "would remove " : "removed ") << login << '\n';
+  }
+}
+
+}  // namespace
+
+absl::Status AddUser(const server::Options& options, const NewUser& user) {
+  const absl::StatusOr<std::string> login = LoginOf(user.name, Purpose::kStore);
+  if (!login.ok()) return login.status();
+  CredentialRecord record;
+  record.tenant = user.tenant;
+  record.null_sender_forbidden = user.null_sender_forbidden;
+  if (absl::Status set = SetGrants(user, record); !set.ok()) return set;
+  if (absl::Status set = SetKeys(options, user.password, record); !set.ok()) return set;
+  const absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
+  if (!store.ok()) return store.status();
+  absl::Status added = (*store)->Add(*login, std::move(record));
+  if (absl::IsAlreadyExists(added)) {
+    return absl::AlreadyExistsError("user " + *login + " exists already; `sluice user passwd` changes its "
+                                    "password, `sluice user remove` removes it");
+  }
+  return added;
+}
+
+void RegisterUser(CLI::App& app) {
+  CLI::App* user = app.add_subcommand("user", "Users: who may log in, and what as");
+  user->require_subcommand(1);
+  const auto arguments = std::make_shared<Arguments>();
+  const auto subcommand = [&](const char* name, const char* what, void (*run)(const Arguments&)) {
+    CLI::App* command = user->add_subcommand(name, what);
+    command->add_option("--config", arguments->config, "Configuration file")->capture_default_str();
+    command->callback([arguments, run] { run(*arguments); });
+    return command;
+  };
+  const auto password_option = [&](CLI::App* command) {
+    command->add_flag("--password-stdin", arguments->password_stdin,
+                      "Read the password from standard input instead of asking; one trailing newline is dropped");
+  };
+  const auto list_option = [&](CLI::App* command, const char* name, std::vector<std::string>& to,
+                               const char* what) {
+    command->add_option(name, to, what)->allow_extra_args(false);  // once a value: NAME may follow
+  };
+
+  CLI::App* add = subcommand("add", "Create a user", Add);
+  add->add_option("name", arguments->name, "Name to log in with")->required();
+  password_option(add);
+  list_option(add, "--address", arguments->addresses, "Address to send as (default: the name); repeatable");
+  list_option(add, "--domain", arguments->domains, "Domain to send as any address of; repeatable");
+  add->add_option("--tenant", arguments->tenant, "Group that the user belongs to");
+  add->add_flag("--no-null-sender", arguments->no_null_sender, "Forbid MAIL FROM:<>");
+
+  CLI::App* passwd = subcommand("passwd", "Change a user's password", Passwd);
+  passwd->add_option("name", arguments->name, "Login")->required();
+  password_option(passwd);
+
+  CLI::App* show = subcommand("show", "Show a user", Show);
+  show->add_option("name", arguments->name, "Login")->required();
+  show->add_flag("--json", arguments->json, "As JSON");
+
+  CLI::App* list = subcommand("list", "List users", List);
+  list->add_option("--match", arguments->match, "Only logins that match this pattern (* and ?)");
+  list->add_flag("--json", arguments->json, "As JSON");
+
+  CLI::App* remove = subcommand("remove", "Remove users", Remove);
+  remove->add_option("name", arguments->names, "Logins");
+  remove->add_option("--match", arguments->match, "All logins that match this pattern (* and ?)");
+  remove->add_flag("--dry-run", arguments->dry_run, "Only say what would be removed");
+}
+
+}  // namespace sluice
