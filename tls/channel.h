@@ -80,9 +80,10 @@ struct ConnectOptions {
 class Channel {
  public:
   Channel();
-  // The context is kept until the handshake ends. (wolfSSL counts its own part of it for longer.)
+  // The context is kept until the handshake ends.
   static Channel Accept(std::shared_ptr<ServerContext> context);
-  static Channel Connect(std::shared_ptr<ClientContext> context, const ConnectOptions& options);
+  // The context may go as soon as this returns. Failures show at the first Handshake.
+  static Channel Connect(const ClientContext& context, const ConnectOptions& options);
 
   Channel(Channel&& other) noexcept;
   Channel& operator=(Channel&& other) noexcept;
@@ -91,16 +92,17 @@ class Channel {
   explicit operator bool() const { return ssl_ != nullptr || handshake_ != nullptr; }
 
   // Goes on with the handshake. A client calls it first with no cipher text. With `info` the channel binding is
-  // worked out (give it at each call, or never). REQUIRES: neither done nor failed.
+  // worked out (give it at each call, or never). After a failure it says kFailed again. REQUIRES: not done.
   [[nodiscard]] Step Handshake(ByteView& cipher, Buffer& out, HandshakeInfo* info = nullptr);
   Work NextWork() const;
 
-  // Decrypts into `plain` (not empty) until it is full or `cipher` is used up. Data of a record that did not fit stays inside,
-  // so call again, even without cipher text, until the status is another than kPlain.
-  // REQUIRES: handshake_done() and not failed.
+  // Decrypts into `plain` (not empty) until it is full or `cipher` is used up. Data of a record that did not fit
+  // stays inside, so call again, even without cipher text, until the status is another than kPlain.
+  // After a failure it says kFailed again. REQUIRES: the handshake is done.
   [[nodiscard]] ReadResult Read(ByteView& cipher, MutableBytes plain, Buffer& out);
 
-  // Appends `plain` as records of at most 16 KiB. False: failed, close. REQUIRES: handshake_done().
+  // Appends `plain` as records of at most 16 KiB. False: failed, or Shutdown was called. REQUIRES: the handshake
+  // is done.
   [[nodiscard]] bool Write(ByteView plain, Buffer& out);
 
   // Appends close_notify, once; nothing may be written after it. Does nothing before the end of the handshake or
@@ -129,9 +131,13 @@ class Channel {
  private:
   enum class State : uint8_t { kHello, kHandshake, kOpen, kFailed };
   struct HandshakeState;
-  struct Io;
 
   void Swap(Channel& other) noexcept;
+  Step ReadHello(ByteView& cipher, Buffer& out);
+  bool CreateServer();
+  Step Finish(HandshakeInfo* info);
+  void FillInfo(HandshakeInfo& info) const;
+  void Fail(int error);
 
   WOLFSSL* ssl_ = nullptr;
   std::unique_ptr<HandshakeState> handshake_;  // until the handshake ends

@@ -2,7 +2,8 @@
 // TLS library sees a byte.
 //
 // Pure and tolerant: unknown extensions, suites and GREASE (RFC 8701) are passed over. It judges nothing: what it
-// finds malformed goes to the library all the same, which answers with the right alert.
+// finds malformed goes to the library all the same, which answers with the right alert. The only thing that it
+// decides is which certificate is shown, so a ClientHello that deceives it gains nothing.
 #ifndef SLUICE_TLS_CLIENT_HELLO_H_
 #define SLUICE_TLS_CLIENT_HELLO_H_
 
@@ -16,19 +17,30 @@ namespace sluice::tls {
 // A ClientHello, with its record headers, must fit; today's are 200 to 2,000 octets.
 inline constexpr size_t kClientHelloBytesMax = 16 * 1024;
 
+// Whose signatures, by the server's certificate, a client can check.
+struct KeysTaken {
+  bool ecdsa_p256 = false;
+  bool ecdsa_p384 = false;
+  bool rsa = false;
+
+  bool operator==(const KeysTaken&) const = default;
+};
+
 struct ClientHello {
-  std::string server_name;  // SNI host name in lower case, without a final dot; empty: none
+  std::string server_name;  // SNI host name in lower case, without a final dot; empty: none that is usable
   bool tls13 = false;       // offers TLS 1.3
-  bool ecdsa_p256 = false;  // takes a certificate with an ECDSA P-256 key in a version that it offers ...
-  bool ecdsa_p384 = false;  // ... with P-384
-  bool rsa = false;         // ... with RSA
+  KeysTaken keys13;         // if TLS 1.3 is chosen
+  KeysTaken keys12;         // if TLS 1.2 is: one of our suites for that kind of key is offered too
   bool extended_master_secret = false;  // RFC 7627
+
+  bool operator==(const ClientHello&) const = default;
 };
 
 enum class HelloStatus : uint8_t {
   kComplete,   // `hello` is filled in
   kNeedMore,   // so far it is the beginning of a ClientHello
-  kMalformed,  // it is none, or longer than kClientHelloBytesMax: let the TLS library answer
+  kMalformed,  // it is none: let the TLS library answer
+  kTooLong,    // not complete after kClientHelloBytesMax octets, or says that it will not be
 };
 
 // Reads the ClientHello at the start of `received`: TLS records from the first octet of the connection on. The

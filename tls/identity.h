@@ -34,7 +34,7 @@ struct CertificateFacts {
 
 // Reads the first certificate of a PEM chain. InvalidArgument names `file` and says what is wrong. A key that is
 // neither ECDSA on P-256 or P-384 nor RSA is refused.
-absl::StatusOr<CertificateFacts> ReadCertificate(ByteView pem, ByteView file);
+absl::StatusOr<CertificateFacts> ReadCertificate(ByteView pem, const std::string& file);
 
 // How well `pattern`, a name of a certificate, covers `host`, both in lower case.
 enum class NameMatch : uint8_t { kNone, kWildcard, kExact };

@@ -18,7 +18,7 @@ struct SelfSignedOptions {
   int days = 825;                      // the longest that common clients accept
 };
 
-// Certificate and key as PEM, valid from an hour before the present (clocks differ). REQUIRES: Init() succeeded.
+// Certificate and key as PEM, valid from a day before the present (clocks differ). REQUIRES: Init() succeeded.
 absl::StatusOr<IdentityPem> MakeSelfSigned(const SelfSignedOptions& options);
 
 }  // namespace sluice::tls

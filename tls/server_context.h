@@ -56,6 +56,7 @@ class ServerContext {
   friend struct TicketCallback;
   ServerContext() = default;
 
+  Versions versions_ = Versions::k12And13;
   std::vector<CertificateFacts> certificates_;
   std::vector<WOLFSSL_CTX*> contexts_;  // one a certificate
   std::shared_ptr<const TicketKeys> ticket_keys_;
