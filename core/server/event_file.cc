@@ -11,7 +11,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "core/base/concat.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice::server {
 
@@ -30,7 +30,7 @@ absl::Status EventFile::Open() {
                               : open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) {
-    return absl::ErrnoToStatus(errno, Concat(path, ": cannot open the event log"));
+    return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open the event log"));
   }
   Close();
   fd_ = fd;

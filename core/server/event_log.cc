@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "core/base/concat.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice::server {
 namespace {
@@ -152,8 +152,8 @@ void EventLog::WriteBatch(ByteView bytes) {
       done += static_cast<size_t>(written);
       continue;
     }
-    Complain(
-        absl::ErrnoToStatus(static_cast<int>(-written), Concat(file_.path(), ": cannot write")));
+    Complain(absl::ErrnoToStatus(static_cast<int>(-written),
+                                 absl::StrCat(file_.path(), ": cannot write")));
     PauseAfterError();
   }
 }

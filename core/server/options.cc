@@ -12,8 +12,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "auth/mechanism.h"
-#include "core/base/concat.h"
 #include "core/server/options_check.h"
 #include "core/server/options_keys.h"
 
@@ -53,7 +53,7 @@ class Problems {
 
   void Add(Place place, std::string_view key, std::string_view text) {
     list_.push_back(
-        {place, key.empty() ? std::string(text) : Concat(WithoutIndexes(key), ": ", text)});
+        {place, key.empty() ? std::string(text) : absl::StrCat(WithoutIndexes(key), ": ", text)});
     tables_.insert(TopOf(key));
   }
   bool empty() const { return list_.empty(); }
@@ -66,8 +66,8 @@ class Problems {
     });
     std::string text;
     for (const Problem& p : list_) {
-      ConcatTo(text, text.empty() ? "" : "\n", file_, ":", p.place.line, ":", p.place.column, ": ",
-               p.text);
+      absl::StrAppend(&text, text.empty() ? "" : "\n", file_, ":", p.place.line, ":",
+                      p.place.column, ": ", p.text);
     }
     return absl::InvalidArgumentError(text);
   }
@@ -86,10 +86,10 @@ class Problems {
 class NameCollector : public KeyVisitor {
  public:
   void Key(std::string_view name, Value&&, std::string_view) override {
-    names.push_back(Concat(prefix_, name));
+    names.push_back(absl::StrCat(prefix_, name));
   }
   void Table(std::string_view name, const std::function<void(KeyVisitor&)>& keys) override {
-    prefix_ = Concat(name, ".");
+    prefix_ = absl::StrCat(name, ".");
     keys(*this);
     prefix_.clear();
   }
@@ -113,7 +113,7 @@ class Reader : public KeyVisitor {
     const toml::node* node = Find(name);
     if (node == nullptr) return;
     if (auto problem = value.Read(*node, folder_)) {
-      problems_->Add(PlaceOf(problem->at->source()), Concat(prefix_, name), problem->text);
+      problems_->Add(PlaceOf(problem->at->source()), absl::StrCat(prefix_, name), problem->text);
     }
   }
 
@@ -121,9 +121,10 @@ class Reader : public KeyVisitor {
     const toml::node* node = Find(name);
     if (node == nullptr) return;
     if (const toml::table* table = node->as_table()) {
-      Inside(*table, Concat(prefix_, name), [&] { keys(*this); });
+      Inside(*table, absl::StrCat(prefix_, name), [&] { keys(*this); });
     } else {
-      problems_->Add(PlaceOf(node->source()), name, Concat("is no table, expected [", name, "]"));
+      problems_->Add(PlaceOf(node->source()), name,
+                     absl::StrCat("is no table, expected [", name, "]"));
     }
   }
 
@@ -133,12 +134,13 @@ class Reader : public KeyVisitor {
     const toml::array* array = node->as_array();
     if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
       problems_->Add(PlaceOf(node->source()), name,
-                     Concat("is no list of tables, expected [[", name, "]]"));
+                     absl::StrCat("is no list of tables, expected [[", name, "]]"));
       return;
     }
     for (size_t i = 0; i < array->size(); i++) {
       list.Add();
-      Inside(*(*array)[i].as_table(), Concat(name, "[", i, "]"), [&] { list.Visit(i, *this); });
+      Inside(*(*array)[i].as_table(), absl::StrCat(name, "[", i, "]"),
+             [&] { list.Visit(i, *this); });
     }
   }
 
@@ -146,7 +148,7 @@ class Reader : public KeyVisitor {
   void ReportUnknown() {
     for (const auto& [key, node] : *table_) {
       if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
-      problems_->Add(PlaceOf(key.source()), Concat(prefix_, key.str()), Advice(key.str()));
+      problems_->Add(PlaceOf(key.source()), absl::StrCat(prefix_, key.str()), Advice(key.str()));
     }
   }
 
@@ -165,7 +167,7 @@ class Reader : public KeyVisitor {
   const toml::node* Find(std::string_view name) {
     known_.push_back(name);
     const toml::node* node = table_->get(name);
-    if (node != nullptr) places_[Concat(prefix_, name)] = PlaceOf(node->source());
+    if (node != nullptr) places_[absl::StrCat(prefix_, name)] = PlaceOf(node->source());
     return node;
   }
 
@@ -173,7 +175,7 @@ class Reader : public KeyVisitor {
   void Inside(const toml::table& table, const std::string& path, Visit visit) {
     places_[path] = PlaceOf(table.source());
     const toml::table* outer_table = std::exchange(table_, &table);
-    std::string outer_prefix = std::exchange(prefix_, Concat(path, "."));
+    std::string outer_prefix = std::exchange(prefix_, absl::StrCat(path, "."));
     std::vector<std::string_view> outer_known = std::exchange(known_, {});
     visit();
     ReportUnknown();
@@ -186,18 +188,19 @@ class Reader : public KeyVisitor {
   // [table] line belongs to that table.
   std::string Advice(std::string_view key) const {
     const std::string_view near = Nearest(key, known_);
-    if (!near.empty()) return Concat("is not a key, did you mean \"", near, "\"?");
+    if (!near.empty()) return absl::StrCat("is not a key, did you mean \"", near, "\"?");
     Options scratch;
     NameCollector all;
     VisitKeys(scratch, all);
     for (const std::string& name : all.names) {
       const size_t dot = name.find('.');
       if (std::string_view(name).substr(dot == std::string::npos ? 0 : dot + 1) != key) continue;
-      return dot == std::string::npos ? Concat("is not a key of this table, did you mean \"", name,
-                                               "\" before the first [table]?")
-                                      : Concat("is not a key here, did you mean \"", name, "\"?");
+      return dot == std::string::npos
+                 ? absl::StrCat("is not a key of this table, did you mean \"", name,
+                                "\" before the first [table]?")
+                 : absl::StrCat("is not a key here, did you mean \"", name, "\"?");
     }
-    return Concat("is not a key, expected ", QuotedList(known_));
+    return absl::StrCat("is not a key, expected ", QuotedList(known_));
   }
 
   const toml::table* table_;
@@ -215,7 +218,7 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
 
   for (size_t i = 0; i < options->listener.size(); i++) {
     ListenerOptions& listener = options->listener[i];
-    const std::string where = Concat("listener[", i, "].");
+    const std::string where = absl::StrCat("listener[", i, "].");
     if (!reader.Given(where + "mechanisms")) listener.mechanisms = options->auth.mechanisms;
     if (!reader.Given(where + "mechanisms_clear"))
       listener.mechanisms_clear = options->auth.mechanisms_clear;
@@ -245,7 +248,8 @@ absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& p
   try {
     Fill(toml::parse(text, path), path, &options, &problems);
   } catch (const toml::parse_error& error) {
-    problems.Add(PlaceOf(error.source()), "", Concat("this is not TOML: ", error.description()));
+    problems.Add(PlaceOf(error.source()), "",
+                 absl::StrCat("this is not TOML: ", error.description()));
   }
   if (!problems.empty()) return problems.ToStatus();
   return options;
@@ -257,7 +261,7 @@ absl::StatusOr<Options> LoadOptions(const std::string& path) {
   if (file) text << file.rdbuf();
   if (!file) {
     const int error = errno;
-    return absl::ErrnoToStatus(error, Concat(path, ": cannot read the configuration"));
+    return absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot read the configuration"));
   }
   return ParseOptions(text.str(), path);
 }

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
-#include "core/base/concat.h"
 
 namespace sluice::server {
 namespace {
 
 std::string Element(std::string_view list, size_t index, std::string_view key) {
-  return Concat(list, "[", index, "].", key);
+  return absl::StrCat(list, "[", index, "].", key);
 }
 
 // A domain as RFC 5321 4.1.2 writes it: labels of letters, digits and inner hyphens.
@@ -35,8 +35,8 @@ void CheckHostname(const Options& options, const ReportFn& report) {
     report("hostname", "is missing, expected this server's name such as \"submit.example.net\"");
   } else if (!IsDomain(options.hostname)) {
     report("hostname",
-           Concat("\"", options.hostname,
-                  "\" is not a domain name, expected one such as \"submit.example.net\""));
+           absl::StrCat("\"", options.hostname,
+                        "\" is not a domain name, expected one such as \"submit.example.net\""));
   }
 }
 
@@ -48,7 +48,7 @@ void CheckListeners(const Options& options, const ReportFn& report) {
   const auto claim = [&](const SockAddr& address, const std::string& where) {
     if (!address.known() || address.port() == 0) return;
     const auto [other, is_new] = taken.emplace(address.ToString(), where);
-    if (!is_new) report(where, Concat(address.ToString(), " is taken by ", other->second));
+    if (!is_new) report(where, absl::StrCat(address.ToString(), " is taken by ", other->second));
   };
   for (size_t i = 0; i < options.listener.size(); i++) {
     const ListenerOptions& listener = options.listener[i];

@@ -1,5 +1,5 @@
 // Options as TOML: every key with the value in force, for `sluice check --show`.
-#include "core/base/concat.h"
+#include "absl/strings/str_cat.h"
 #include "core/server/options.h"
 #include "core/server/options_keys.h"
 
@@ -11,17 +11,18 @@ class Printer : public KeyVisitor {
   void Key(std::string_view name, Value&& value, std::string_view doc) override {
     const std::string text = value.Show();
     const std::string line =
-        text.empty() ? Concat("# ", name, " is not given") : Concat(name, " = ", text);
-    ConcatTo(out, line, std::string(line.size() < kDocColumn ? kDocColumn - line.size() : 1, ' '),
-             "# ", doc, "\n");
+        text.empty() ? absl::StrCat("# ", name, " is not given") : absl::StrCat(name, " = ", text);
+    absl::StrAppend(&out, line,
+                    std::string(line.size() < kDocColumn ? kDocColumn - line.size() : 1, ' '), "# ",
+                    doc, "\n");
   }
   void Table(std::string_view name, const std::function<void(KeyVisitor&)>& keys) override {
-    ConcatTo(out, "\n[", name, "]\n");
+    absl::StrAppend(&out, "\n[", name, "]\n");
     keys(*this);
   }
   void Tables(std::string_view name, TableList&& list) override {
     for (size_t i = 0; i < list.size(); i++) {
-      ConcatTo(out, "\n[[", name, "]]\n");
+      absl::StrAppend(&out, "\n[[", name, "]]\n");
       list.Visit(i, *this);
     }
   }

@@ -5,14 +5,14 @@
 #include <filesystem>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
 #include "core/base/check.h"
-#include "core/base/concat.h"
 
 namespace sluice::server {
 namespace {
 
-std::string Quoted(std::string_view text) { return Concat("\"", text, "\""); }
+std::string Quoted(std::string_view text) { return absl::StrCat("\"", text, "\""); }
 
 // A TOML basic string.
 std::string TomlString(std::string_view text) {
@@ -20,7 +20,7 @@ std::string TomlString(std::string_view text) {
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      ConcatTo(out, "\\u00", "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]);
+      absl::StrAppend(&out, "\\u00", "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]);
     } else {
       out += c;
     }
@@ -53,11 +53,11 @@ std::string TypeOf(const toml::node& node) {
 }
 
 ValueProblem WrongType(const toml::node& node, std::string_view expected) {
-  return {&node, Concat("is ", TypeOf(node), ", expected ", expected)};
+  return {&node, absl::StrCat("is ", TypeOf(node), ", expected ", expected)};
 }
 
 ValueProblem Wrong(const toml::node& node, std::string_view found, std::string_view expected) {
-  return {&node, Concat(Quoted(found), " is not understood, expected ", expected)};
+  return {&node, absl::StrCat(Quoted(found), " is not understood, expected ", expected)};
 }
 
 constexpr std::string_view kExpectDuration = "a duration such as \"500ms\", \"5m\" or \"1h30m\"";
@@ -137,7 +137,7 @@ std::string FormatDuration(Duration duration) {
   std::string out;
   int64_t left = duration.count();
   for (const Unit& unit : kDurationUnitsShown) {
-    if (left >= unit.size) ConcatTo(out, left / unit.size, unit.name);
+    if (left >= unit.size) absl::StrAppend(&out, left / unit.size, unit.name);
     left %= unit.size;
   }
   return out;
@@ -158,9 +158,9 @@ std::optional<uint64_t> ParseBytes(std::string_view text) {
 std::string FormatBytes(uint64_t bytes) {
   for (const Unit& unit : kByteUnits) {
     const auto size = static_cast<uint64_t>(unit.size);
-    if (bytes != 0 && bytes % size == 0) return Concat(bytes / size, unit.name);
+    if (bytes != 0 && bytes % size == 0) return absl::StrCat(bytes / size, unit.name);
   }
-  return Concat(bytes);
+  return absl::StrCat(bytes);
 }
 
 std::string_view Nearest(std::string_view word, std::span<const std::string_view> known) {
@@ -202,24 +202,24 @@ std::optional<ValueProblem> Path::Read(const toml::node& node, std::string_view 
 }
 
 std::optional<ValueProblem> Count::Read(const toml::node& node, std::string_view) {
-  const std::string expected = Concat("a number from ", min_, " to ", max_);
+  const std::string expected = absl::StrCat("a number from ", min_, " to ", max_);
   const auto number = node.value_exact<int64_t>();
   if (!number) return WrongType(node, expected);
   if (*number < int64_t{min_} || *number > int64_t{max_}) {
-    return ValueProblem{&node, Concat(*number, " is out of range, expected ", expected)};
+    return ValueProblem{&node, absl::StrCat(*number, " is out of range, expected ", expected)};
   }
   *field_ = static_cast<uint32_t>(*number);
   return std::nullopt;
 }
 
-std::string Count::Show() const { return Concat(*field_); }
+std::string Count::Show() const { return absl::StrCat(*field_); }
 
 std::optional<ValueProblem> Bytes::Read(const toml::node& node, std::string_view) {
   std::optional<uint64_t> bytes;
   if (const auto number = node.value_exact<int64_t>()) {
     if (*number >= 0) bytes = static_cast<uint64_t>(*number);
     if (!bytes)
-      return ValueProblem{&node, Concat(*number, " is negative, expected ", kExpectBytes)};
+      return ValueProblem{&node, absl::StrCat(*number, " is negative, expected ", kExpectBytes)};
   } else if (const auto text = node.value_exact<std::string>()) {
     bytes = ParseBytes(*text);
     if (!bytes) return Wrong(node, *text, kExpectBytes);
@@ -227,8 +227,8 @@ std::optional<ValueProblem> Bytes::Read(const toml::node& node, std::string_view
     return WrongType(node, kExpectBytes);
   }
   if (*bytes < min_ || *bytes > max_) {
-    return ValueProblem{&node, Concat(FormatBytes(*bytes), " is out of range, expected ",
-                                      FormatBytes(min_), " to ", FormatBytes(max_))};
+    return ValueProblem{&node, absl::StrCat(FormatBytes(*bytes), " is out of range, expected ",
+                                            FormatBytes(min_), " to ", FormatBytes(max_))};
   }
   *field_ = *bytes;
   return std::nullopt;
@@ -246,8 +246,8 @@ std::optional<ValueProblem> Span::Read(const toml::node& node, std::string_view)
   if (!duration) return Wrong(node, *text, kExpectDuration);
   if (*duration < min_ || *duration > max_) {
     return ValueProblem{
-        &node, Concat(Quoted(*text), " is out of range, expected ", Quoted(FormatDuration(min_)),
-                      " to ", Quoted(FormatDuration(max_)))};
+        &node, absl::StrCat(Quoted(*text), " is out of range, expected ",
+                            Quoted(FormatDuration(min_)), " to ", Quoted(FormatDuration(max_)))};
   }
   *field_ = *duration;
   return std::nullopt;
@@ -280,17 +280,18 @@ std::string WordIndex::Show() const { return Quoted(words_[Get()]); }
 
 std::optional<ValueProblem> Words::Read(const toml::node& node, std::string_view) {
   const toml::array* list = node.as_array();
-  if (list == nullptr) return WrongType(node, Concat("a list of ", noun_, " names"));
+  if (list == nullptr) return WrongType(node, absl::StrCat("a list of ", noun_, " names"));
   std::vector<std::string> words;
   for (const toml::node& element : *list) {
     const auto word = element.value_exact<std::string>();
-    if (!word) return WrongType(element, Concat("a ", noun_, " name"));
+    if (!word) return WrongType(element, absl::StrCat("a ", noun_, " name"));
     if (std::find(known_.begin(), known_.end(), *word) == known_.end()) {
-      return ValueProblem{&element, Concat(Quoted(*word), " is not a known ", noun_, ", expected ",
-                                           QuotedList(known_))};
+      return ValueProblem{&element, absl::StrCat(Quoted(*word), " is not a known ", noun_,
+                                                 ", expected ", QuotedList(known_))};
     }
     if (std::find(words.begin(), words.end(), *word) != words.end()) {
-      return ValueProblem{&element, Concat(Quoted(*word), " stands there twice, expected once")};
+      return ValueProblem{&element,
+                          absl::StrCat(Quoted(*word), " stands there twice, expected once")};
     }
     words.push_back(*word);
   }
@@ -300,7 +301,8 @@ std::optional<ValueProblem> Words::Read(const toml::node& node, std::string_view
 
 std::string Words::Show() const {
   std::string out = "[";
-  for (const std::string& word : *field_) ConcatTo(out, out.size() > 1 ? ", " : "", Quoted(word));
+  for (const std::string& word : *field_)
+    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(word));
   return out + "]";
 }
 
@@ -330,7 +332,7 @@ std::string NextHops::Show() const {
   if (*discard_) return "[\"discard\"]";
   std::string out = "[";
   for (const SockAddr& hop : *hops_) {
-    ConcatTo(out, out.size() > 1 ? ", " : "", Quoted(hop.ToString()));
+    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(hop.ToString()));
   }
   return out + "]";
 }

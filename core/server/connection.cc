@@ -1,0 +1,552 @@
+#include "core/server/connection.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "core/server/shard.h"
+#include "core/smtp/trace.h"
+#include "queue/message.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr Duration kCloseTimeout = seconds(10);  // for the last reply to leave
+constexpr Duration kBodyGrace = minutes(1);      // before a body's rate is looked at, and between looks
+constexpr smtp::Reply kEnvelopeTooBig = smtp::internal::Checked("552 5.3.4 Envelope exceeds the size limit\r\n");
+
+Buffer FirstBytes(Buffer& from, size_t bytes) {
+  Buffer part;
+  part.Append(from.view().substr(0, bytes));
+  from.Consume(bytes);
+  return part;
+}
+
+}  // namespace
+
+// A message from its first stored octet, or its end, until its commit is known.
+struct Connection::Incoming {
+  struct PartWaiter : queue::CommitWaiter {
+    explicit PartWaiter(Connection& c)
+        : CommitWaiter([](queue::CommitWaiter& waiter, queue::CommitResult result) {
+            static_cast<PartWaiter&>(waiter).connection.OnPartStored(result == queue::CommitResult::kDurable);
+          }),
+          connection(c) {}
+    Connection& connection;
+  };
+  struct MessageWaiter : queue::CommitWaiter {
+    explicit MessageWaiter(Connection& c)
+        : CommitWaiter([](queue::CommitWaiter& waiter, queue::CommitResult result) {
+            static_cast<MessageWaiter&>(waiter).connection.OnCommitted(result == queue::CommitResult::kDurable);
+          }),
+          connection(c) {}
+    Connection& connection;
+  };
+
+  explicit Incoming(Connection& c) : part_waiter(c), message_waiter(c) {}
+
+  PartWaiter part_waiter;
+  MessageWaiter message_waiter;
+  queue::QueueId id;
+  queue::Submission submission;
+  Buffer content;         // received, not yet with the queue
+  uint64_t bytes = 0;     // of the whole message as stored
+  bool complete = false;  // the final dot was read
+  bool submitted = false;
+};
+
+Connection::Connection(SlabHandle handle, Shard& shard, const Listener& listener, const SockAddr& peer)
+    : shard_(shard),
+      listener_(listener),
+      handle_(handle),
+      peer_(peer),
+      stream_(shard.streams(), *this),
+      session_(*listener.config, shard.transactions(), listener.mode == ListenerMode::kImplicit),
+      timer_(io::Fires<&Connection::OnTimer>, this),
+      active_(shard.now()),
+      session_id_(shard.NewSessionId()) {}
+
+Connection::~Connection() = default;
+
+// --- life ---------------------------------------------------------------------------------------------------
+
+void Connection::Start(io::Socket socket) {
+  stream_.Attach(socket);
+  if (listener_.mode == ListenerMode::kImplicit) return StartTls();
+  Buffer& replies = shard_.replies();
+  replies.Clear();
+  session_.Greet(replies);
+  stream_.Write(replies.view());
+  SetTimer(Wait::kIdle, IdleTimeout());
+}
+
+void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
+  refused_ = true;
+  shard_.stats().connections_refused_total.Add();
+  stream_.Attach(socket);
+  if (listener_.mode != ListenerMode::kImplicit) stream_.Write(reply.line);
+  Close();
+}
+
+void Connection::StartTls() {
+  SetTimer(Wait::kHandshake, shard_.options().limits.handshake_timeout);
+  stream_.StartTls(tls::Channel::Accept(shard_.server_tls()));
+}
+
+void Connection::OnSecure() {
+  active_ = shard_.now();
+  SetTimer(Wait::kIdle, IdleTimeout());
+  if (listener_.mode != ListenerMode::kImplicit) return session_.TlsStarted();
+  Buffer& replies = shard_.replies();
+  replies.Clear();
+  session_.Greet(replies);
+  stream_.Write(replies.view());
+}
+
+void Connection::Close() {
+  if (stream_.ending()) return;
+  stream_.Close();
+  SetTimer(Wait::kClose, kCloseTimeout);
+}
+
+// A client that half-closes still gets the answers to what it sent.
+void Connection::OnInputEnd() {
+  peer_finished_ = true;
+  if (!session_.waiting()) Close();
+}
+
+void Connection::OnClosed(net::CloseReason) {
+  Abandon();
+  attempt_.reset();
+  ShardCounters& stats = shard_.stats();
+  stats.connections_open.Sub();
+  if (counted_authenticated_) stats.sessions_authenticated.Sub();
+  shard_.Remove(handle_);  // the last thing: *this is gone
+}
+
+void Connection::BeginStop() {
+  stopping_ = true;
+  if (session_.waiting() || session_.in_transaction()) return;
+  const bool can_say = listener_.mode != ListenerMode::kImplicit || stream_.secure();
+  if (can_say && wait_ != Wait::kHandshake) stream_.Write(smtp::reply::kShuttingDown.line);
+  Close();
+}
+
+// --- input ------------------------------------------------------------------------------------------------------
+
+void Connection::OnInput(ByteView& input) {
+  active_ = shard_.now();
+  if (refused_) {
+    input = ByteView();
+    return;
+  }
+  Buffer& replies = shard_.replies();
+  replies.Clear();
+  Run(input);
+}
+
+// REQUIRES: the shard's replies hold only what is ours.
+void Connection::Run(ByteView& input) {
+  Buffer& replies = shard_.replies();
+  for (;;) {
+    const smtp::Effect effect = session_.OnInput(input, replies);
+    if (effect == smtp::Effect::kNone) break;
+    Perform(effect);
+    if (stream_.ending()) {
+      input = ByteView();
+      break;
+    }
+    if (effect == smtp::Effect::kStartTls || stream_.paused()) break;
+  }
+  if (!stream_.ending()) {
+    stream_.Write(replies.view());
+    if (stopping_ && !session_.waiting() && !session_.in_transaction()) BeginStop();
+  }
+  replies.Clear();
+}
+
+void Connection::Answered() {
+  ByteView nothing;
+  Run(nothing);
+  if (stream_.ending() || session_.waiting()) return;
+  if (peer_finished_) return Close();
+  active_ = shard_.now();
+  stream_.Resume();
+}
+
+void Connection::Perform(smtp::Effect effect) {
+  Buffer& replies = shard_.replies();
+  switch (effect) {
+    case smtp::Effect::kNone:
+      return;
+    case smtp::Effect::kStartTls:
+      session_.Accept(replies);
+      stream_.Write(replies.view());
+      replies.Clear();
+      return StartTls();
+    case smtp::Effect::kAuthStart: {
+      const auto mechanism = auth::FindMechanism(session_.auth_mechanism());
+      CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
+      attempt_ = shard_.authenticator().Begin(
+          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation);
+      std::optional<ByteView> initial;
+      if (session_.has_auth_response()) initial = session_.auth_response();
+      return OnAuth(attempt_->Start(initial, shard_.now()));
+    }
+    case smtp::Effect::kAuthContinue:
+      return OnAuth(attempt_->Continue(session_.auth_response(), shard_.now()));
+    case smtp::Effect::kMail:
+      return OnMail();
+    case smtp::Effect::kRcpt:
+      return session_.Accept(replies);
+    case smtp::Effect::kData:
+      body_began_ = shard_.now();
+      return session_.Accept(replies);
+    case smtp::Effect::kBodyPart:
+      return OnBodyPart();
+    case smtp::Effect::kMessage:
+      return OnMessage();
+    case smtp::Effect::kAbort:
+      attempt_.reset();
+      return Abandon();
+    case smtp::Effect::kClose:
+      stream_.Write(replies.view());
+      replies.Clear();
+      return Close();
+  }
+}
+
+void Connection::Reject(smtp::Reply reply) {
+  shard_.stats().rejections_total.Add();
+  Event event = MakeEvent(EventType::kRejection);
+  event.response.code = static_cast<uint16_t>(reply.code());
+  ByteView text = reply.line.substr(4, reply.line.size() - 6);
+  if (const size_t blank = text.find(' '); blank != ByteView::npos && text.substr(0, blank).find('.') != ByteView::npos) {
+    event.response.enhanced = text.substr(0, blank);
+    text.remove_prefix(blank + 1);
+  }
+  event.response.content = text;
+  if (session_.in_transaction()) {
+    event.has_sender = true;
+    event.sender = session_.transaction().sender();
+  }
+  shard_.events().Write(event);
+  session_.Reject(reply, shard_.replies());
+}
+
+// --- authentication ----------------------------------------------------------------------------------------------
+
+void Connection::OnAuth(auth::Attempt::Result result) {
+  Buffer& replies = shard_.replies();
+  ShardCounters& stats = shard_.stats();
+  switch (result) {
+    case auth::Attempt::Result::kChallenge:
+      return session_.AuthChallenge(attempt_->challenge(), replies);
+    case auth::Attempt::Result::kWait:
+      return stream_.Pause();
+    case auth::Attempt::Result::kSuccess: {
+      identity_ = std::make_unique<auth::Identity>(attempt_->TakeIdentity());
+      Event event = MakeEvent(EventType::kAuth);
+      event.response.code = 235;
+      event.mechanism = auth::Info(attempt_->mechanism()).name;
+      shard_.events().Write(event);
+      attempt_.reset();
+      stats.auth_success_total.Add();
+      stats.sessions_authenticated.Add();
+      counted_authenticated_ = true;
+      return session_.AuthSucceeded(replies);
+    }
+    case auth::Attempt::Result::kFailure:
+      return FailAuth();
+  }
+}
+
+// What says something about a user leaves at a fixed time after the command plus jitter, whatever the cause.
+void Connection::FailAuth() {
+  if (attempt_->failure() != auth::Failure::kCredentials) return TellAuthFailure();
+  const AuthOptions& options = shard_.options().auth;
+  const auto jitter = static_cast<uint64_t>(options.failure_jitter.count());
+  const Duration delay = options.failure_delay + Duration(shard_.prng().Below(jitter + 1)) - (shard_.now() - active_);
+  stream_.Pause();
+  SetTimer(Wait::kAuthFailure, delay);
+}
+
+void Connection::TellAuthFailure() {
+  ShardCounters& stats = shard_.stats();
+  smtp::AuthFailure failure = smtp::AuthFailure::kBadCredentials;
+  Event event = MakeEvent(EventType::kAuth);
+  event.login = attempt_->login();
+  event.mechanism = auth::Info(attempt_->mechanism()).name;
+  event.response.code = 535;
+  switch (attempt_->failure()) {
+    case auth::Failure::kMalformed:
+      failure = smtp::AuthFailure::kMalformed;
+      event.response.code = 501;
+      break;
+    case auth::Failure::kTemporary:
+      failure = smtp::AuthFailure::kTemporary;
+      event.response.code = 454;
+      break;
+    case auth::Failure::kNone:
+    case auth::Failure::kCredentials:
+      if (++auth_failures_ >= shard_.options().limits.auth_failures) failure = smtp::AuthFailure::kTooMany;
+      break;
+  }
+  if (failure == smtp::AuthFailure::kTemporary) {
+    stats.auth_tempfail_total.Add();
+  } else {
+    stats.auth_failure_total.Add();
+  }
+  shard_.events().Write(event);
+  attempt_.reset();
+  session_.AuthFailed(failure, shard_.replies());
+}
+
+void Connection::OnVerified(const auth::VerifyToken& token, auth::Verdict verdict) {
+  if (attempt_ == nullptr || stream_.ending()) return;
+  const auth::Attempt::Result result = attempt_->OnVerified(token, verdict, shard_.now());
+  if (result == auth::Attempt::Result::kWait) return;
+  shard_.replies().Clear();
+  OnAuth(result);
+  if (!session_.waiting()) Answered();
+}
+
+// --- the message -------------------------------------------------------------------------------------------------
+
+void Connection::OnMail() {
+  switch (shard_.queue().admission()) {
+    case queue::Admission::kOpen:
+      break;
+    case queue::Admission::kFull:
+      return Reject(smtp::reply::kSpoolFull);
+    case queue::Admission::kPoisoned:
+      return Reject(smtp::reply::kSpoolFailed);
+    case queue::Admission::kSealed:
+      return Reject(smtp::reply::kShuttingDown);
+  }
+  if (identity_ != nullptr && !identity_->sender.Allows(session_.transaction().sender())) {
+    return Reject(smtp::reply::kSenderNotOwned);
+  }
+  session_.Accept(shard_.replies());
+}
+
+void Connection::EnsureIncoming() {
+  if (incoming_ != nullptr) return;
+  incoming_ = std::make_unique<Incoming>(*this);
+  incoming_->id = shard_.queue().NewId(shard_.wall_now());
+  incoming_->submission.id = incoming_->id;
+}
+
+void Connection::OnBodyPart() {
+  if (shard_.queue().stats().uncommitted_bytes > shard_.options().limits.body_bytes) {
+    return Reject(smtp::reply::kSpoolFull);
+  }
+  EnsureIncoming();
+  incoming_->content = std::move(session_.transaction().body);
+  StoreParts();
+}
+
+void Connection::OnMessage() {
+  body_began_ = MonoTime();
+  EnsureIncoming();
+  const smtp::Transaction& transaction = session_.transaction();
+  incoming_->bytes = transaction.body_bytes;
+  incoming_->content = std::move(session_.transaction().body);
+  incoming_->complete = true;
+  MakeEnvelope();
+  StoreParts();
+}
+
+// Gives the queue what it should have of the body now, a part at a time: the next when the last is durable.
+void Connection::StoreParts() {
+  Incoming& incoming = *incoming_;
+  constexpr size_t kPart = queue::Queue::kPartBytesMax;
+  const size_t left = incoming.content.size();
+  if (incoming.complete && left <= kPart) {
+    incoming.submission.body = std::move(incoming.content);
+    incoming.submitted = true;
+    const queue::SubmitResult result = shard_.queue().Submit(incoming.submission, &incoming.message_waiter);
+    if (result != queue::SubmitResult::kAccepted) return RefuseMessage(result);
+    return stream_.Pause();
+  }
+  if (left == 0) return;
+  Buffer part = left <= kPart ? std::move(incoming.content) : FirstBytes(incoming.content, kPart);
+  const queue::SubmitResult result =
+      shard_.queue().AppendPart(incoming.submission, std::move(part), incoming.part_waiter);
+  if (result != queue::SubmitResult::kAccepted) return RefuseMessage(result);
+  stream_.Pause();
+}
+
+void Connection::OnPartStored(bool durable) {
+  shard_.replies().Clear();
+  if (!durable) {
+    RefuseMessage(queue::SubmitResult::kPoisoned);
+    return Answered();
+  }
+  StoreParts();
+  const bool waits = incoming_ != nullptr && (incoming_->part_waiter.waiting() || incoming_->message_waiter.waiting());
+  if (!waits) Answered();
+}
+
+void Connection::RefuseMessage(queue::SubmitResult result) {
+  Abandon();
+  switch (result) {
+    case queue::SubmitResult::kAccepted:
+    case queue::SubmitResult::kPoisoned:
+      return Reject(smtp::reply::kSpoolFailed);
+    case queue::SubmitResult::kFull:
+      return Reject(smtp::reply::kSpoolFull);
+    case queue::SubmitResult::kSealed:
+      return Reject(smtp::reply::kShuttingDown);
+    case queue::SubmitResult::kTooLarge:
+      return Reject(kEnvelopeTooBig);
+  }
+}
+
+void Connection::MakeEnvelope() {
+  const smtp::Transaction& transaction = session_.transaction();
+  queue::Submission& submission = incoming_->submission;
+  const WallTime now = shard_.wall_now();
+  char id[queue::QueueId::kTextBytes];
+  incoming_->id.Print(id);
+  const std::string client_ip = peer_.ip();
+
+  smtp::TraceInfo trace;
+  trace.helo = session_.helo();
+  trace.client_ip = client_ip;
+  trace.hostname = shard_.options().hostname;
+  trace.queue_id = ByteView(id, sizeof id);
+  trace.date = shard_.date().At(now);
+  if (stream_.secure()) {
+    trace.tls_version = stream_.channel().version();
+    trace.tls_cipher = stream_.channel().cipher();
+  }
+  trace.esmtp = session_.esmtp();
+  trace.authenticated = session_.authenticated();
+  trace.add_date = !transaction.header.has_date();
+  trace.add_message_id = !transaction.header.has_message_id();
+  trace.add_separator = transaction.header.needs_separator();
+  smtp::AppendTrace(trace, submission.prefix);
+
+  queue::EnvelopeBuilder envelope;
+  envelope.SetSender(transaction.sender());
+  for (ByteView recipient : transaction.recipients) envelope.AddRecipient(recipient);
+  if (identity_ != nullptr) envelope.SetLogin(identity_->login);
+  envelope.SetClient(client_ip);
+  envelope.SetHelo(session_.helo());
+  envelope.SetProtocol(smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated()));
+  envelope.SetCreated(now);
+  if (transaction.eight_bit) envelope.SetFlags(queue::kBody8BitMime);
+  submission.envelope = envelope.Take();
+}
+
+void Connection::OnCommitted(bool durable) {
+  Buffer& replies = shard_.replies();
+  replies.Clear();
+  if (!durable) {
+    incoming_.reset();
+    Reject(smtp::reply::kSpoolFailed);
+    return Answered();
+  }
+  char id[queue::QueueId::kTextBytes];
+  incoming_->id.Print(id);
+  ReportReception(ByteView(id, sizeof id));
+  incoming_.reset();
+  session_.Committed(ByteView(id, sizeof id), replies);
+  Answered();
+}
+
+void Connection::ReportReception(ByteView id) {
+  ShardCounters& stats = shard_.stats();
+  stats.messages_received_total.Add();
+  stats.bytes_received_total.Add(incoming_->bytes);
+  const smtp::Transaction& transaction = session_.transaction();
+  std::vector<ByteView>& recipients = shard_.recipients();
+  recipients.clear();
+  for (ByteView recipient : transaction.recipients) recipients.push_back(recipient);
+  Event event = MakeEvent(EventType::kReception);
+  event.id = id;
+  event.has_sender = true;
+  event.sender = transaction.sender();
+  event.recipients = recipients;
+  event.size = incoming_->bytes;
+  event.response.code = 250;
+  event.peer_name = session_.helo();
+  event.protocol = smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated());
+  if (stream_.secure()) {
+    event.tls_protocol = stream_.channel().version();
+    event.tls_cipher = stream_.channel().cipher();
+  }
+  shard_.events().Write(event);
+}
+
+void Connection::Abandon() {
+  body_began_ = MonoTime();
+  if (incoming_ == nullptr) return;
+  incoming_->part_waiter.Detach();
+  incoming_->message_waiter.Detach();
+  if (!incoming_->submitted) shard_.queue().Abandon(incoming_->submission);
+  incoming_.reset();
+}
+
+Event Connection::MakeEvent(EventType type) const {
+  Event event;
+  event.type = type;
+  event.time = shard_.wall_now();
+  event.session = session_id_;
+  event.peer = peer_;
+  if (identity_ != nullptr) event.login = identity_->login;
+  return event;
+}
+
+// --- time ------------------------------------------------------------------------------------------------------------
+
+Duration Connection::IdleTimeout() const {
+  const LimitsOptions& limits = shard_.options().limits;
+  return session_.authenticated() ? limits.idle_timeout_authenticated : limits.idle_timeout;
+}
+
+void Connection::SetTimer(Wait wait, Duration delay) {
+  wait_ = wait;
+  shard_.io().timers().Set(timer_, shard_.now() + delay);
+}
+
+void Connection::OnTimer() {
+  switch (wait_) {
+    case Wait::kHandshake:
+    case Wait::kClose:
+      return stream_.Abort();
+    case Wait::kAuthFailure:
+      if (stream_.ending()) return;
+      shard_.replies().Clear();
+      SetTimer(Wait::kIdle, IdleTimeout());
+      TellAuthFailure();
+      return Answered();
+    case Wait::kIdle:
+      return CheckIdle();
+  }
+}
+
+// The timer is not moved for each command; it looks when the last one was, and sleeps on.
+void Connection::CheckIdle() {
+  const bool ours_to_act = stream_.paused();  // a commit or a verifier is slow: no fault of the client
+  const MonoTime due = active_ + IdleTimeout();
+  if (!ours_to_act && (shard_.now() >= due || BodyIsTooSlow())) {
+    stream_.Write(smtp::reply::kIdleTooLong.line);
+    return Close();
+  }
+  Duration left = ours_to_act ? IdleTimeout() : due - shard_.now();
+  if (body_began_ != MonoTime()) left = std::min(left, kBodyGrace);
+  SetTimer(Wait::kIdle, left);
+}
+
+// A client that sends an octet a minute would otherwise hold its body buffer for ever.
+bool Connection::BodyIsTooSlow() const {
+  if (body_began_ == MonoTime() || !session_.in_transaction()) return false;
+  const auto elapsed = std::chrono::duration_cast<seconds>(shard_.now() - body_began_);
+  if (elapsed < kBodyGrace) return false;
+  const uint64_t owed = shard_.options().limits.body_rate * static_cast<uint64_t>(elapsed.count());
+  return const_cast<smtp::Session&>(session_).transaction().body_bytes < owed;
+}
+
+}  // namespace sluice::server

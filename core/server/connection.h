@@ -1,0 +1,105 @@
+// Connection: one client from accept to close. It carries bytes between a Stream and an smtp::Session, and does what
+// the session wishes: proves passwords through the Authenticator, asks the sender policy, hands messages to the
+// queue. It is mostly one switch over smtp::Effect.
+//
+// Whatever takes time (a verifier, the disk, a delay) leaves the connection paused: the stream reads no further
+// and the answer comes by a callback. Its owner is the shard's slab; what outlives it names it by its handle.
+#ifndef SLUICE_CORE_SERVER_CONNECTION_H_
+#define SLUICE_CORE_SERVER_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "auth/authenticator.h"
+#include "core/base/slab.h"
+#include "core/io/timer_wheel.h"
+#include "core/net/stream.h"
+#include "core/server/event_log.h"
+#include "core/smtp/session.h"
+#include "queue/queue.h"
+
+namespace sluice::server {
+
+class Shard;
+struct Listener;
+
+class Connection final : public net::StreamOwner {
+ public:
+  Connection(SlabHandle handle, Shard& shard, const Listener& listener, const SockAddr& peer);
+  ~Connection();
+
+  // Takes the socket over and begins the dialogue.
+  void Start(io::Socket socket);
+  // Says why not, where the client can read it, and closes.
+  void Refuse(io::Socket socket, smtp::Reply reply);
+
+  // A verifier's answer to the attempt under way; late ones for earlier attempts are ignored.
+  void OnVerified(const auth::VerifyToken& token, auth::Verdict verdict);
+
+  // The server is stopping: a client between messages gets 421 now, others when their message is answered.
+  void BeginStop();
+  void Abort() { stream_.Abort(); }
+
+  // --- StreamOwner ---
+  void OnSecure() override;
+  void OnInput(ByteView& input) override;
+  void OnInputEnd() override;
+  void OnClosed(net::CloseReason reason) override;
+
+ private:
+  // What the one timer of the connection waits for.
+  enum class Wait : uint8_t { kHandshake, kIdle, kAuthFailure, kClose };
+
+  void Run(ByteView& input);
+  void Answered();  // after an answer that came late: go on with what the client sent meanwhile
+  void Perform(smtp::Effect effect);
+  void StartTls();
+  void OnAuth(auth::Attempt::Result result);
+  void FailAuth();
+  void TellAuthFailure();
+  void OnMail();
+  void OnBodyPart();
+  void OnMessage();
+  void StoreParts();
+  void OnPartStored(bool durable);
+  void OnCommitted(bool durable);
+  void RefuseMessage(queue::SubmitResult result);
+  void ReportReception(ByteView id);
+  void Abandon();
+  void MakeEnvelope();
+  void EnsureIncoming();
+  void Reject(smtp::Reply reply);
+  void Close();
+
+  void SetTimer(Wait wait, Duration delay);
+  void OnTimer();
+  void CheckIdle();
+  bool BodyIsTooSlow() const;
+  Duration IdleTimeout() const;
+  Event MakeEvent(EventType type) const;
+
+  Shard& shard_;
+  const Listener& listener_;
+  const SlabHandle handle_;
+  SockAddr peer_;
+  Wait wait_ = Wait::kIdle;
+  bool refused_ : 1 = false;
+  bool stopping_ : 1 = false;
+  bool counted_authenticated_ : 1 = false;
+  bool peer_finished_ : 1 = false;
+  uint8_t auth_failures_ = 0;
+  net::Stream stream_;
+  smtp::Session session_;
+  io::Timer timer_;
+  MonoTime active_;      // when the client last said something
+  MonoTime body_began_;  // the epoch: no body is being read
+  uint64_t session_id_;
+  std::unique_ptr<auth::Attempt> attempt_;
+  std::unique_ptr<auth::Identity> identity_;
+  struct Incoming;
+  std::unique_ptr<Incoming> incoming_;  // a message on its way into the journal
+};
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_CONNECTION_H_

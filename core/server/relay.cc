@@ -1,0 +1,376 @@
+#include "core/server/relay.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "core/server/relay_connection.h"
+#include "core/server/shard.h"
+#include "core/smtp/bounce.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr Duration kHopRestMin = seconds(1);  // after a failed connection; doubles
+constexpr Duration kHopRestMax = minutes(1);
+constexpr Duration kReadAgain = minutes(1);  // after the spool could not be read
+constexpr uint8_t kRestartsMax = 2;
+
+smtp::ClientOptions MakeClientOptions(const Options& options) {
+  smtp::ClientOptions client;
+  client.ehlo_name = options.hostname;
+  switch (options.relay.tls) {
+    case RelayTls::kNone:
+      client.tls = smtp::ClientOptions::Tls::kNever;
+      break;
+    case RelayTls::kOpportunistic:
+      client.tls = smtp::ClientOptions::Tls::kIfOffered;
+      break;
+    case RelayTls::kRequired:
+    case RelayTls::kVerify:
+      client.tls = smtp::ClientOptions::Tls::kRequired;
+      break;
+  }
+  return client;
+}
+
+std::string StatusText(const smtp::EnhancedStatus& status) {
+  if (status.status_class == 0) return "";
+  return absl::StrCat(status.status_class, ".", status.subject, ".", status.detail);
+}
+
+}  // namespace
+
+Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues) : shard_(shard), queues_(std::move(queues)) {
+  const RelayOptions& options = shard.options().relay;
+  for (const SockAddr& address : options.next_hop) {
+    NextHop hop;
+    hop.address = address;
+    hop.name = address.ToString();
+    hop.tls_name = options.tls_name.empty() ? address.ip() : options.tls_name;
+    hop.client = MakeClientOptions(shard.options());
+    hops_.push_back(std::move(hop));
+  }
+}
+
+Relay::~Relay() = default;
+
+// --- taking messages ------------------------------------------------------------------------------------------
+
+// As many as the connections can have under way, and as many again loaded and ready.
+uint32_t Relay::DeliveriesMax() const {
+  return 4 * shard_.options().relay.connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
+}
+
+queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
+  for (size_t i = 0; i < queues_.size(); i++) {
+    queue = queues_[(queue_turn_ + i) % queues_.size()];
+    if (queue::Entry* entry = queue->TakeDue(shard_.now())) {
+      queue_turn_ = (queue_turn_ + i + 1) % queues_.size();
+      return entry;
+    }
+  }
+  return nullptr;
+}
+
+void Relay::TakeDue() {
+  const bool discard = shard_.options().relay.discard;
+  // Discarding has no peer to wait for, but a turn is not to take for ever.
+  uint32_t room = discard ? 4096 : DeliveriesMax();
+  room = room > busy_ ? room - busy_ : 0;
+  for (; room > 0; room--) {
+    queue::Queue* queue = nullptr;
+    queue::Entry* entry = TakeFrom(queue);
+    if (entry == nullptr) return;
+    if (spare_.empty()) {
+      deliveries_.push_back(std::make_unique<Delivery>(*this));
+      spare_.PushBack(*deliveries_.back());
+    }
+    Delivery& delivery = *spare_.PopFront();
+    busy_++;
+    loading_.PushBack(delivery);
+    if (delivery.Begin(*queue, *entry)) OnLoaded(delivery, queue::LoadResult::kOk);
+  }
+}
+
+void Relay::OnLoaded(Delivery& delivery, queue::LoadResult result) {
+  delivery.Unlink();
+  switch (result) {
+    case queue::LoadResult::kOk:
+      break;
+    case queue::LoadResult::kFailed:
+      return Release(delivery, kReadAgain);
+    case queue::LoadResult::kCorrupt: {
+      const std::string id = delivery.entry().id.ToString();
+      Event event;
+      event.type = EventType::kAdmin;
+      event.time = shard_.wall_now();
+      event.id = id;
+      event.detail = "the message's record is damaged on disk; it stays in the spool and is not delivered";
+      shard_.events().Write(event);
+      delivery.queue().SetDamaged(delivery.entry());
+      return Recycle(delivery);
+    }
+  }
+  delivery.Prepare();
+  if (shard_.options().relay.discard) {
+    delivery.Discard();
+    return Conclude(delivery);
+  }
+  waiting_.PushBack(delivery);
+  waiting_count_++;
+}
+
+Delivery* Relay::NextDelivery() {
+  Delivery* delivery = waiting_.PopFront();
+  if (delivery != nullptr) waiting_count_--;
+  return delivery;
+}
+
+// --- connections ------------------------------------------------------------------------------------------------
+
+void Relay::Pump() {
+  closed_.clear();
+  if (stopping_) return;
+  TakeDue();
+  for (NextHop& hop : hops_) {
+    for (size_t i = 0; waiting_count_ > 0 && i < hop.connections.size(); i++) hop.connections[i]->StartMore();
+  }
+  if (waiting_count_ > 0) OpenConnections();
+}
+
+void Relay::OpenConnections() {
+  NextHop* hop = ChooseHop();
+  if (hop == nullptr) {
+    if (!AnyConnection()) DeferWaiting();
+    return;
+  }
+  uint32_t connecting = 0;
+  for (const auto& connection : hop->connections) connecting += connection->connecting();
+  const uint32_t connections_max = shard_.options().relay.connections;
+  while (connecting < waiting_count_ && hop->connections.size() < connections_max) {
+    hop->connections.push_back(std::make_unique<RelayConnection>(*this, *hop));
+    connections_++;
+    connecting++;
+    ShardCounters& stats = shard_.stats();
+    stats.relay_connections_total.Add();
+    stats.relay_connections_open.Add();
+    hop->connections.back()->Start();
+  }
+}
+
+// The first in the configured order that does not rest after a failure.
+NextHop* Relay::ChooseHop() {
+  for (NextHop& hop : hops_) {
+    if (shard_.now() >= hop.down_until) return &hop;
+  }
+  return nullptr;
+}
+
+bool Relay::AnyConnection() const {
+  for (const NextHop& hop : hops_) {
+    for (const auto& connection : hop.connections) {
+      if (connection->ready() || connection->connecting()) return true;
+    }
+  }
+  return false;
+}
+
+void Relay::OnHopReady(NextHop& hop) { hop.failures = 0; }
+
+void Relay::OnHopFailed(NextHop& hop, const std::string& why) {
+  hop.last_error = why;
+  const Duration rest = std::min(kHopRestMin * (1 << std::min(hop.failures, 6u)), kHopRestMax);
+  hop.failures++;
+  hop.down_until = shard_.now() + rest;
+}
+
+void Relay::OnConnectionClosed(RelayConnection& connection) {
+  auto& connections = connection.hop().connections;
+  const auto it =
+      std::find_if(connections.begin(), connections.end(), [&](const auto& c) { return c.get() == &connection; });
+  CHECK(it != connections.end());
+  closed_.push_back(std::move(*it));
+  connections.erase(it);
+  connections_--;
+  shard_.stats().relay_connections_open.Sub();
+}
+
+// --- results ----------------------------------------------------------------------------------------------------
+
+void Relay::OnAnswered(Delivery& delivery) { Conclude(delivery); }
+
+void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
+  if (delivery.part().in_flight()) {  // its bytes are still being read; OnStrayPart goes on
+    delivery.AnswerRest(why);
+    loading_.PushBack(delivery);
+    return;
+  }
+  if (stopping_) return Release(delivery, Duration::zero());
+  if (may_retry && delivery.restarts < kRestartsMax) {
+    delivery.restarts++;
+    delivery.Prepare();
+    waiting_.PushFront(delivery);
+    waiting_count_++;
+    return;
+  }
+  delivery.AnswerRest(why);
+  Conclude(delivery);
+}
+
+void Relay::OnStrayPart(Delivery& delivery) {
+  delivery.Unlink();
+  Conclude(delivery);
+}
+
+void Relay::DeferWaiting() {
+  std::string why = "no next hop can be reached";
+  for (const NextHop& hop : hops_) absl::StrAppend(&why, "; ", hop.last_error);
+  while (Delivery* delivery = NextDelivery()) {
+    delivery->AnswerRest(why);
+    Conclude(*delivery);
+  }
+}
+
+void Relay::Conclude(Delivery& delivery) {
+  const queue::Now now{shard_.now(), shard_.wall_now()};
+  const bool expired = delivery.queue().Expired(delivery.entry(), now.wall);
+  std::vector<queue::RecipientOutcome>& outcomes = outcomes_;
+  outcomes.clear();
+  bool failed = false;
+  for (const Delivery::Answered& answer : delivery.answers()) {
+    const bool failed_here = answer.permanent() || (expired && !answer.positive());
+    failed |= failed_here;
+    outcomes.push_back({answer.recipient, answer.positive() || failed_here, answer.text});
+  }
+  queue::Outcome outcome{.recipients = outcomes};
+  queue::Submission bounce;
+  const bool bounced = failed && MakeBounce(delivery, expired, bounce);
+  if (bounced) outcome.bounce = &bounce;
+  const QueueIdText id(delivery.entry().id);
+  const uint32_t attempts = delivery.entry().attempts + 1u;
+  const WallTime created = delivery.entry().created();
+  Report(delivery, expired, id.view(), attempts, created);
+  const queue::FinishResult result =
+      delivery.queue().Finish(delivery.entry(), delivery.message(), outcome, now);
+  ShardCounters& stats = shard_.stats();
+  if (!result.done) {
+    stats.messages_deferred_total.Add();
+  } else if (failed) {
+    (expired ? stats.messages_expired_total : stats.messages_bounced_total).Add();
+  } else {
+    stats.messages_delivered_total.Add();
+  }
+  Recycle(delivery);
+}
+
+// One report for all recipients that failed. A null sender gets none: its failures are logged alone.
+bool Relay::MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce) {
+  const queue::EnvelopeView& envelope = delivery.message().envelope();
+  if (envelope.sender().empty()) return false;
+  const WallTime now = shard_.wall_now();
+  std::vector<smtp::BounceRecipient> recipients;
+  std::vector<std::string> statuses;
+  statuses.reserve(delivery.answers().size());
+  for (const Delivery::Answered& answer : delivery.answers()) {
+    if (answer.positive() || (!answer.permanent() && !expired)) continue;
+    statuses.push_back(answer.permanent() ? StatusText(answer.enhanced) : "5.4.7");  // RFC 3463: expired
+    recipients.push_back({delivery.outgoing().recipients[static_cast<size_t>(&answer - delivery.answers().data())],
+                          statuses.back(), answer.text, answer.mta});
+  }
+  bounce.id = delivery.queue().NewId(now);
+  const QueueIdText bounce_id(bounce.id);
+  const QueueIdText original_id(delivery.entry().id);
+  Buffer original;
+  original.Append(delivery.message().prefix());
+  original.Append(delivery.message().body().substr(0, smtp::kBounceHeaderBytesMax));
+  smtp::AppendBounce({.hostname = shard_.options().hostname,
+                      .bounce_id = bounce_id.view(),
+                      .date = shard_.date().At(now),
+                      .sender = envelope.sender(),
+                      .original_id = original_id.view(),
+                      .arrived = delivery.entry().created(),
+                      .recipients = recipients,
+                      .original = original.view()},
+                     bounce.body);
+  queue::EnvelopeBuilder builder;
+  builder.SetSender("");
+  builder.AddRecipient(envelope.sender());
+  builder.SetCreated(now);
+  builder.SetFlags(queue::kBounce | (envelope.flags() & queue::kBody8BitMime));
+  bounce.envelope = builder.Take();
+  return true;
+}
+
+// One event for each kind of result, with the recipients it is about.
+void Relay::Report(Delivery& delivery, bool expired, ByteView id, uint32_t attempts, WallTime created) {
+  std::vector<ByteView>& recipients = shard_.recipients();
+  for (const EventType type : {EventType::kDelivery, EventType::kTransientFailure, EventType::kBounce,
+                               EventType::kExpiration}) {
+    recipients.clear();
+    const Delivery::Answered* first = nullptr;
+    for (size_t i = 0; i < delivery.answers().size(); i++) {
+      const Delivery::Answered& answer = delivery.answers()[i];
+      const EventType its = answer.positive()    ? EventType::kDelivery
+                            : answer.permanent() ? EventType::kBounce
+                            : expired            ? EventType::kExpiration
+                                                 : EventType::kTransientFailure;
+      if (its != type) continue;
+      if (first == nullptr) first = &answer;
+      recipients.push_back(delivery.outgoing().recipients[i]);
+    }
+    if (first == nullptr) continue;
+    const std::string status = StatusText(first->enhanced);
+    Event event;
+    event.type = type;
+    event.time = shard_.wall_now();
+    event.id = id;
+    event.has_sender = true;
+    event.sender = delivery.outgoing().sender;
+    event.recipients = recipients;
+    event.size = delivery.outgoing().bytes;
+    event.response = {.code = first->code, .enhanced = status, .content = first->text, .command = ""};
+    event.login = delivery.message().envelope().login();
+    event.site = shard_.options().relay.discard ? ByteView("discard") : ByteView(first->mta);
+    event.created = created;
+    event.attempts = attempts;
+    shard_.events().Write(event);
+  }
+}
+
+void Relay::Release(Delivery& delivery, Duration wait) {
+  delivery.queue().Release(delivery.entry(), shard_.now() + wait);
+  Recycle(delivery);
+}
+
+void Relay::Recycle(Delivery& delivery) {
+  delivery.Reset();
+  busy_--;
+  spare_.PushBack(delivery);
+}
+
+// --- time and end -----------------------------------------------------------------------------------------------
+
+std::optional<MonoTime> Relay::NextDeadline() const {
+  std::optional<MonoTime> first;
+  for (const queue::Queue* queue : queues_) {
+    const auto deadline = queue->NextDeadline();
+    if (deadline && (!first || *deadline < *first)) first = deadline;
+  }
+  return first;
+}
+
+void Relay::BeginStop() {
+  stopping_ = true;
+  while (Delivery* delivery = NextDelivery()) Release(*delivery, Duration::zero());
+  for (NextHop& hop : hops_) {
+    for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Leave();
+  }
+}
+
+void Relay::Abort() {
+  for (NextHop& hop : hops_) {
+    for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Abort();
+  }
+}
+
+}  // namespace sluice::server

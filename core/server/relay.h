@@ -1,0 +1,110 @@
+// Relay: carries a shard's due messages to the configured next hops, over a bounded number of connections a hop
+// that are kept and reused. Each shard relays what its own journals hold; limits are per shard.
+//
+//   Queue::TakeDue -> Delivery (loads the message) -> RelayConnection (smtp::Client over Stream)
+//                  <- Finish: done, deferred, or with a bounce                    <- replies
+//
+// Next hops are tried in turn: one that cannot be reached is left alone for a while; when none can be, the
+// messages are deferred. A message that was lost with a kept connection before the server said anything about it
+// goes to a fresh connection at once. One thread.
+#ifndef SLUICE_CORE_SERVER_RELAY_H_
+#define SLUICE_CORE_SERVER_RELAY_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/intrusive_list.h"
+#include "core/base/time.h"
+#include "core/server/delivery.h"
+#include "core/server/options.h"
+#include "core/smtp/client.h"
+#include "queue/queue.h"
+
+namespace sluice::server {
+
+class RelayConnection;
+class Shard;
+
+// One [relay] next_hop as this shard sees it.
+struct NextHop {
+  SockAddr address;
+  std::string name;           // for logs and bounces
+  std::string tls_name;       // what its certificate must say, with tls = "verify"
+  smtp::ClientOptions client;
+  MonoTime down_until;        // not tried before
+  uint32_t failures = 0;      // in a row
+  std::string last_error;
+  std::vector<std::unique_ptr<RelayConnection>> connections;
+};
+
+class Relay {
+ public:
+  // `queues`: of this shard, its own first; all recovered.
+  Relay(Shard& shard, std::vector<queue::Queue*> queues);
+  ~Relay();
+
+  // Starts deliveries as far as connections allow. Once a turn.
+  void Pump();
+
+  // When Pump has something to do that no completion announces; nullopt: never.
+  std::optional<MonoTime> NextDeadline() const;
+
+  // Takes no new message; those under way go on until Abort.
+  void BeginStop();
+  void Abort();
+  bool idle() const { return busy_ == 0 && connections_ == 0; }
+
+  // --- for connections and deliveries ---
+  Shard& shard() { return shard_; }
+  Buffer& scratch() { return scratch_; }
+  // A message for a connection that can start one; nullptr: none is waiting.
+  Delivery* NextDelivery();
+  // The connection failed before it was ready: the hop rests.
+  void OnHopFailed(NextHop& hop, const std::string& why);
+  void OnHopReady(NextHop& hop);
+  // A delivery lost its connection: again at once if it may, deferred otherwise.
+  void OnLost(Delivery& delivery, bool may_retry, const std::string& why);
+  // All recipients have an answer.
+  void OnAnswered(Delivery& delivery);
+  void OnLoaded(Delivery& delivery, queue::LoadResult result);
+  // A part was read for a delivery that has lost its connection meanwhile.
+  void OnStrayPart(Delivery& delivery);
+  void OnConnectionClosed(RelayConnection& connection);
+
+ private:
+  uint32_t DeliveriesMax() const;
+  void TakeDue();
+  queue::Entry* TakeFrom(queue::Queue*& queue);
+  void OpenConnections();
+  NextHop* ChooseHop();
+  bool AnyConnection() const;
+  void DeferWaiting();
+  void Conclude(Delivery& delivery);
+  bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);
+  void Report(Delivery& delivery, bool expired, ByteView id, uint32_t attempts, WallTime created);
+  void Release(Delivery& delivery, Duration wait);
+  void Recycle(Delivery& delivery);
+
+  Shard& shard_;
+  std::vector<queue::Queue*> queues_;
+  std::vector<NextHop> hops_;
+  std::vector<std::unique_ptr<Delivery>> deliveries_;  // all that were ever needed
+  IntrusiveList<Delivery> spare_;
+  IntrusiveList<Delivery> loading_;
+  IntrusiveList<Delivery> waiting_;  // loaded, without a connection
+  uint32_t busy_ = 0;                // deliveries that hold an entry
+  uint32_t waiting_count_ = 0;
+  uint32_t connections_ = 0;
+  std::vector<std::unique_ptr<RelayConnection>> closed_;  // to be destroyed outside their own calls
+  size_t queue_turn_ = 0;  // whose turn it is among the queues
+  Buffer scratch_;
+  std::vector<queue::RecipientOutcome> outcomes_;
+  bool stopping_ = false;
+};
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_RELAY_H_

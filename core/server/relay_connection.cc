@@ -1,0 +1,293 @@
+#include "core/server/relay_connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "core/server/relay.h"
+#include "core/server/shard.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr Duration kQuitTimeout = seconds(5);
+constexpr size_t kUnsentMax = 128 << 10;  // of a large body; the next part waits until this has gone
+
+}  // namespace
+
+RelayConnection::RelayConnection(Relay& relay, NextHop& hop)
+    : relay_(relay),
+      hop_(hop),
+      stream_(relay.shard().streams(), *this),
+      client_(hop.client, false),
+      connect_(io::Completes<&RelayConnection::OnConnect>, this),
+      timer_(io::Fires<&RelayConnection::OnTimer>, this) {}
+
+RelayConnection::~RelayConnection() { CHECK(under_way_.empty()); }
+
+void RelayConnection::Start() {
+  Expect(relay_.shard().options().relay.connect_timeout);
+  relay_.shard().io().Connect(connect_, hop_.address);
+}
+
+void RelayConnection::OnConnect(const io::Completion& completion) {
+  if (completion.result < 0) {
+    const std::string why =
+        failed_ ? error_ : absl::StrCat("connect to ", hop_.name, ": ", std::strerror(-completion.result));
+    relay_.shard().stats().relay_connect_failures_total.Add();
+    timer_.Cancel();
+    if (!leaving_) relay_.OnHopFailed(hop_, why);
+    return relay_.OnConnectionClosed(*this);
+  }
+  stream_.Attach(completion.socket);
+  if (failed_ || leaving_) return stream_.Abort();
+  Expect(relay_.shard().options().relay.greeting_timeout);
+}
+
+// --- the dialogue ---------------------------------------------------------------------------------------------
+
+void RelayConnection::OnInput(ByteView& input) {
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  for (;;) {
+    const smtp::ClientEffect effect = client_.OnInput(input, out);
+    if (effect == smtp::ClientEffect::kNone) break;
+    Perform(effect, out);
+    if (effect == smtp::ClientEffect::kStartTls || stream_.ending()) return;
+  }
+  stream_.Write(out.view());
+  ExpectReply();
+  StartMore();
+}
+
+void RelayConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
+  switch (effect) {
+    case smtp::ClientEffect::kNone:
+      return;
+    case smtp::ClientEffect::kStartTls: {
+      tls::ConnectOptions options;
+      options.server_name = hop_.tls_name;
+      stream_.StartTls(tls::Channel::Connect(*relay_.shard().client_tls(), options));
+      return;
+    }
+    case smtp::ClientEffect::kReady:
+      ready_ = true;
+      return relay_.OnHopReady(hop_);
+    case smtp::ClientEffect::kRecipientFailed:
+      return UnderWay(client_.message()).Answer(client_.recipient(), client_.reply(), hop_.name);
+    case smtp::ClientEffect::kSendBody: {
+      Delivery& delivery = UnderWay(client_.message());
+      delivery.heard = true;
+      return SendBody(delivery, out);
+    }
+    case smtp::ClientEffect::kMessageResult: {
+      Delivery& delivery = UnderWay(client_.message());
+      delivery.AnswerRest(client_.reply(), hop_.name);
+      delivery.Unlink();
+      delivery.connection = nullptr;
+      return relay_.OnAnswered(delivery);
+    }
+    case smtp::ClientEffect::kFailed:
+      return Fail(FailureText());
+    case smtp::ClientEffect::kClosed:
+      return stream_.Close();
+  }
+}
+
+void RelayConnection::StartMore() {
+  if (!ready()) return;
+  const uint32_t messages_max = relay_.shard().options().relay.messages_per_connection;
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  while (sending_ == nullptr && client_.can_start() && (messages_max == 0 || messages_ < messages_max)) {
+    Delivery* delivery = relay_.NextDelivery();
+    if (delivery == nullptr) break;
+    delivery->connection = this;
+    under_way_.PushBack(*delivery);
+    messages_++;
+    client_.Start(&delivery->outgoing(), out);
+  }
+  stream_.Write(out.view());
+  if (messages_ == messages_max && under_way_.empty()) return Leave();
+  ExpectReply();
+}
+
+Delivery& RelayConnection::UnderWay(const smtp::OutgoingMessage* message) {
+  Delivery* delivery = under_way_.front();
+  while (delivery != nullptr && &delivery->outgoing() != message) delivery = under_way_.Next(*delivery);
+  CHECK(delivery != nullptr);
+  return *delivery;
+}
+
+// --- the body ----------------------------------------------------------------------------------------------------
+
+void RelayConnection::SendBody(Delivery& delivery, Buffer& out) {
+  sending_ = &delivery;
+  delivery.stuffer.Append(delivery.message().prefix(), out);
+  GoOnWithBody(out);
+}
+
+// The next step of a body: a part is asked for, or its end goes out.
+void RelayConnection::GoOnWithBody(Buffer& out) {
+  Delivery& delivery = *sending_;
+  if (delivery.next_part < delivery.message().parts()) return delivery.LoadPart();
+  EndBody(out);
+}
+
+void RelayConnection::EndBody(Buffer& out) {
+  Delivery& delivery = *sending_;
+  delivery.stuffer.Append(delivery.message().body(), out);
+  delivery.stuffer.Finish(out);
+  sending_ = nullptr;
+  client_.BodySent();
+}
+
+void RelayConnection::OnPart(Delivery& delivery, queue::LoadResult result) {
+  if (stream_.ending()) return relay_.OnStrayPart(delivery);
+  if (result != queue::LoadResult::kOk) {
+    // What was begun cannot be ended rightly: break off, so that the server drops it.
+    delivery.AnswerRest("the message could not be read back from the spool");
+    return Fail("a message could not be read back from the spool");
+  }
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  delivery.stuffer.Append(delivery.part().bytes(), out);
+  stream_.Write(out.view());
+  Expect(relay_.shard().options().relay.data_block_timeout);
+  if (stream_.unsent_bytes() < kUnsentMax) OnSent();
+}
+
+void RelayConnection::OnSent() {
+  if (sending_ == nullptr || sending_->part().in_flight() || stream_.ending()) return;
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  GoOnWithBody(out);
+  stream_.Write(out.view());
+  if (sending_ == nullptr) StartMore();
+}
+
+// --- the end ------------------------------------------------------------------------------------------------------
+
+void RelayConnection::OnSecure() {
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  client_.TlsStarted(out);
+  stream_.Write(out.view());
+  ExpectReply();
+}
+
+void RelayConnection::OnInputEnd() {
+  if (!quit_) return Fail(absl::StrCat(hop_.name, " closed the connection"));
+  stream_.Close();
+}
+
+void RelayConnection::OnClosed(net::CloseReason reason) {
+  timer_.Cancel();
+  if (!failed_ && !quit_ && !leaving_) {
+    failed_ = true;
+    error_ = absl::StrCat(reason == net::CloseReason::kTls ? "TLS with " : "connection to ", hop_.name,
+                          reason == net::CloseReason::kTls ? " failed" : " was lost");
+    if (!ready_) relay_.OnHopFailed(hop_, error_);
+  }
+  LoseAll();
+  relay_.OnConnectionClosed(*this);  // the last thing: *this will be gone
+}
+
+// Messages under way have no answer, or none that counts.
+void RelayConnection::LoseAll() {
+  sending_ = nullptr;
+  while (Delivery* delivery = under_way_.PopFront()) {
+    delivery->connection = nullptr;
+    relay_.OnLost(*delivery, !delivery->heard && messages_ > 1, error_);
+  }
+}
+
+void RelayConnection::Fail(std::string why) {
+  if (failed_) return;
+  failed_ = true;
+  error_ = std::move(why);
+  if (!ready_) relay_.OnHopFailed(hop_, error_);
+  stream_.Abort();
+}
+
+void RelayConnection::Leave() {
+  if (quit_ || failed_ || stream_.ending()) return;
+  leaving_ = true;
+  if (!ready_) return connect_.in_flight() ? relay_.shard().io().Cancel(connect_) : stream_.Abort();
+  if (client_.under_way() > 0) return;  // goes on in ExpectReply
+  quit_ = true;
+  Buffer& out = relay_.scratch();
+  out.Clear();
+  client_.Quit(out);
+  stream_.Write(out.view());
+  Expect(kQuitTimeout);
+}
+
+void RelayConnection::Abort() {
+  if (connect_.in_flight()) {
+    leaving_ = true;
+    return relay_.shard().io().Cancel(connect_);
+  }
+  Fail("shutting down");
+}
+
+std::string RelayConnection::FailureText() const {
+  const char* what = "";
+  switch (client_.failure()) {
+    case smtp::ClientFailure::kNone:
+    case smtp::ClientFailure::kClosing:
+      what = "closed the session";
+      break;
+    case smtp::ClientFailure::kGreeting:
+      what = "refused the session";
+      break;
+    case smtp::ClientFailure::kTls:
+      what = "has no TLS, which relay.tls requires";
+      break;
+    case smtp::ClientFailure::kAuth:
+      what = "refused our authentication";
+      break;
+    case smtp::ClientFailure::kProtocol:
+      what = "answered with something that is no SMTP";
+      break;
+  }
+  std::string text = absl::StrCat(hop_.name, " ", what);
+  if (client_.reply().code() != 0) {
+    absl::StrAppend(&text, ": ", client_.reply().code(), " ", std::string(client_.reply().text()));
+  }
+  return text;
+}
+
+// --- time ------------------------------------------------------------------------------------------------------------
+
+void RelayConnection::Expect(Duration within) {
+  deadline_ = relay_.shard().now() + within;
+  if (!timer_.armed()) relay_.shard().io().timers().Set(timer_, deadline_);
+}
+
+// RFC 5321 4.5.3.2: how long what comes next may take.
+void RelayConnection::ExpectReply() {
+  const RelayOptions& options = relay_.shard().options().relay;
+  if (stream_.ending() || quit_) return;
+  if (!ready_) return Expect(options.greeting_timeout);
+  if (sending_ != nullptr) return Expect(options.data_block_timeout);
+  if (client_.under_way() > 0) return Expect(std::max(options.mail_timeout, options.data_end_timeout));
+  if (leaving_) return Leave();
+  deadline_ = relay_.shard().now() + options.idle_timeout;
+  relay_.shard().io().timers().Set(timer_, deadline_);
+}
+
+// The timer is set once and looks at the deadline, which moves with every reply.
+void RelayConnection::OnTimer() {
+  if (relay_.shard().now() < deadline_) return relay_.shard().io().timers().Set(timer_, deadline_);
+  if (connect_.in_flight()) {
+    failed_ = true;
+    error_ = absl::StrCat("connect to ", hop_.name, ": timed out");
+    return relay_.shard().io().Cancel(connect_);
+  }
+  if (ready_ && !quit_ && client_.under_way() == 0) return Leave();
+  if (quit_) return stream_.Abort();
+  Fail(absl::StrCat(hop_.name, " did not answer in time"));
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,591 @@
+#include "core/server/server.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "auth/hmac_key.h"
+#include "auth/lmdb_store.h"
+#include "auth/verifier.h"
+#include "core/io/listen.h"
+#include "core/io/ring.h"
+#include "core/server/admin.h"
+#include "core/server/event_log.h"
+#include "core/server/helper_thread.h"
+#include "core/server/ring_device.h"
+#include "core/server/shard.h"
+#include "core/server/spool_files.h"
+#include "core/server/tls_files.h"
+#include "tls/hooks.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr Duration kBindPatience = seconds(15);   // a killed predecessor's descriptors close late
+constexpr Duration kTurnPatience = seconds(1);    // an idle shard looks round this often
+constexpr Duration kWatch = milliseconds(100);    // how often the watchdog looks
+constexpr Duration kMaintain = minutes(1);
+constexpr uint64_t kPrefaultBytes = uint64_t{256} << 20;
+
+MonoTime MonoNow() {
+  return MonoTime(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+WallTime WallNow() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+absl::Status Failed(const std::string& what, int error) {
+  return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(error)));
+}
+
+std::vector<int> UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+      if (CPU_ISSET(core, &set)) cores.push_back(core);
+    }
+  }
+  if (cores.empty()) cores.push_back(0);
+  return cores;
+}
+
+absl::Status EnsureFolder(const std::string& path, uid_t uid, gid_t gid) {
+  if (mkdir(path.c_str(), 0700) == 0) {
+    if (geteuid() == 0 && chown(path.c_str(), uid, gid) != 0) return Failed("chown " + path, errno);
+    return absl::OkStatus();
+  }
+  if (errno != EEXIST) return Failed("create folder " + path, errno);
+  return absl::OkStatus();
+}
+
+uint64_t ProportionalSetBytes() {
+  FILE* file = std::fopen("/proc/self/smaps_rollup", "r");
+  if (file == nullptr) return 0;
+  char line[256];
+  unsigned long kib = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "Pss: %lu kB", &kib) == 1) break;
+  }
+  std::fclose(file);
+  return uint64_t{kib} << 10;
+}
+
+// A thread of one shard with all that is only its own.
+struct ShardThread {
+  std::unique_ptr<io::Ring> ring;
+  std::vector<std::unique_ptr<RingDevice>> devices;
+  std::unique_ptr<auth::LmdbStore::Reader> reader;
+  std::unique_ptr<Shard> shard;
+  std::thread thread;
+  std::atomic<bool> ended{false};
+};
+
+class ServerProcess final : public Server, public AdminSource {
+ public:
+  ServerProcess(Options options, std::string config_path, std::string version)
+      : options_(std::move(options)), config_path_(std::move(config_path)), version_(std::move(version)) {}
+  ~ServerProcess() override;
+
+  absl::Status Prepare();
+  int Run() override;
+
+  Snapshot Stats() override;
+  absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
+  bool Ready(std::string* why) override;
+
+ private:
+  absl::Status FindAccount();
+  absl::Status PrepareFolders();
+  absl::Status BindListeners();
+  absl::Status MakeRings();
+  absl::Status DropRights();
+  absl::Status MakeShards();
+  absl::Status Recover();
+  void Report(const SyncProbe& probe);
+  void RunShard(ShardThread& own, int core);
+  void Watch();
+  void Reload();
+  void RotateTickets();
+  void StopShards();
+  bool ShardsEnded() const;
+  void LogAdmin(const std::string& words);
+
+  Options options_;
+  const std::string config_path_;
+  const std::string version_;
+  MonoTime started_;
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
+  int lock_fd_ = -1;
+  SpoolId spool_id_{};
+  SyncProbe probe_;
+  std::vector<std::string> ring_report_;
+  std::vector<std::string> recovery_report_;
+  std::vector<std::vector<int>> listener_fds_;  // of each shard, one a [[listener]]
+  std::unique_ptr<EventLog> event_log_;
+  std::unique_ptr<ShardEvents> admin_events_;  // the main thread's
+  std::unique_ptr<HelperThread> helper_;
+  std::unique_ptr<auth::LmdbStore> store_;
+  std::vector<std::unique_ptr<ShardThread>> shards_;
+  std::unique_ptr<auth::VerifierThreads> verifier_;
+  std::unique_ptr<Admin> admin_;
+  std::atomic<bool> serving_{false};
+  uint64_t stalls_ = 0;
+};
+
+ServerProcess::~ServerProcess() {
+  admin_.reset();
+  if (verifier_ != nullptr) verifier_->Stop();
+  if (helper_ != nullptr) helper_->Stop();
+  for (auto& own : shards_) {
+    own->ring.reset();  // first: then nothing is in flight any more
+    own->shard.reset();
+  }
+  shards_.clear();
+  admin_events_.reset();
+  for (auto& fds : listener_fds_) {
+    for (int fd : fds) close(fd);
+  }
+  if (lock_fd_ >= 0) close(lock_fd_);
+}
+
+// --- start -----------------------------------------------------------------------------------------------------
+
+absl::Status ServerProcess::FindAccount() {
+  uid_ = geteuid();
+  gid_ = getegid();
+  if (options_.user.empty()) return absl::OkStatus();
+  const passwd* account = getpwnam(options_.user.c_str());
+  if (account == nullptr) {
+    return absl::NotFoundError(absl::StrCat("user = \"", options_.user, "\": there is no such account; make it, or "
+                                            "name another"));
+  }
+  if (geteuid() != 0 && account->pw_uid != geteuid()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("user = \"", options_.user, "\": only root can become another account; start as root, or leave "
+                     "`user` out"));
+  }
+  uid_ = account->pw_uid;
+  gid_ = account->pw_gid;
+  if (uid_ == 0) std::fprintf(stderr, "sluice: warning: running as root; a user of its own is safer\n");
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::PrepareFolders() {
+  for (const std::string& folder : {options_.state_dir, options_.spool_dir}) {
+    if (absl::Status status = EnsureFolder(folder, uid_, gid_); !status.ok()) return status;
+  }
+  auto lock = LockSpool(options_.spool_dir);
+  if (!lock.ok()) return lock.status();
+  lock_fd_ = *lock;
+  SpoolId fresh;
+  tls::FillRandom(fresh.data(), fresh.size());
+  auto id = ReadOrMakeSpoolId(options_.spool_dir, fresh);
+  if (!id.ok()) return id.status();
+  spool_id_ = *id;
+  for (uint32_t i = 0; i < options_.shards; i++) {
+    const std::string folder = ShardFolder(options_.spool_dir, i);
+    if (absl::Status status = EnsureFolder(folder, uid_, gid_); !status.ok()) return status;
+  }
+  if (geteuid() == 0) {
+    for (const char* name : {"/lock", "/spool.id"}) {
+      const std::string path = options_.spool_dir + name;
+      if (chown(path.c_str(), uid_, gid_) != 0) return Failed("chown " + path, errno);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::BindListeners() {
+  for (uint32_t i = 0; i < options_.shards; i++) {
+    listener_fds_.emplace_back();
+    for (const ListenerOptions& listener : options_.listener) {
+      auto fd = io::Listen(listener.address, kBindPatience);
+      if (!fd.ok()) return fd.status();
+      listener_fds_.back().push_back(*fd);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::MakeRings() {
+  auto features = io::ProbeRingFeatures(options_.io.disable);
+  if (!features.ok()) return features.status();
+  ring_report_ = features->report;
+  io::RingOptions ring;
+  ring.features = *features;
+  ring.receive_buffers = options_.io.receive_buffers;
+  ring.receive_buffer_bytes = static_cast<uint32_t>(options_.io.receive_buffer_bytes);
+  const auto hops = static_cast<uint32_t>(options_.relay.next_hop.size());
+  ring.sockets_max = options_.limits.sessions + 128 + hops * (options_.relay.connections + 4);
+  for (uint32_t i = 0; i < options_.shards; i++) {
+    auto made = io::Ring::Create(ring);
+    if (!made.ok()) return made.status();
+    shards_.push_back(std::make_unique<ShardThread>());
+    shards_.back()->ring = *std::move(made);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::DropRights() {
+  if (geteuid() != 0 || uid_ == 0) return absl::OkStatus();
+  if (initgroups(options_.user.c_str(), gid_) != 0 || setresgid(gid_, gid_, gid_) != 0 ||
+      setresuid(uid_, uid_, uid_) != 0) {
+    return Failed("become user " + options_.user, errno);
+  }
+  CHECK(setresuid(0, 0, 0) != 0);  // there must be no way back
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::MakeShards() {
+  if (absl::Status status = auth::SelfTest(); !status.ok()) return status;
+  auto log = EventLog::Open(options_.log_dir, WallNow);
+  if (!log.ok()) return log.status();
+  event_log_ = *std::move(log);
+  admin_events_ = std::make_unique<ShardEvents>(event_log_.get());
+
+  auto store = auth::LmdbStore::Open(auth::LmdbStore::PathIn(options_.state_dir));
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  if (auto read = store_->Prefault(kPrefaultBytes); !read.ok()) return read.status();
+
+  auto tickets = LoadTicketKeys(options_, WallNow());
+  if (!tickets.ok()) return tickets.status();
+  auto contexts = LoadTls(options_, *tickets, options_.shards);
+  if (!contexts.ok()) return contexts.status();
+
+  auto probe = ProbeSync(ShardFolder(options_.spool_dir, 0));
+  if (!probe.ok()) return probe.status();
+  probe_ = *probe;
+
+  helper_ = std::make_unique<HelperThread>();
+  auth::VerifierThreads::Options verifiers;
+  verifiers.threads = options_.auth.verifiers > 0 ? options_.auth.verifiers : (options_.shards + 3) / 4;
+  verifiers.queue_max = options_.auth.verifier_queue;
+  verifier_ = std::make_unique<auth::VerifierThreads>(
+      verifiers, [this](auth::VerifyToken token, auth::Verdict verdict) {
+        shards_[token.shard]->shard->PostVerdict(token, verdict);
+      });
+
+  std::string remember_key(32, '\0');
+  tls::FillRandom(remember_key.data(), remember_key.size());
+  auto folders = ListShardFolders(options_.spool_dir);
+  if (!folders.ok()) return folders.status();
+  for (uint32_t i = 0; i < options_.shards; i++) {
+    ShardThread& own = *shards_[i];
+    auto reader = store_->NewReader();
+    if (!reader.ok()) return reader.status();
+    own.reader = *std::move(reader);
+
+    ShardParts parts;
+    parts.index = i;
+    parts.options = &options_;
+    parts.io = own.ring.get();
+    parts.spool_id = spool_id_;
+    parts.store = own.reader.get();
+    parts.verifier = verifier_.get();
+    parts.event_log = event_log_.get();
+    parts.remember_key = remember_key;
+    tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
+    parts.listener_fds = listener_fds_[i];
+    // Its own folder first, then its share of those that more shards have left behind.
+    std::vector<uint32_t> numbers = {i};
+    for (uint32_t folder : *folders) {
+      if (folder >= options_.shards && folder % options_.shards == i) numbers.push_back(folder);
+    }
+    for (uint32_t folder : numbers) {
+      own.devices.push_back(std::make_unique<RingDevice>(
+          RingDeviceOptions{ShardFolder(options_.spool_dir, folder), options_.queue.segment_bytes,
+                            options_.queue.spool_reserve, probe_.method},
+          *own.ring, *helper_, [&own](std::function<void()> task) { own.shard->Post(std::move(task)); }));
+      parts.spools.push_back({folder, own.devices.back().get()});
+    }
+    own.shard = std::make_unique<Shard>(std::move(parts));
+    own.shard->SetTls((*contexts)[i].server, (*contexts)[i].client);
+  }
+  Wipe(remember_key.data(), remember_key.size());
+  return absl::OkStatus();
+}
+
+// All shards at once: each reads its own folders.
+absl::Status ServerProcess::Recover() {
+  std::vector<absl::Status> results(shards_.size());
+  std::vector<std::vector<std::string>> reports(shards_.size());
+  std::vector<std::thread> threads;
+  const queue::Now now{MonoNow(), WallNow()};
+  for (size_t i = 0; i < shards_.size(); i++) {
+    threads.emplace_back([&, i] { results[i] = shards_[i]->shard->Recover(now, reports[i]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < shards_.size(); i++) {
+    if (!results[i].ok()) return results[i];
+    for (std::string& line : reports[i]) recovery_report_.push_back(std::move(line));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::Prepare() {
+  started_ = MonoNow();
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, signal);
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  if (options_.shards == 0) options_.shards = static_cast<uint32_t>(UsableCores().size());
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  using Step = absl::Status (ServerProcess::*)();
+  const Step steps[] = {&ServerProcess::FindAccount, &ServerProcess::PrepareFolders, &ServerProcess::BindListeners,
+                        &ServerProcess::MakeRings,   &ServerProcess::DropRights,     &ServerProcess::MakeShards,
+                        &ServerProcess::Recover};
+  if (absl::Status status = tls::Init(); !status.ok()) return status;
+  for (const Step step : steps) {
+    if (absl::Status status = (this->*step)(); !status.ok()) return status;
+  }
+  AdminEndpoints endpoints{.socket_path = AdminSocketPath(options_.state_dir), .address = options_.admin.address};
+  auto admin = Admin::Start(endpoints, this);
+  if (!admin.ok()) return admin.status();
+  admin_ = *std::move(admin);
+  return absl::OkStatus();
+}
+
+// What this machine gives, once, so that every log and benchmark describes itself.
+void ServerProcess::Report(const SyncProbe& probe) {
+  utsname kernel{};
+  uname(&kernel);
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const auto micros = [](Duration d) { return std::chrono::duration_cast<microseconds>(d).count(); };
+  std::vector<std::string> cores;
+  const std::vector<int> usable = UsableCores();
+  for (uint32_t i = 0; i < options_.shards; i++) {
+    cores.push_back(absl::StrCat(i, "->", usable[i % usable.size()]));
+  }
+  std::fprintf(stderr, "sluice %s\n", version_.c_str());
+  std::fprintf(stderr, "  kernel      %s %s\n", kernel.sysname, kernel.release);
+  std::fprintf(stderr, "  io_uring    %s\n", absl::StrJoin(ring_report_, "; ").c_str());
+  std::fprintf(stderr, "  rings       %zu a shard, %u sessions a shard at most, RLIMIT_NOFILE %llu\n",
+               shards_[0]->ring->rings(), options_.limits.sessions,
+               static_cast<unsigned long long>(files.rlim_cur));
+  std::fprintf(stderr, "  tls         %s\n", tls::LibraryReport().c_str());
+  std::fprintf(stderr, "  sync        %s (RWF_DSYNC %lld us, write+fdatasync %lld us, O_DIRECT %s)\n",
+               probe.method == io::Io::Sync::kDsync ? "RWF_DSYNC" : "fdatasync",
+               static_cast<long long>(micros(probe.dsync)), static_cast<long long>(micros(probe.fdatasync)),
+               probe.direct ? "yes" : "no");
+  std::fprintf(stderr, "  shards      %s (shard->core)\n", absl::StrJoin(cores, " ").c_str());
+  std::fprintf(stderr, "  memory      %llu KiB at start; a connection: %zu octets of ours, and the TLS library's\n",
+               static_cast<unsigned long long>(ProportionalSetBytes() >> 10), sizeof(Connection));
+  for (const std::string& line : recovery_report_) std::fprintf(stderr, "  %s\n", line.c_str());
+  std::fflush(stderr);
+}
+
+// --- running ---------------------------------------------------------------------------------------------------
+
+void ServerProcess::RunShard(ShardThread& own, int core) {
+  pthread_setname_np(pthread_self(), absl::StrCat("sluice-", own.shard->index()).c_str());
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  sched_setaffinity(0, sizeof set, &set);  // best effort: a container may forbid it
+  const absl::Status enabled = own.ring->Enable();
+  if (!enabled.ok()) {
+    std::fprintf(stderr, "sluice: shard %u: %s\n", own.shard->index(), std::string(enabled.message()).c_str());
+    std::abort();  // Create has checked all that can be checked
+  }
+  own.shard->Start();
+  while (!own.shard->finished()) own.shard->Turn(kTurnPatience);
+  own.ended = true;
+}
+
+int ServerProcess::Run() {
+  Report(probe_);
+  if (!options_.pid_file.empty()) {
+    const std::string pid = absl::StrCat(getpid(), "\n");
+    if (absl::Status status = WriteFile(options_.pid_file, pid, 0644); !status.ok()) {
+      std::fprintf(stderr, "sluice: warning: %s\n", std::string(status.message()).c_str());
+    }
+  }
+  const std::vector<int> cores = UsableCores();
+  for (size_t i = 0; i < shards_.size(); i++) {
+    ShardThread& own = *shards_[i];
+    own.thread = std::thread([this, &own, core = cores[i % cores.size()]] { RunShard(own, core); });
+  }
+  serving_ = true;
+  std::printf("ready\n");
+  std::fflush(stdout);
+  LogAdmin("start");
+  Watch();
+  for (auto& own : shards_) own->thread.join();
+  LogAdmin("stop");
+  if (!options_.pid_file.empty()) unlink(options_.pid_file.c_str());
+  return 0;
+}
+
+// The main thread's work until the end: signals, the watchdog, upkeep.
+void ServerProcess::Watch() {
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, signal);
+  std::vector<uint64_t> turns(shards_.size());
+  std::vector<Stage> stages(shards_.size(), Stage::kAsleep);
+  MonoTime maintain_at = MonoNow() + kMaintain;
+  bool stopping = false;
+  while (!ShardsEnded()) {
+    const timespec patience{.tv_sec = 0, .tv_nsec = Duration(kWatch).count()};
+    const int signal = sigtimedwait(&handled, nullptr, &patience);
+    if (signal == SIGHUP) Reload();
+    if (signal == SIGTERM || signal == SIGINT) {
+      if (stopping) _exit(0);  // a second one: at once. What was acknowledged is on disk
+      stopping = true;
+      serving_ = false;
+      StopShards();
+    }
+    for (size_t i = 0; i < shards_.size(); i++) {
+      const uint64_t now_turns = shards_[i]->shard->turns();
+      const Stage stage = shards_[i]->shard->stage();
+      if (now_turns == turns[i] && stage == stages[i] && stage != Stage::kAsleep) {
+        stalls_++;
+        LogAdmin(absl::StrCat("shard ", i, " has been in stage ", static_cast<int>(stage), " for over ",
+                              std::chrono::duration_cast<milliseconds>(kWatch).count(), " ms"));
+      }
+      turns[i] = now_turns;
+      stages[i] = stage;
+    }
+    if (MonoNow() >= maintain_at) {
+      maintain_at = MonoNow() + kMaintain;
+      if (absl::Status status = store_->Maintain(); !status.ok()) LogAdmin(std::string(status.message()));
+      RotateTickets();
+    }
+    admin_events_->Turn(MonoNow());
+  }
+}
+
+void ServerProcess::RotateTickets() {
+  auto tickets = LoadTicketKeys(options_, WallNow());
+  if (!tickets.ok()) return LogAdmin(std::string(tickets.status().message()));
+  if (*tickets == nullptr) return;
+  for (auto& own : shards_) {
+    Shard* shard = own->shard.get();
+    shard->Post([shard, keys = *tickets] {
+      if (shard->server_tls() != nullptr) shard->server_tls()->set_ticket_keys(keys);
+    });
+  }
+}
+
+// Certificates and keys are read anew; a bad file leaves all as it was. Other options need a restart.
+void ServerProcess::Reload() {
+  event_log_->Reopen();
+  auto options = LoadOptions(config_path_);
+  if (!options.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", options.status().message()));
+  auto tickets = LoadTicketKeys(*options, WallNow());
+  if (!tickets.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", tickets.status().message()));
+  auto contexts = LoadTls(*options, *tickets, static_cast<uint32_t>(shards_.size()));
+  if (!contexts.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", contexts.status().message()));
+  for (size_t i = 0; i < shards_.size(); i++) {
+    Shard* shard = shards_[i]->shard.get();
+    if ((*contexts)[i].server == nullptr && shard->server_tls() != nullptr) {
+      return LogAdmin("reload failed, nothing has changed: no certificate is configured any more");
+    }
+  }
+  for (size_t i = 0; i < shards_.size(); i++) {
+    Shard* shard = shards_[i]->shard.get();
+    shard->Post([shard, made = std::move((*contexts)[i])] { shard->SetTls(made.server, made.client); });
+  }
+  LogAdmin("reload: certificates and event log; other options take effect at restart");
+}
+
+void ServerProcess::StopShards() {
+  for (auto& own : shards_) {
+    Shard* shard = own->shard.get();
+    shard->Post([shard, grace = options_.limits.shutdown_grace] { shard->BeginStop(grace); });
+  }
+}
+
+bool ServerProcess::ShardsEnded() const {
+  for (const auto& own : shards_) {
+    if (!own->ended) return false;
+  }
+  return true;
+}
+
+void ServerProcess::LogAdmin(const std::string& words) {
+  std::fprintf(stderr, "sluice: %s\n", words.c_str());
+  Event event;
+  event.time = WallNow();
+  event.detail = words;
+  admin_events_->Write(event);
+}
+
+// --- AdminSource, on its threads -----------------------------------------------------------------------------------
+
+Snapshot ServerProcess::Stats() {
+  Snapshot snapshot;
+  snapshot.version = version_;
+  snapshot.hostname = options_.hostname;
+  snapshot.uptime_seconds = static_cast<uint64_t>(std::chrono::duration_cast<seconds>(MonoNow() - started_).count());
+  for (auto& own : shards_) snapshot.AddShard(own->shard->counters());
+  return snapshot;
+}
+
+absl::StatusOr<std::string> ServerProcess::QueueJson(const QueueFilter& filter) {
+  std::vector<ListedMessage> messages;
+  for (auto& own : shards_) {
+    auto answer = std::make_shared<std::promise<std::vector<ListedMessage>>>();
+    Shard* shard = own->shard.get();
+    shard->Post([shard, answer, filter] { answer->set_value(shard->ListQueue(filter)); });
+    auto future = answer->get_future();
+    if (future.wait_for(kAdminTimeout) != std::future_status::ready) {
+      return absl::DeadlineExceededError(absl::StrCat("shard ", shard->index(), " does not answer"));
+    }
+    std::vector<ListedMessage> part = future.get();
+    messages.insert(messages.end(), part.begin(), part.end());
+  }
+  return QueueListJson(options_.spool_dir, std::move(messages), filter);
+}
+
+bool ServerProcess::Ready(std::string* why) {
+  if (!serving_) {
+    *why = "starting or stopping";
+    return false;
+  }
+  for (auto& own : shards_) {
+    if (!own->shard->poisoned()) continue;
+    *why = absl::StrCat("the journal of shard ", own->shard->index(), " failed: restart after mending the disk");
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, std::string config_path,
+                                                       std::string version) {
+  auto server = std::make_unique<ServerProcess>(std::move(options), std::move(config_path), std::move(version));
+  if (absl::Status status = server->Prepare(); !status.ok()) return status;
+  return server;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,260 @@
+#include "core/server/shard.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr uint32_t kRefusals = 64;    // connections beyond the limit that are being told so
+constexpr int kStopTurns = 3;         // in which those already queued at the listeners are still taken
+constexpr Duration kStopPatience = milliseconds(20);
+
+net::StreamLimits MakeStreamLimits(const Options& options) {
+  constexpr uint64_t kHandshakeBytes = 32 << 10;  // the most that one unfinished handshake holds
+  net::StreamLimits limits;
+  limits.heavy_steps_turn = options.limits.handshake_steps;
+  limits.handshakes_max = static_cast<uint32_t>(std::max<uint64_t>(1, options.limits.handshake_bytes / kHandshakeBytes));
+  limits.partial_record_bytes = options.limits.handshake_bytes;
+  return limits;
+}
+
+auth::RememberedLogins::Options MakeRememberOptions(const Options& options) {
+  auth::RememberedLogins::Options remember;
+  remember.entries = options.auth.remember_entries;
+  remember.keep = options.auth.remember;
+  return remember;
+}
+
+queue::QueueOptions MakeQueueOptions(const ShardParts& parts, uint32_t folder) {
+  const QueueOptions& from = parts.options->queue;
+  queue::QueueOptions options;
+  options.spool = parts.spool_id;
+  options.shard = folder;
+  options.seed = parts.seed + folder;
+  options.retry = {.retry_min = from.retry_min, .retry_max = from.retry_max, .expire = from.expire};
+  options.memory_bytes = from.memory_bytes;
+  options.batch_bytes = from.batch_bytes;
+  options.batch_linger = from.batch_wait;
+  return options;
+}
+
+}  // namespace
+
+smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener) {
+  smtp::SessionOptions session;
+  session.hostname = options.hostname;
+  session.starttls = listener.mode == ListenerMode::kStartTls;
+  session.mechanisms = BuiltMechanisms(listener.mechanisms);
+  session.mechanisms_clear = BuiltMechanisms(listener.mechanisms_clear);
+  session.message_bytes_max = options.limits.message_bytes;
+  session.recipients_max = options.limits.recipients;
+  session.errors_max = options.limits.errors;
+  session.received_max = options.limits.hops;
+  session.bare_lf = options.smtp.bare_lf == BareLf::kReject ? smtp::BareLf::kReject : smtp::BareLf::kNormalize;
+  return session;
+}
+
+Shard::SealWaiter::SealWaiter()
+    : CommitWaiter([](queue::CommitWaiter& waiter, queue::CommitResult) {
+        static_cast<SealWaiter&>(waiter).sealed = true;  // or poisoned: there is nothing more to do
+      }) {}
+
+void Shard::Observer::OnPoisoned(int error) {
+  const std::string words = absl::StrCat("a write to the journal of shard ", shard.index_, " failed (",
+                                         std::strerror(-error), "): no mail is taken until restart");
+  std::fprintf(stderr, "sluice: %s\n", words.c_str());
+  shard.counters_.journal_poisoned.Set(1);
+  Event event;
+  event.time = shard.wall_now();
+  event.detail = words;
+  shard.events_.Write(event);
+}
+
+Shard::Shard(ShardParts parts)
+    : index_(parts.index),
+      options_(*parts.options),
+      io_(*parts.io),
+      observer_(*this),
+      streams_(io_, MakeStreamLimits(options_)),
+      remembered_(parts.remember_key, MakeRememberOptions(options_)),
+      authenticator_(*parts.store, remembered_, *parts.verifier, parts.index),
+      events_(parts.event_log),
+      prng_(parts.seed),
+      connections_(options_.limits.sessions + kRefusals) {
+  std::vector<queue::Queue*> queues;
+  for (const ShardSpool& spool : parts.spools) {
+    queues_.push_back(
+        std::make_unique<queue::Queue>(MakeQueueOptions(parts, spool.folder), *spool.device, &observer_));
+    seals_.push_back(std::make_unique<SealWaiter>());
+    folders_.push_back(spool.folder);
+    queues.push_back(queues_.back().get());
+  }
+  relay_ = std::make_unique<Relay>(*this, std::move(queues));
+  for (size_t i = 0; i < options_.listener.size(); i++) {
+    const ListenerOptions& from = options_.listener[i];
+    listeners_.push_back(Listener{
+        .fd = parts.listener_fds[i],
+        .mode = from.mode,
+        .config = std::make_unique<smtp::SessionConfig>(MakeSessionOptions(options_, from)),
+    });
+  }
+}
+
+Shard::~Shard() = default;
+
+void Shard::SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client) {
+  server_tls_ = std::move(server);
+  client_tls_ = std::move(client);
+}
+
+absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {
+  for (size_t i = 0; i < queues_.size(); i++) {
+    if (absl::Status status = queues_[i]->Recover(now); !status.ok()) return status;
+    const queue::RecoveryReport& found = queues_[i]->recovery();
+    report.push_back(absl::StrCat("spool folder ", folders_[i], ": ", found.messages, " messages, ",
+                                  found.message_bytes >> 10, " KiB, ", found.segments, " segments, ",
+                                  found.clean ? "clean end" : "no clean end", ", ", found.torn_bytes,
+                                  " octets cut from an unfinished batch"));
+    for (const queue::DamagedRange& range : found.damage) {
+      report.push_back(absl::StrCat("spool folder ", folders_[i], ": DAMAGE in segment ", range.segment,
+                                    " at ", range.offset, ", ", range.bytes, " octets set aside under corrupt/: ",
+                                    range.what));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Shard::Start() {
+  for (Listener& listener : listeners_) {
+    acceptors_.push_back(std::make_unique<Acceptor>(*this, listener));
+    io_.Accept(acceptors_.back()->op, listener.fd);
+  }
+}
+
+// --- the loop -----------------------------------------------------------------------------------------------------
+
+void Shard::Turn(Duration patience) {
+  MonoTime until = busy_ ? MonoTime() : io_.now() + (stopping_ ? kStopPatience : patience);
+  if (const auto deadline = relay_->NextDeadline()) until = std::min(until, *deadline);
+  At(Stage::kAsleep);
+  // Poll counts as sleep until it returns from the kernel; its callbacks are most of a turn's work, so a stall
+  // inside it shows as an unmoving turn count.
+  io_.Poll(until);
+  At(Stage::kTasks);
+  DrainMailboxes();
+  At(Stage::kInput);
+  streams_.RunInput();
+  At(Stage::kRelay);
+  relay_->Pump();
+  At(Stage::kQueue);
+  for (auto& queue : queues_) queue->Pump({now(), wall_now()});
+  At(Stage::kFlush);
+  if (stopping_) GoOnStopping();
+  busy_ = streams_.Flush();
+  events_.Turn(now());
+  PublishCounters();
+}
+
+void Shard::DrainMailboxes() {
+  tasks_.Drain([](std::function<void()>&& task) { task(); });
+  verdicts_.Drain([this](Verified&& verified) {
+    const SlabHandle handle{static_cast<uint32_t>(verified.token.connection >> 32),
+                            static_cast<uint32_t>(verified.token.connection)};
+    if (Connection* connection = connections_.Get(handle)) {
+      connection->OnVerified(verified.token, verified.verdict);
+    }
+  });
+}
+
+void Shard::Post(std::function<void()> task) {
+  tasks_.Send(std::move(task));
+  io_.Wake();
+}
+
+void Shard::PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict) {
+  verdicts_.Send({token, verdict});
+  io_.Wake();
+}
+
+void Shard::PublishCounters() {
+  queue::QueueStats sum;
+  for (auto& queue : queues_) {
+    const queue::QueueStats stats = queue->stats();
+    sum.batches += stats.batches;
+    sum.batch_bytes += stats.batch_bytes;
+    sum.records += stats.records;
+    sum.messages += stats.messages;
+  }
+  counters_.journal_batches_total.Set(sum.batches);
+  counters_.journal_bytes_total.Set(sum.batch_bytes);
+  counters_.journal_records_total.Set(sum.records);
+  counters_.messages_queued.Set(sum.messages);
+  counters_.tls_handshakes_total.Set(streams_.stats().handshakes);
+  counters_.tls_handshakes_failed_total.Set(streams_.stats().handshakes_failed);
+  counters_.tls_resumed_total.Set(streams_.stats().handshakes_resumed);
+  counters_.events_dropped_total.Set(events_.dropped_total());
+  counters_.loop_turns_total.Add();
+  turns_.store(counters_.loop_turns_total.Get(), std::memory_order_relaxed);
+}
+
+// --- connections ----------------------------------------------------------------------------------------------------
+
+void Shard::OnAccept(Listener& listener, const io::Completion& completion) {
+  counters_.connections_total.Add();
+  Connection* connection = connections_.New(*this, listener, *completion.peer);
+  if (connection == nullptr) {
+    counters_.connections_refused_total.Add();
+    return io_.Close(completion.socket);
+  }
+  counters_.connections_open.Add();
+  if (stopping_) return connection->Refuse(completion.socket, smtp::reply::kShuttingDown);
+  if (connections_.size() > options_.limits.sessions) {
+    return connection->Refuse(completion.socket, smtp::reply::kServerFull);
+  }
+  connection->Start(completion.socket);
+}
+
+uint64_t Shard::NewSessionId() { return uint64_t{index_} << 48 | ++sessions_; }
+
+std::vector<ListedMessage> Shard::ListQueue(const QueueFilter& filter) {
+  std::vector<ListedMessage> messages;
+  for (size_t i = 0; i < queues_.size(); i++) SnapshotQueue(*queues_[i], folders_[i], filter, messages);
+  return messages;
+}
+
+// --- the end ----------------------------------------------------------------------------------------------------------
+
+void Shard::BeginStop(Duration grace) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_deadline_ = now() + grace * 3 / 4;  // the rest is for the journal's seal
+  connections_.ForEach([](Connection& connection) { connection.BeginStop(); });
+  relay_->BeginStop();
+}
+
+void Shard::GoOnStopping() {
+  if (++stop_turns_ == kStopTurns) {
+    for (auto& acceptor : acceptors_) io_.Cancel(acceptor->op);
+  }
+  if (stop_turns_ < kStopTurns) return;
+  if (now() >= stop_deadline_) {
+    connections_.ForEach([](Connection& connection) { connection.Abort(); });
+    relay_->Abort();
+  }
+  if (connections_.size() == 0 && relay_->idle()) SealAndFinish();
+}
+
+void Shard::SealAndFinish() {
+  bool all = true;
+  for (size_t i = 0; i < queues_.size(); i++) {
+    SealWaiter& seal = *seals_[i];
+    if (!seal.asked) queues_[i]->Seal(seal);
+    seal.asked = true;
+    all &= seal.sealed;
+  }
+  finished_ = all;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,204 @@
+// Shard: one thread's whole server: its connections, its journal, its relay, over one Io. No other thread touches
+// any of it; others read the counters or send a task to the mailbox.
+//
+// A turn of its loop, which is also the unit of work: everything that arrived is parsed, one commit serves all
+// messages that became complete, one send a connection carries all its replies.
+//
+//   Poll -> callbacks: parse, answer what became durable      -> mailbox tasks -> input that had to wait
+//        -> relay: start deliveries -> queue: close a batch    -> flush every stream that wrote
+//
+// The simulator runs the same Shard on SimIo and SimDisk.
+#ifndef SLUICE_CORE_SERVER_SHARD_H_
+#define SLUICE_CORE_SERVER_SHARD_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/authenticator.h"
+#include "core/base/mailbox.h"
+#include "core/base/prng.h"
+#include "core/base/slab.h"
+#include "core/io/io.h"
+#include "core/net/stream.h"
+#include "core/server/connection.h"
+#include "core/server/counters.h"
+#include "core/server/event_log.h"
+#include "core/server/options.h"
+#include "core/server/queue_listing.h"
+#include "core/server/relay.h"
+#include "core/smtp/session_config.h"
+#include "core/smtp/trace.h"
+#include "core/smtp/transaction.h"
+#include "queue/queue.h"
+#include "tls/server_context.h"
+
+namespace sluice::server {
+
+// One [[listener]] as this shard has it.
+struct Listener {
+  int fd = -1;
+  ListenerMode mode = ListenerMode::kStartTls;
+  std::unique_ptr<const smtp::SessionConfig> config;
+};
+
+// The session texts and limits of a listener.
+smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener);
+
+// A folder of the spool, as this shard has it.
+struct ShardSpool {
+  uint32_t folder = 0;  // its number; the shard's own index, or one left by more shards than there are now
+  queue::Device* device = nullptr;
+};
+
+// What a shard is made of. All of it outlives the shard.
+struct ShardParts {
+  uint32_t index = 0;
+  const Options* options = nullptr;
+  io::Io* io = nullptr;
+  queue::SpoolId spool_id{};
+  std::vector<ShardSpool> spools;  // its own first
+  auth::CredentialSource* store = nullptr;
+  auth::PasswordVerifier* verifier = nullptr;
+  EventLog* event_log = nullptr;
+  std::string remember_key;       // secret of this process, for remembered logins
+  uint64_t seed = 0;              // jitter and spreading
+  std::vector<int> listener_fds;  // one for each of options->listener
+};
+
+// Where in its turn a shard is: what the watchdog tells of a stall.
+enum class Stage : uint8_t { kAsleep, kCallbacks, kTasks, kInput, kRelay, kQueue, kFlush };
+
+class Shard {
+ public:
+  explicit Shard(ShardParts parts);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // TLS identities; nullptr: none are configured. Again at reload: new connections use the new ones.
+  void SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client);
+
+  // Reads its journals; blocking, before Start, on any one thread. What an operator should know of it (messages
+  // found, damage set aside) goes to the event log and into `report`, a line a folder.
+  absl::Status Recover(queue::Now now, std::vector<std::string>& report);
+
+  // Accepts from now on.
+  void Start();
+
+  // One turn; waits for at most `patience`.
+  void Turn(Duration patience);
+
+  // Begins the end: takes who is already queued at the listeners, says 421, finishes what is under way, seals the journal. Turn
+  // goes on until finished(). After `grace` what is left is broken off.
+  void BeginStop(Duration grace);
+  bool finished() const { return finished_; }
+
+  // Runs a function on the shard's thread, soon. Any thread.
+  void Post(std::function<void()> task);
+
+  // A verifier's answer. Any thread.
+  void PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict);
+
+  const ShardCounters& counters() const { return counters_; }
+  // Turns so far, and where in the present one it is. Any thread.
+  uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
+  Stage stage() const { return stage_.load(std::memory_order_relaxed); }
+  bool poisoned() const { return counters_.journal_poisoned.Get() != 0; }
+
+  // The messages in this shard's journals, for the admin interface. The shard's thread.
+  std::vector<ListedMessage> ListQueue(const QueueFilter& filter);
+
+  // --- for connections and the relay; the shard's thread ---
+  MonoTime now() const { return io_.now(); }
+  WallTime wall_now() const { return io_.wall_now(); }
+  const Options& options() const { return options_; }
+  uint32_t index() const { return index_; }
+  io::Io& io() { return io_; }
+  net::StreamSet& streams() { return streams_; }
+  queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
+  auth::Authenticator& authenticator() { return authenticator_; }
+  smtp::TransactionPool& transactions() { return transactions_; }
+  smtp::DateText& date() { return date_; }
+  ShardCounters& stats() { return counters_; }
+  ShardEvents& events() { return events_; }
+  Prng& prng() { return prng_; }
+  Buffer& replies() { return replies_; }                       // scratch of one call; clear it before use
+  std::vector<ByteView>& recipients() { return recipients_; }  // likewise
+  const std::shared_ptr<tls::ServerContext>& server_tls() const { return server_tls_; }
+  const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_tls_; }
+  uint64_t NewSessionId();
+  void Remove(SlabHandle connection) { connections_.Delete(connection); }
+
+ private:
+  struct Acceptor {
+    Acceptor(Shard& s, Listener& l) : shard(s), listener(l), op(io::Completes<&Acceptor::OnAccept>, this) {}
+    void OnAccept(const io::Completion& completion) { shard.OnAccept(listener, completion); }
+    Shard& shard;
+    Listener& listener;
+    io::Op op;
+  };
+  // Tells counters and log what a queue does.
+  struct Observer final : queue::QueueObserver {
+    explicit Observer(Shard& s) : shard(s) {}
+    void OnPoisoned(int error) override;
+    Shard& shard;
+  };
+  struct SealWaiter : queue::CommitWaiter {
+    SealWaiter();
+    bool sealed = false;
+    bool asked = false;
+  };
+  struct Verified {
+    auth::VerifyToken token;
+    auth::Verdict verdict;
+  };
+
+  void OnAccept(Listener& listener, const io::Completion& completion);
+  void DrainMailboxes();
+  void PublishCounters();
+  void GoOnStopping();
+  void SealAndFinish();
+  void At(Stage stage) { stage_.store(stage, std::memory_order_relaxed); }
+
+  const uint32_t index_;
+  const Options& options_;
+  io::Io& io_;
+  Observer observer_;
+  std::vector<std::unique_ptr<queue::Queue>> queues_;
+  std::vector<std::unique_ptr<SealWaiter>> seals_;  // one a queue
+  std::vector<uint32_t> folders_;                   // of each queue
+  net::StreamSet streams_;
+  auth::RememberedLogins remembered_;
+  auth::Authenticator authenticator_;
+  smtp::TransactionPool transactions_;
+  smtp::DateText date_;
+  ShardEvents events_;
+  Prng prng_;
+  Buffer replies_;
+  std::vector<ByteView> recipients_;
+  std::shared_ptr<tls::ServerContext> server_tls_;
+  std::shared_ptr<tls::ClientContext> client_tls_;
+  ShardCounters counters_;
+  std::vector<Listener> listeners_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  Slab<Connection> connections_;
+  std::unique_ptr<Relay> relay_;
+  Mailbox<std::function<void()>> tasks_;
+  Mailbox<Verified> verdicts_;
+  std::atomic<uint64_t> turns_{0};
+  std::atomic<Stage> stage_{Stage::kAsleep};
+  uint64_t sessions_ = 0;
+  bool busy_ = false;  // something waits for the next turn: do not sleep
+  bool stopping_ = false;
+  bool finished_ = false;
+  int stop_turns_ = 0;
+  MonoTime stop_deadline_;
+};
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_SHARD_H_

@@ -1,0 +1,120 @@
+#include "core/server/tls_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "tls/hooks.h"
+#include "tls/ticket_keys.h"
+
+namespace sluice::server {
+namespace {
+
+absl::Status Failed(const char* what, const std::string& path, int error) {
+  const std::string text = absl::StrCat(what, " ", path, ": ", std::strerror(error));
+  if (error == ENOENT) return absl::NotFoundError(text);
+  if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(text);
+  return absl::UnavailableError(text);
+}
+
+absl::StatusOr<tls::ClientOptions> MakeClientOptions(const Options& options) {
+  tls::ClientOptions client;
+  client.parameters.groups = options.tls.groups;
+  if (options.relay.tls != RelayTls::kVerify) return client;
+  client.trust = tls::Trust::kSystem;
+  if (options.relay.ca_file.empty()) return client;
+  auto anchors = ReadFile(options.relay.ca_file);
+  if (!anchors.ok()) return anchors.status();
+  client.trust = tls::Trust::kGiven;
+  client.anchors = *std::move(anchors);
+  client.anchors_file = options.relay.ca_file;
+  return client;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Failed("open", path, errno);
+  std::string bytes;
+  char part[4096];
+  ssize_t got;
+  while ((got = read(fd, part, sizeof part)) > 0) bytes.append(part, static_cast<size_t>(got));
+  const int error = errno;
+  close(fd);
+  Wipe(part, sizeof part);  // it may have been a private key
+  if (got < 0) return Failed("read", path, error);
+  return bytes;
+}
+
+absl::Status WriteFile(const std::string& path, ByteView bytes, uint32_t mode) {
+  const std::string temporary = path + ".tmp";
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (fd < 0) return Failed("create", temporary, errno);
+  const bool written = write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && fsync(fd) == 0;
+  const int error = errno;
+  close(fd);
+  if (!written || rename(temporary.c_str(), path.c_str()) != 0) {
+    unlink(temporary.c_str());
+    return Failed("write", path, written ? errno : error);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const tls::TicketKeys>> LoadTicketKeys(const Options& options, WallTime now) {
+  if (options.tls.ticket_lifetime == Duration::zero()) return nullptr;
+  const std::string path = options.state_dir + "/ticket.keys";
+  absl::StatusOr<std::string> bytes = ReadFile(path);
+  absl::StatusOr<tls::TicketKeys> keys = absl::NotFoundError("");
+  if (bytes.ok()) keys = tls::TicketKeys::Decode(*bytes);
+  // Keys that cannot be read cost clients a full handshake; that is no reason not to start.
+  const bool fresh = !keys.ok();
+  if (fresh) keys = tls::TicketKeys::Generate(tls::FillRandom, now);
+  const bool due = keys->RotationDue(now, options.tls.ticket_lifetime);
+  if (due) keys = keys->Rotated(tls::FillRandom, now, options.tls.ticket_lifetime);
+  if (fresh || due) {
+    if (absl::Status status = WriteFile(path, keys->Encode(), 0600); !status.ok()) return status;
+  }
+  return std::make_shared<const tls::TicketKeys>(*std::move(keys));
+}
+
+absl::StatusOr<std::vector<TlsContexts>> LoadTls(const Options& options,
+                                                 std::shared_ptr<const tls::TicketKeys> tickets,
+                                                 uint32_t shards) {
+  tls::ServerOptions server;
+  server.parameters.groups = options.tls.groups;
+  server.ticket_keys = std::move(tickets);
+  server.ticket_lifetime = options.tls.ticket_lifetime;
+  for (const CertificateOptions& from : options.certificate) {
+    auto chain = ReadFile(from.chain);
+    if (!chain.ok()) return chain.status();
+    auto key = ReadFile(from.key);
+    if (!key.ok()) return key.status();
+    server.identities.push_back({from.chain, *std::move(chain), from.key, *std::move(key)});
+  }
+  auto client = MakeClientOptions(options);
+  if (!client.ok()) return client.status();
+
+  std::vector<TlsContexts> all;
+  absl::Status failure;
+  for (uint32_t i = 0; i < shards && failure.ok(); i++) {
+    TlsContexts contexts;
+    if (!server.identities.empty()) {
+      auto made = tls::ServerContext::Create(server);
+      if (made.ok()) contexts.server = *std::move(made);
+      failure.Update(made.status());
+    }
+    auto made = tls::ClientContext::Create(*client);
+    if (made.ok()) contexts.client = *std::move(made);
+    failure.Update(made.status());
+    all.push_back(std::move(contexts));
+  }
+  for (tls::IdentityPem& identity : server.identities) Wipe(identity.key.data(), identity.key.size());
+  if (!failure.ok()) return failure;
+  return all;
+}
+
+}  // namespace sluice::server
