@@ -280,33 +280,45 @@ absl::StatusOr<uint64_t> LmdbStore::Prefault(uint64_t bytes_max) {
   return bytes;
 }
 
-absl::Status LmdbStore::Add(ByteView login, CredentialRecord record) {
-  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+absl::Status LmdbStore::Change(const std::function<absl::Status(Changes&)>& change) {
   Txn txn(env_);
   if (!txn.status().ok()) return txn.status();
-  absl::Status written = PutRecord(txn.get(), login, record, MDB_NOOVERWRITE);
-  return written.ok() ? txn.Commit() : written;
+  Changes changes(txn.get());
+  absl::Status changed = change(changes);
+  return changed.ok() ? txn.Commit() : changed;
+}
+
+absl::Status LmdbStore::Add(ByteView login, const CredentialRecord& record) {
+  return Change([&](Changes& changes) { return changes.Add(login, record); });
 }
 
 absl::Status LmdbStore::Update(ByteView login, const std::function<void(CredentialRecord&)>& change) {
-  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
-  Txn txn(env_);
-  if (!txn.status().ok()) return txn.status();
-  CredentialRecord record;
-  if (absl::Status found = GetRecord(txn.get(), login, record); !found.ok()) return found;
-  change(record);
-  absl::Status written = PutRecord(txn.get(), login, record, 0);
-  return written.ok() ? txn.Commit() : written;
+  return Change([&](Changes& changes) { return changes.Update(login, change); });
 }
 
 absl::Status LmdbStore::Remove(ByteView login) {
+  return Change([&](Changes& changes) { return changes.Remove(login); });
+}
+
+absl::Status LmdbStore::Changes::Add(ByteView login, CredentialRecord record) {
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
-  Txn txn(env_);
-  if (!txn.status().ok()) return txn.status();
+  return PutRecord(txn_, login, record, MDB_NOOVERWRITE);
+}
+
+absl::Status LmdbStore::Changes::Update(ByteView login,
+                                        const std::function<void(CredentialRecord&)>& change) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  CredentialRecord record;
+  if (absl::Status found = GetRecord(txn_, login, record); !found.ok()) return found;
+  change(record);
+  return PutRecord(txn_, login, record, 0);
+}
+
+absl::Status LmdbStore::Changes::Remove(ByteView login) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
   MDB_val key = ToVal(login);
-  const int rc = mdb_del(txn.get(), kMainDb, &key, nullptr);
-  if (rc == MDB_NOTFOUND) return NoSuchUser(login);
-  return rc == MDB_SUCCESS ? txn.Commit() : ToStatus(rc, "remove");
+  const int rc = mdb_del(txn_, kMainDb, &key, nullptr);
+  return rc == MDB_NOTFOUND ? NoSuchUser(login) : ToStatus(rc, "remove");
 }
 
 absl::StatusOr<CredentialRecord> LmdbStore::Get(ByteView login) {

@@ -32,6 +32,7 @@ inline constexpr unsigned kStoreReadersMax = 1024;                     // shards
 class LmdbStore {
  public:
   class Reader;
+  class Changes;
 
   // "credentials.mdb" in the state folder; its lock file is beside it.
   static std::string PathIn(const std::string& state_dir);
@@ -55,9 +56,12 @@ class LmdbStore {
   // the disk on a shard. Returns the bytes read.
   absl::StatusOr<uint64_t> Prefault(uint64_t bytes_max);
 
-  // Changes: one transaction each, durable on return. Logins are canonical. The record's version is set
-  // by the store. AlreadyExists, NotFound, or what went wrong with the file.
-  absl::Status Add(ByteView login, CredentialRecord record);
+  // Runs `change` in one transaction: all of it, durable on return, or when it fails nothing. Returns what
+  // it returned, or what went wrong with the file.
+  absl::Status Change(const std::function<absl::Status(Changes&)>& change);
+
+  // One change alone; see Changes.
+  absl::Status Add(ByteView login, const CredentialRecord& record);
   absl::Status Update(ByteView login, const std::function<void(CredentialRecord&)>& change);
   absl::Status Remove(ByteView login);
 
@@ -71,6 +75,20 @@ class LmdbStore {
 
   const std::string path_;
   MDB_env* const env_;
+};
+
+// Within LmdbStore::Change(). Logins are canonical; a record's version is set by the store.
+class LmdbStore::Changes {
+ public:
+  absl::Status Add(ByteView login, CredentialRecord record);  // AlreadyExists
+  absl::Status Update(ByteView login, const std::function<void(CredentialRecord&)>& change);  // NotFound
+  absl::Status Remove(ByteView login);                                                       // NotFound
+
+ private:
+  friend class LmdbStore;
+  explicit Changes(MDB_txn* txn) : txn_(txn) {}
+
+  MDB_txn* const txn_;
 };
 
 class LmdbStore::Reader final : public CredentialSource {

@@ -302,9 +302,14 @@ void Remove(const Arguments& arguments) {
     });
     if (!listed.ok()) Fail("remove", listed);
   }
+  const absl::Status removed = store->Change([&](LmdbStore::Changes& changes) {
+    for (const std::string& login : logins) {
+      if (absl::Status status = changes.Remove(login); !status.ok()) return status;
+    }
+    return arguments.dry_run ? absl::CancelledError("only tried") : absl::OkStatus();
+  });
+  if (!removed.ok() && !(arguments.dry_run && absl::IsCancelled(removed))) FailForUser("remove", removed);
   for (const std::string& login : logins) {
-    const absl::Status removed = arguments.dry_run ? store->Get(login).status() : store->Remove(login);
-    if (!removed.ok()) FailForUser("remove", removed);
     std::cout << (arguments.dry_run ? "would remove " : "removed ") << login << '\n';
   }
 }

@@ -94,6 +94,27 @@ TEST_F(LmdbStoreTest, AddsChangesAndRemoves) {
   EXPECT_EQ(*store->Count(), 0u);
 }
 
+TEST_F(LmdbStoreTest, AChangeIsAllOrNothing) {
+  const auto store = Open();
+  ASSERT_TRUE(store->Add("alice", Record("a")).ok());
+  const absl::Status failed = store->Change([](LmdbStore::Changes& changes) {
+    EXPECT_TRUE(changes.Add("bob", Record("b")).ok());
+    EXPECT_TRUE(changes.Remove("alice").ok());
+    return changes.Remove("carol");
+  });
+  EXPECT_EQ(failed.code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(store->Get("alice").ok());
+  EXPECT_FALSE(store->Get("bob").ok());
+  const uint64_t version = store->Get("alice")->version;
+  ASSERT_TRUE(store->Change([](LmdbStore::Changes& changes) {
+    EXPECT_TRUE(changes.Add("bob", Record("b")).ok());
+    return changes.Update("alice", [](CredentialRecord& record) { record.disabled = true; });
+  }).ok());
+  EXPECT_TRUE(store->Get("alice")->disabled);
+  EXPECT_EQ(store->Get("bob")->version, version + 1);
+  EXPECT_EQ(store->Get("alice")->version, version + 2);
+}
+
 TEST_F(LmdbStoreTest, TakesOnlyLogins) {
   const auto store = Open();
   for (const std::string& login : {std::string(), std::string(256, 'x'), std::string("\0meta", 5)}) {

@@ -206,6 +206,10 @@ TEST_F(UserTest, RemoveTakesNamesOrAPattern) {
   for (const char* name : {"a@x", "b@x", "c@y"}) ASSERT_EQ(Run({"add", name, "--password-stdin"}, "p"), 0);
   ASSERT_EQ(Run({"remove", "--match", "*@x", "--dry-run"}), 0);
   EXPECT_EQ(out_, "would remove a@x\nwould remove b@x\n");
+  EXPECT_EQ(Run({"remove", "a@x", "nobody", "b@x"}), EX_NOUSER);
+  EXPECT_EQ(out_, "");
+  EXPECT_NE(err_.find("no user nobody"), std::string::npos) << err_;
+  ASSERT_EQ(Run({"show", "a@x"}), 0) << "all or none";
   ASSERT_EQ(Run({"remove", "C@y"}), 0);
   EXPECT_EQ(out_, "removed c@y\n");
   EXPECT_EQ(Run({"remove", "c@y"}), EX_NOUSER);

@@ -1,0 +1,224 @@
+// What a login costs the shard that answers it, and what it would cost without what auth/ keeps prepared.
+//
+//   Remembered*       the usual login: name and password known, proved lately (bar: 1.5 microseconds)
+//   LookUp/N          the record of one of N users, at random, hot (bar: 3 microseconds at 1,000,000);
+//                     N is SLUICE_BENCH_USERS, by default 20,000 so that the test run stays short
+//   Hmac, HmacPlain   a short HMAC with kept key states, and by the book: four compressions for two
+//   Verify*           the slow function, 10,000 iterations, on a verifier thread; with and without them
+//
+// Each label ends with a hash of what was computed, the same in every run and on every machine.
+#include <benchmark/benchmark.h>
+#include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/hmac.h>
+#include <wolfssl/wolfcrypt/pwdbased.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "auth/authenticator.h"
+#include "auth/lmdb_store.h"
+#include "auth/prepare.h"
+#include "auth/scram_keys.h"
+#include "core/base/check.h"
+#include "core/base/crc32c.h"
+#include "core/base/prng.h"
+
+namespace sluice::auth {
+namespace {
+
+const std::string kKey(32, 'k');
+constexpr ByteView kSalt = "0123456789abcdef";
+constexpr MonoTime kNow{std::chrono::hours(1)};
+
+void Label(benchmark::State& state, ByteView result) {
+  state.SetLabel("result " + std::to_string(Crc32c(0, result)));
+}
+
+std::string Login(uint64_t number) { return "customer" + std::to_string(number) + "@example.net"; }
+
+class OneUser final : public CredentialSource {
+ public:
+  OneUser() {
+    record_.version = 1;
+    record_.scram_sha_256 = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+  }
+  LookupStatus Lookup(ByteView, CredentialRecord& record) override {
+    record = record_;
+    return LookupStatus::kFound;
+  }
+
+ private:
+  CredentialRecord record_;
+};
+
+// Proves at once, so that the first login of a bench is remembered.
+class InlineVerifier final : public PasswordVerifier {
+ public:
+  bool Submit(VerifyJob&& job) override {
+    last_ = job.token;
+    matched_ = PasswordMatches(job.keys, job.password.view());
+    return true;
+  }
+  VerifyToken last_;
+  bool matched_ = false;
+};
+
+// One AUTH PLAIN from the decoded response to the identity, with the store given.
+void RememberedPlain(benchmark::State& state, CredentialSource& store, ByteView login) {
+  RememberedLogins remembered(kKey, {});
+  InlineVerifier verifier;
+  Authenticator authenticator(store, remembered, verifier, 0);
+  const std::string response = std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
+  const auto first = authenticator.Begin(Mechanism::kPlain, 1);
+  CHECK(first->Start(response, kNow) == Attempt::Result::kWait && verifier.matched_);
+  CHECK(first->OnVerified(verifier.last_, Verdict::kMatch, kNow) == Attempt::Result::kSuccess);
+  Identity identity;
+  for (auto _ : state) {
+    const auto attempt = authenticator.Begin(Mechanism::kPlain, 1);
+    CHECK(attempt->Start(response, kNow) == Attempt::Result::kSuccess);
+    identity = attempt->TakeIdentity();
+    benchmark::DoNotOptimize(identity);
+  }
+  Label(state, identity.login);
+}
+
+void BM_RememberedPlain(benchmark::State& state) {
+  OneUser store;
+  RememberedPlain(state, store, Login(1));
+}
+BENCHMARK(BM_RememberedPlain);
+
+// The part of it that replaces the slow function: prepare both, digest, find.
+void BM_RememberedDigest(benchmark::State& state) {
+  RememberedLogins remembered(kKey, {});
+  remembered.Remember(remembered.MakeTicket(Login(1), "correct horse battery"), 1, kNow);
+  const std::string typed = "Customer1@Example.net";
+  std::string login;
+  Secret password;
+  for (auto _ : state) {
+    CHECK(PrepareLogin(typed, Purpose::kQuery, login) == Prepared::kOk);
+    CHECK(PreparePassword("correct horse battery", Purpose::kQuery, password) == Prepared::kOk);
+    CHECK(remembered.Knows(remembered.MakeTicket(login, password.view()), 1, kNow));
+  }
+  Label(state, login);
+}
+BENCHMARK(BM_RememberedDigest);
+
+// A store of many users in a folder of its own, removed at the end.
+class FilledStore {
+ public:
+  explicit FilledStore(uint64_t users) {
+    std::string pattern = std::filesystem::temp_directory_path() / "sluice-auth-bench-XXXXXX";
+    CHECK(mkdtemp(pattern.data()) != nullptr);
+    folder_ = pattern;
+    store_ = *LmdbStore::Open(LmdbStore::PathIn(folder_));
+    CredentialRecord record;
+    record.scram_sha_256 = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+    CHECK(store_->Change([&](LmdbStore::Changes& changes) {
+      for (uint64_t i = 0; i < users; i++) CHECK(changes.Add(Login(i), record).ok());
+      return absl::OkStatus();
+    }).ok());
+    reader_ = *store_->NewReader();
+  }
+  ~FilledStore() {
+    reader_.reset();
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  FilledStore(const FilledStore&) = delete;
+  FilledStore& operator=(const FilledStore&) = delete;
+
+  CredentialSource& reader() { return *reader_; }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<LmdbStore> store_;
+  std::unique_ptr<LmdbStore::Reader> reader_;
+};
+
+uint64_t Users() {
+  const char* const users = std::getenv("SLUICE_BENCH_USERS");
+  return users == nullptr ? 20'000 : std::strtoull(users, nullptr, 10);
+}
+
+FilledStore& TheStore() {
+  static FilledStore store(Users());
+  return store;
+}
+
+void BM_LookUp(benchmark::State& state) {
+  CredentialSource& reader = TheStore().reader();
+  const auto users = static_cast<uint64_t>(state.range(0));
+  Prng prng(1);
+  CredentialRecord record;
+  for (uint64_t i = 0; i < users; i++) CHECK(reader.Lookup(Login(i), record) == LookupStatus::kFound);  // hot
+  // The names are made before, so that only the look-up is measured.
+  std::vector<std::string> logins;
+  for (int i = 0; i < 1 << 16; i++) logins.push_back(Login(prng.Below(users)));
+  size_t next = 0;
+  for (auto _ : state) {
+    CHECK(reader.Lookup(logins[next++ & 0xffff], record) == LookupStatus::kFound);
+  }
+  Label(state, View(record.scram_sha_256->stored_key));
+}
+BENCHMARK(BM_LookUp)->Apply([](benchmark::internal::Benchmark* bench) {
+  bench->Arg(static_cast<int64_t>(Users()));
+});
+
+void BM_LookUpAbsent(benchmark::State& state) {
+  CredentialSource& reader = TheStore().reader();
+  CredentialRecord record;
+  for (auto _ : state) CHECK(reader.Lookup("nobody@example.net", record) == LookupStatus::kNotFound);
+}
+BENCHMARK(BM_LookUpAbsent);
+
+void BM_RememberedPlainFromStore(benchmark::State& state) {
+  RememberedPlain(state, TheStore().reader(), Login(Users() / 2));
+}
+BENCHMARK(BM_RememberedPlainFromStore);
+
+void BM_Hmac(benchmark::State& state) {
+  const HmacSha256Key key(kKey);
+  Sha256Digest digest{};
+  for (auto _ : state) digest = key.Sign(View(digest));
+}
+BENCHMARK(BM_Hmac);
+
+void BM_HmacPlain(benchmark::State& state) {
+  Sha256Digest digest{};
+  for (auto _ : state) {
+    Hmac hmac;
+    CHECK(wc_HmacInit(&hmac, nullptr, INVALID_DEVID) == 0);
+    CHECK(wc_HmacSetKey(&hmac, WC_SHA256, reinterpret_cast<const byte*>(kKey.data()), 32) == 0);
+    CHECK(wc_HmacUpdate(&hmac, reinterpret_cast<const byte*>(digest.data()), 32) == 0);
+    CHECK(wc_HmacFinal(&hmac, reinterpret_cast<byte*>(digest.data())) == 0);
+    wc_HmacFree(&hmac);
+  }
+}
+BENCHMARK(BM_HmacPlain);
+
+void BM_Verify(benchmark::State& state) {
+  const std::optional keys = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+  for (auto _ : state) CHECK(PasswordMatches(keys, "correct horse battery"));
+  Label(state, View(keys->stored_key));
+}
+BENCHMARK(BM_Verify)->Unit(benchmark::kMicrosecond);
+
+// The same stretch by wolfCrypt's PBKDF2, which keeps no key states.
+void BM_VerifyPlain(benchmark::State& state) {
+  const std::string password = "correct horse battery";
+  Sha256Digest salted{};
+  for (auto _ : state) {
+    CHECK(wc_PBKDF2(reinterpret_cast<byte*>(salted.data()), reinterpret_cast<const byte*>(password.data()),
+                    static_cast<int>(password.size()), reinterpret_cast<const byte*>(kSalt.data()),
+                    static_cast<int>(kSalt.size()), static_cast<int>(kIterationsDefault), 32, WC_SHA256) == 0);
+  }
+  CHECK(salted == HmacSha256Key(password).Stretch(kSalt, kIterationsDefault));
+  Label(state, View(HashSha256(View(HmacSha256Key(View(salted)).Sign("Client Key")))));
+}
+BENCHMARK(BM_VerifyPlain)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace sluice::auth
