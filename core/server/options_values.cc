@@ -20,7 +20,7 @@ std::string TomlString(std::string_view text) {
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      absl::StrAppend(&out, "\\u00", "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]);
+      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
     } else {
       out += c;
     }
