@@ -49,10 +49,7 @@ Stream::Stream(StreamSet& set, StreamOwner& owner)
       recv_(io::Completes<&Stream::OnRecv>, this),
       send_(io::Completes<&Stream::OnSend>, this) {}
 
-Stream::~Stream() {
-  CHECK(!socket_);
-  TrackPartial(0);
-}
+Stream::~Stream() { TrackPartial(0); }
 
 void Stream::Attach(io::Socket socket) {
   CHECK(!socket_ && socket);

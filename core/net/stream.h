@@ -110,7 +110,7 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
  public:
   // `owner` outlives the stream.
   Stream(StreamSet& set, StreamOwner& owner);
-  ~Stream();  // REQUIRES: not attached, or OnClosed was called
+  ~Stream();  // REQUIRES: not attached, or OnClosed was called, or the Io is gone
 
   // Takes a connected socket over and begins to read.
   void Attach(io::Socket socket);
