@@ -32,9 +32,12 @@ constexpr std::array<uint8_t, 256> MakeClasses() {
 }
 constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
 
-bool Is(char c, uint8_t octet_class) { return (kClasses[static_cast<unsigned char>(c)] & octet_class) != 0; }
+bool Is(char c, uint8_t octet_class) {
+  return (kClasses[static_cast<unsigned char>(c)] & octet_class) != 0;
+}
 bool IsAscii(ByteView text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 128; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 128; });
 }
 
 // Octets of the local part at the front of `text`, or 0.
@@ -229,8 +232,10 @@ ByteView WithoutBlanksAtEnd(ByteView text) {
 
 // RFC 1870: 1 to 20 digits. More than 64 bits hold is as good as the largest number.
 bool ParseSize(ByteView value, uint64_t& size) {
-  if (value.empty() || value.size() > 20 || !std::all_of(value.begin(), value.end(), IsAsciiDigit)) return false;
-  if (std::from_chars(value.data(), value.data() + value.size(), size).ec != std::errc()) size = UINT64_MAX;
+  if (value.empty() || value.size() > 20 || !std::all_of(value.begin(), value.end(), IsAsciiDigit))
+    return false;
+  if (std::from_chars(value.data(), value.data() + value.size(), size).ec != std::errc())
+    size = UINT64_MAX;
   return true;
 }
 
@@ -242,12 +247,14 @@ ParameterError ParseMailParameters(ByteView text, MailParameters& parameters) {
     ByteView keyword, value;
     if (!TakeParameter(text, keyword, value)) return ParameterError::kMalformed;
     if (EqualsIgnoreCase(keyword, "SIZE")) {
-      if (parameters.has_size || !ParseSize(value, parameters.size)) return ParameterError::kMalformed;
+      if (parameters.has_size || !ParseSize(value, parameters.size))
+        return ParameterError::kMalformed;
       parameters.has_size = true;
     } else if (EqualsIgnoreCase(keyword, "BODY")) {
       parameters.eight_bit = EqualsIgnoreCase(value, "8BITMIME");
       if (parameters.has_body) return ParameterError::kMalformed;
-      if (!parameters.eight_bit && !EqualsIgnoreCase(value, "7BIT")) return ParameterError::kMalformed;
+      if (!parameters.eight_bit && !EqualsIgnoreCase(value, "7BIT"))
+        return ParameterError::kMalformed;
       parameters.has_body = true;
     } else if (EqualsIgnoreCase(keyword, "AUTH")) {
       if (parameters.has_auth || value.empty()) return ParameterError::kMalformed;
@@ -264,7 +271,8 @@ ParameterError ParseRcptParameters(ByteView text) {
   text = WithoutBlanksAtEnd(text);
   if (text.empty()) return ParameterError::kNone;
   ByteView keyword, value;
-  return TakeParameter(text, keyword, value) ? ParameterError::kUnknown : ParameterError::kMalformed;
+  return TakeParameter(text, keyword, value) ? ParameterError::kUnknown
+                                             : ParameterError::kMalformed;
 }
 
 bool DecodeXtext(ByteView text, Buffer& out) {

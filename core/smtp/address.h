@@ -1,8 +1,9 @@
-// Addresses in MAIL and RCPT (RFC 5321 4.1.2) and the parameters behind them (4.1.2, RFC 1870, 6152, 4954).
+// Addresses in MAIL and RCPT (RFC 5321 4.1.2) and the parameters behind them (4.1.2, RFC 1870,
+// 6152, 4954).
 //
-// The parsers take text and give views of it: no copy, no case folding, no unquoting, because an address
-// belongs to its domain and ours is to pass it on as it came. Octets above 127 are refused until SMTPUTF8
-// is built.
+// The parsers take text and give views of it: no copy, no case folding, no unquoting, because an
+// address belongs to its domain and ours is to pass it on as it came. Octets above 127 are refused
+// until SMTPUTF8 is built.
 #ifndef SLUICE_CORE_SMTP_ADDRESS_H_
 #define SLUICE_CORE_SMTP_ADDRESS_H_
 
@@ -25,7 +26,7 @@ enum class AddressError : uint8_t {
 struct Mailbox {
   ByteView address;  // local@domain as given, without source route and angle brackets
   ByteView local;    // with its quotes
-  ByteView domain;   // with its brackets when it is a literal; empty for the postmaster of this server
+  ByteView domain;   // a literal with its brackets; empty for the postmaster of this server
 
   bool is_literal() const { return domain.starts_with('['); }
 };
@@ -33,13 +34,14 @@ struct Mailbox {
 // A mailbox alone: "local@domain", all of `text`.
 [[nodiscard]] AddressError ParseMailbox(ByteView text, Mailbox& mailbox);
 
-// "<" path ">" at the front of `text`, which is then advanced behind it. A reverse path may be "<>": the
-// address is then empty. A forward path may be "<postmaster>" in any case. A source route is dropped.
+// "<" path ">" at the front of `text`, which is then advanced behind it. A reverse path may be
+// "<>": the address is then empty. A forward path may be "<postmaster>" in any case. A source route
+// is dropped.
 [[nodiscard]] AddressError ParseReversePath(ByteView& text, Mailbox& mailbox);
 [[nodiscard]] AddressError ParseForwardPath(ByteView& text, Mailbox& mailbox);
 
-// Letters, digits, hyphens and underscores in labels of at most 63, the last of them not only digits. One
-// label is syntactically a domain, but kNotFqdn.
+// Letters, digits, hyphens and underscores in labels of at most 63, the last of them not only
+// digits. One label is syntactically a domain, but kNotFqdn.
 [[nodiscard]] AddressError CheckDomain(ByteView domain);
 // "[192.0.2.1]" or "[IPv6:2001:db8::1]".
 bool IsAddressLiteral(ByteView text);
@@ -64,7 +66,8 @@ enum class ParameterError : uint8_t {
 [[nodiscard]] ParameterError ParseMailParameters(ByteView text, MailParameters& parameters);
 [[nodiscard]] ParameterError ParseRcptParameters(ByteView text);  // none is known yet
 
-// Appends the decoded octets, printable ASCII only; false (nothing appended) when `text` is not xtext.
+// Appends the decoded octets, printable ASCII only; false (nothing appended) when `text` is not
+// xtext.
 [[nodiscard]] bool DecodeXtext(ByteView text, Buffer& out);
 
 }  // namespace sluice::smtp

@@ -8,8 +8,8 @@
 namespace sluice::smtp {
 namespace {
 
-// Marks the octets at `at` that end a clean run: a LF that no CR precedes, whatever else follows a CR, a
-// NUL, and a dot behind a LF. Reads at[-1].
+// Marks the octets at `at` that end a clean run: a LF that no CR precedes, whatever else follows a
+// CR, a NUL, and a dot behind a LF. Reads at[-1].
 inline __m128i Irregular16(const char* at) {
   const __m128i now = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   const __m128i before = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at - 1));
@@ -66,12 +66,14 @@ bool BodyReader::Read(ByteView& input, Buffer& out, size_t out_bytes_max) {
             state_ = State::kLineStart;
             at++;
           } else {
+            bytes_++;  // as one inside a run
             Fail(BodyFault::kBareCr);
             state_ = State::kText;
           }
           break;
         case State::kDot:
-          state_ = State::kText;  // the dot was transparency: whatever follows is text, another dot too
+          state_ =
+              State::kText;  // the dot was transparency: whatever follows is text, another dot too
           if (*at == '\r') {
             state_ = State::kDotCr;
             at++;
@@ -95,8 +97,9 @@ bool BodyReader::Read(ByteView& input, Buffer& out, size_t out_bytes_max) {
   return false;
 }
 
-// Takes text up to `end`, or to a dot that starts a line. A dot at `at` starts none: the states before this
-// one have dealt with it, or it follows a bare LF, which ends no line of the sender's transparency.
+// Takes text up to `end`, or to a dot that starts a line. A dot at `at` starts none: the states
+// before this one have dealt with it, or it follows a bare LF, which ends no line of the sender's
+// transparency.
 const char* BodyReader::ReadText(const char* at, const char* end, Buffer& out) {
   while (true) {
     const char* const start = at;

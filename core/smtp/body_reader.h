@@ -1,13 +1,13 @@
 // BodyReader: finds the end of a message after DATA and undoes the transparency of RFC 5321 4.5.2.
 //
-// Only CR LF "." CR LF ends a message, wherever the input is cut; every other spelling is content. That is
-// the defence against SMTP smuggling: two servers must never disagree where a message ends. A LF without
-// CR becomes CR LF or is a fault; a CR without LF and a NUL are always faults. After a fault the reader
-// goes on to the end of the message, so that the reply comes where the client expects it, and keeps
-// nothing.
+// Only CR LF "." CR LF ends a message, wherever the input is cut; every other spelling is content.
+// That is the defence against SMTP smuggling: two servers must never disagree where a message ends.
+// A LF without CR becomes CR LF or is a fault; a CR without LF and a NUL are always faults. After a
+// fault the reader goes on to the end of the message, so that the reply comes where the client
+// expects it, and keeps nothing.
 //
-// Not here: header fields (header_filter.h), replies (session.h). Clean text is found 64 octets at a time
-// and copied in runs.
+// Not here: header fields (header_filter.h), replies (session.h). Clean text is found 64 octets at
+// a time and copied in runs.
 #ifndef SLUICE_CORE_SMTP_BODY_READER_H_
 #define SLUICE_CORE_SMTP_BODY_READER_H_
 
@@ -31,9 +31,10 @@ class BodyReader {
 
   explicit BodyReader(const Options& options) : options_(options) {}
 
-  // Consumes input and appends content to `out`. Returns true when the end was consumed; what follows it
-  // stays in `input`. Returns false when all input is consumed, or `out` holds `out_bytes_max` or more (it
-  // may be passed by less than what was read). After a fault content is counted, not appended.
+  // Consumes input and appends content to `out`. Returns true when the end was consumed; what
+  // follows it stays in `input`. Returns false when all input is consumed, or `out` holds
+  // `out_bytes_max` or more (it may be passed by less than what was read). After a fault content is
+  // counted, not appended.
   [[nodiscard]] bool Read(ByteView& input, Buffer& out, size_t out_bytes_max = kBufferBytesMax);
 
   BodyFault fault() const { return fault_; }

@@ -36,8 +36,8 @@ ByteView HeaderOf(ByteView message) {
   }
 }
 
-// Unique by the report's queue id. The original may have been written to contain it (it is not secret), so
-// it is made to differ from what is in there.
+// Unique by the report's queue id. The original may have been written to contain it (it is not
+// secret), so it is made to differ from what is in there.
 std::string MakeBoundary(ByteView bounce_id, ByteView header) {
   std::string boundary = "=_sluice_" + std::string(bounce_id);
   while (header.find(boundary) != ByteView::npos) boundary += '_';
@@ -59,13 +59,13 @@ void AppendHeader(const BounceInfo& info, ByteView boundary, bool eight_bit, Buf
   AppendField("To: <", std::string(info.sender) + ">", out);
   out.Append("Subject: Undelivered mail returned to sender\r\n");
   AppendField("Date: ", info.date, out);
-  AppendField("Message-ID: <", std::string(info.bounce_id) + "@" + std::string(info.hostname) + ">", out);
+  AppendField("Message-ID: <", std::string(info.bounce_id) + "@" + std::string(info.hostname) + ">",
+              out);
   out.Append(
       "Auto-Submitted: auto-replied\r\n"  // RFC 3834
       "MIME-Version: 1.0\r\n");
   if (eight_bit) out.Append("Content-Transfer-Encoding: 8bit\r\n");
-  out.Append(
-      "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"");
+  out.Append("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"");
   out.Append(boundary);
   out.Append("\"\r\n\r\n");
 }
@@ -74,7 +74,8 @@ void AppendExplanation(const BounceInfo& info, Buffer& out) {
   out.Append("This is the mail system at host ");
   out.Append(info.hostname);
   out.Append(
-      ".\r\n\r\nYour message could not be delivered to the recipients below. No further attempt will be\r\n"
+      ".\r\n\r\nYour message could not be delivered to the recipients below. No further attempt "
+      "will be\r\n"
       "made for them. Its header section is attached.\r\n\r\n");
   for (const BounceRecipient& recipient : info.recipients) {
     out.Append('<');
@@ -103,8 +104,9 @@ void AppendDeliveryStatus(const BounceInfo& info, Buffer& out) {
     out.Append("Action: failed\r\n");
     AppendField("Status: ", recipient.status.empty() ? ByteView("5.0.0") : recipient.status, out);
     if (!recipient.remote_mta.empty()) AppendField("Remote-MTA: dns; ", recipient.remote_mta, out);
-    AppendField(recipient.remote_mta.empty() ? "Diagnostic-Code: X-Sluice; " : "Diagnostic-Code: smtp; ",
-                recipient.diagnostic, out);
+    AppendField(
+        recipient.remote_mta.empty() ? "Diagnostic-Code: X-Sluice; " : "Diagnostic-Code: smtp; ",
+        recipient.diagnostic, out);
   }
   out.Append("\r\n");
 }

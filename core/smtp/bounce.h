@@ -1,6 +1,6 @@
-// The text of a non-delivery report (RFC 3464 in a multipart/report of RFC 6522): one for all recipients of
-// a message that failed together. It is sent with a null sender to the original sender; whoever sends it
-// makes sure that a null sender's message is never bounced.
+// The text of a non-delivery report (RFC 3464 in a multipart/report of RFC 6522): one for all
+// recipients of a message that failed together. It is sent with a null sender to the original
+// sender; whoever sends it makes sure that a null sender's message is never bounced.
 #ifndef SLUICE_CORE_SMTP_BOUNCE_H_
 #define SLUICE_CORE_SMTP_BOUNCE_H_
 
@@ -20,21 +20,23 @@ struct BounceRecipient {
 };
 
 struct BounceInfo {
-  ByteView hostname;   // reporting MTA, also the domain of From and Message-ID
-  ByteView bounce_id;  // queue id of this report
-  ByteView date;       // DateText::At of now
-  ByteView sender;     // to whom it goes. REQUIRES: not empty
+  ByteView hostname;     // reporting MTA, also the domain of From and Message-ID
+  ByteView bounce_id;    // queue id of this report
+  ByteView date;         // DateText::At of now
+  ByteView sender;       // to whom it goes. REQUIRES: not empty
   ByteView original_id;  // queue id of the message that failed
   WallTime arrived;      // when it came
   std::span<const BounceRecipient> recipients;
-  ByteView original;  // the message, from its start (trace fields included); only header fields are used
+  // The message from its start, trace fields included; only its header section is used.
+  ByteView original;
 };
 
 // Of the original's header section, whole lines up to this many octets are returned.
 inline constexpr size_t kBounceHeaderBytesMax = 16 * 1024;
 
-// Appends the report: 7-bit, except where the original's header is not. CR LF everywhere, not dot-stuffed.
-// What came from peers (diagnostics) is made printable and cannot add fields or end a part.
+// Appends the report: 7-bit, except where the original's header is not. CR LF everywhere, not
+// dot-stuffed. What came from peers (diagnostics) is made printable and cannot add fields or end a
+// part.
 void AppendBounce(const BounceInfo& info, Buffer& out);
 
 }  // namespace sluice::smtp

@@ -1,3 +1,4 @@
+// clang-format off
 // S: 220 mx.example                       OnReply -> SendEhlo
 // S: 250-mx.example, 250-PIPELINING ...   ReadFeature for each line, then AfterHello
 //    STARTTLS and a second EHLO, AUTH     as configured and offered; then kReady
@@ -5,6 +6,7 @@
 // S: 250, 250, 550, 354                   OnTransactionReply: kRecipientFailed for the 550, kSendBody
 // C: the body, and perhaps the next MAIL, RCPT, DATA
 // S: 250                                  kMessageResult
+// clang-format on
 #include "core/smtp/client.h"
 
 #include <algorithm>
@@ -54,7 +56,8 @@ ClientEffect Client::OnInput(ByteView& input, Buffer& out) {
       case PeerReply::Result::kComplete: {
         if (state_ == State::kEhlo) ReadFeature(reply_.line());
         const ClientEffect effect = OnReply(out);
-        if (effect == ClientEffect::kStartTls) input = {};  // nothing of the clear survives into TLS
+        if (effect == ClientEffect::kStartTls)
+          input = {};  // nothing of the clear survives into TLS
         if (effect != ClientEffect::kNone) return effect;
         break;
       }
@@ -301,8 +304,8 @@ void Client::Skip(uint32_t replies) {
   reset_after_skipped_ = replies > 1;
 }
 
-// Replies to commands whose message has its answer already. No new one may start meanwhile: if DATA were
-// accepted after all, it would be taken for text.
+// Replies to commands whose message has its answer already. No new one may start meanwhile: if DATA
+// were accepted after all, it would be taken for text.
 ClientEffect Client::OnSkippedReply(Buffer& out) {
   if (reply_.code() == 421) return Fail(ClientFailure::kClosing);
   if (reply_.code() == 354) {

@@ -1,16 +1,18 @@
-// Client: the sending side of one SMTP connection as a pure machine, for the relay and the load generator.
-// Octets of the server go in; commands and a wish (ClientEffect) come out. No socket, no clock; time-outs
-// (RFC 5321 4.5.3.2) and what a lost connection means are the outside's. One thread.
+// Client: the sending side of one SMTP connection as a pure machine, for the relay and the load
+// generator. Octets of the server go in; commands and a wish (ClientEffect) come out. No socket, no
+// clock; time-outs (RFC 5321 4.5.3.2) and what a lost connection means are the outside's. One
+// thread.
 //
 // How the outside uses it:
 //
 //   for each piece of input:
 //     do effect = client.OnInput(input, out) and what it says, until it is kNone; then send `out`.
-//   whenever client.can_start() (look after every OnInput and BodySent): client.Start(message, out), or,
-//   with nothing under way, client.Quit(out).
+//   whenever client.can_start() (look after every OnInput and BodySent): client.Start(message,
+//   out), or, with nothing under way, client.Quit(out).
 //
-// Where the server offers PIPELINING, MAIL, all RCPT and DATA go out at once, and the next message's group
-// may follow right behind the end of a body: two messages are then under way, answered in order.
+// Where the server offers PIPELINING, MAIL, all RCPT and DATA go out at once, and the next
+// message's group may follow right behind the end of a body: two messages are then under way,
+// answered in order.
 #ifndef SLUICE_CORE_SMTP_CLIENT_H_
 #define SLUICE_CORE_SMTP_CLIENT_H_
 
@@ -49,34 +51,42 @@ struct ServerFeatures {
   uint64_t size_max = 0;  // 0: no fixed limit
 };
 
-// A message on its way out. It and what it borrows live until its kMessageResult, or until the outside
-// gives up the connection.
+// A message on its way out. It and what it borrows live until its kMessageResult, or until the
+// outside gives up the connection.
 struct OutgoingMessage {
-  ByteView sender;  // empty: the null sender
+  ByteView sender;                       // empty: the null sender
   std::span<const ByteView> recipients;  // at least one
   uint64_t bytes = 0;                    // for SIZE=; 0: not said
   bool eight_bit = false;                // BODY=8BITMIME where offered
 };
 
 enum class ClientEffect : uint8_t {
-  kNone,             // wants input
-  kStartTls,         // 220 was read: shake hands, drop plain text received before, TlsStarted(out)
-  kReady,            // greeted, in TLS and authenticated as asked: can_start(). Once a connection
-  kRecipientFailed,  // message(), recipient(), reply(): this one was refused, for now (4xx) or for good
-  kSendBody,         // message(): append its content through a DotStuffer, Finish() it, then BodySent()
-  kMessageResult,    // message(), reply(): the answer for all recipients that were not refused before; when
-                     // all were, just the end of the message
-  kFailed,           // the connection is of no use: failure(), and reply() when the server said why
-  kClosed,           // QUIT was answered
+  // Wants input.
+  kNone,
+  // 220 was read: shake hands, drop plain text received before, TlsStarted(out).
+  kStartTls,
+  // Greeted, in TLS and authenticated as asked: can_start(). Once a connection.
+  kReady,
+  // message(), recipient(), reply(): this one was refused, for now (4xx) or for good.
+  kRecipientFailed,
+  // message(): append its content through a DotStuffer, Finish() it, then BodySent().
+  kSendBody,
+  // message(), reply(): the answer for all recipients that were not refused before; when all were,
+  // just the end of the message.
+  kMessageResult,
+  // The connection is of no use: failure(), and reply() when the server said why.
+  kFailed,
+  // QUIT was answered.
+  kClosed,
 };
 
 enum class ClientFailure : uint8_t {
   kNone,
-  kGreeting,     // refused by greeting or EHLO
-  kTls,          // required but not offered or refused
-  kAuth,         // no mechanism in common, or refused
-  kProtocol,     // what came is no SMTP reply, or came unasked
-  kClosing,      // 421, or a message was answered before it was sent
+  kGreeting,  // refused by greeting or EHLO
+  kTls,       // required but not offered or refused
+  kAuth,      // no mechanism in common, or refused
+  kProtocol,  // what came is no SMTP reply, or came unasked
+  kClosing,   // 421, or a message was answered before it was sent
 };
 
 class Client {
@@ -91,12 +101,15 @@ class Client {
 
   void TlsStarted(Buffer& out);  // sends EHLO anew; what was learnt in the clear is forgotten
 
-  // True when a message may be started now: nothing is under way, or (pipelining) one is and its body is
-  // all sent.
+  // True when a message may be started now: nothing is under way, or (pipelining) one is and its
+  // body is all sent.
   bool can_start() const;
-  void Start(const OutgoingMessage* message, Buffer& out);  // REQUIRES: can_start(), recipients not empty
-  void BodySent();  // DotStuffer::Finish has been called. REQUIRES: kSendBody was returned
-  void Quit(Buffer& out);  // REQUIRES: kReady was returned, and nothing is under way
+  // REQUIRES: can_start(), recipients not empty.
+  void Start(const OutgoingMessage* message, Buffer& out);
+  // DotStuffer::Finish was called. REQUIRES: kSendBody was returned.
+  void BodySent();
+  // REQUIRES: kReady was returned, and nothing is under way.
+  void Quit(Buffer& out);
 
   // Started and not yet answered by kMessageResult: 0, 1 or 2.
   int under_way() const { return (active_.message != nullptr) + (next_.message != nullptr); }
@@ -115,14 +128,14 @@ class Client {
     kGreeting,
     kEhlo,
     kHelo,
-    kStartTls,    // STARTTLS was sent
-    kHandshake,   // TlsStarted is awaited
-    kAuth,        // AUTH was sent
-    kAuthUser,    // AUTH LOGIN: the user name was sent
+    kStartTls,   // STARTTLS was sent
+    kHandshake,  // TlsStarted is awaited
+    kAuth,       // AUTH was sent
+    kAuthUser,   // AUTH LOGIN: the user name was sent
     kAuthPassword,
     kReady,
     kQuit,
-    kEnded,       // kFailed or kClosed was returned
+    kEnded,  // kFailed or kClosed was returned
   };
   // What a message's next reply answers.
   enum class Stage : uint8_t { kMail, kRcpt, kData, kBody, kResult, kReset };

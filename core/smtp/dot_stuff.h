@@ -1,5 +1,5 @@
-// Transparency on the way out (RFC 5321 4.5.2): a dot at the start of a line is doubled, and the end of the
-// message is CR LF "." CR LF. Streaming: a body may come in any parts.
+// Transparency on the way out (RFC 5321 4.5.2): a dot at the start of a line is doubled, and the
+// end of the message is CR LF "." CR LF. Streaming: a body may come in any parts.
 #ifndef SLUICE_CORE_SMTP_DOT_STUFF_H_
 #define SLUICE_CORE_SMTP_DOT_STUFF_H_
 
@@ -10,8 +10,8 @@ namespace sluice::smtp {
 
 class DotStuffer {
  public:
-  // Appends the next part of the content. REQUIRES: content has no bare CR or LF (as BodyReader gives it):
-  // only then do the next server and we agree where the message ends.
+  // Appends the next part of the content. REQUIRES: content has no bare CR or LF (as BodyReader
+  // gives it): only then do the next server and we agree where the message ends.
   void Append(ByteView content, Buffer& out);
 
   // Appends the end of data, completing an open last line first. Then the next message may begin.

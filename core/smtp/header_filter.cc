@@ -7,7 +7,8 @@ namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
-// The name of the field that `line` begins, or empty (RFC 5322 3.6.8 and 4.5.8: blanks before the colon).
+// The name of the field that `line` begins, or empty (RFC 5322 3.6.8 and 4.5.8: blanks before the
+// colon).
 ByteView FieldName(ByteView line) {
   size_t name_bytes = 0;
   while (name_bytes < line.size() && line[name_bytes] > ' ' && line[name_bytes] < 127 &&

@@ -1,11 +1,13 @@
-// HeaderFilter: walks the header section of a message that is still arriving, and does what a submission
-// server owes it (RFC 6409 section 8): notes which fields are there, counts Received, and removes
-// Bcc, Resent-Bcc and Return-Path with their continuation lines. Every other octet stays as it is.
+// HeaderFilter: walks the header section of a message that is still arriving, and does what a
+// submission server owes it (RFC 6409 section 8): notes which fields are there, counts Received,
+// and removes Bcc, Resent-Bcc and Return-Path with their continuation lines. Every other octet
+// stays as it is.
 //
-// It works on the buffer that the body reader fills: the buffer must keep the whole header section until
-// done(). A line is judged when it is complete, so the answer does not depend on where input was cut.
-// Field syntax is that of RFC 5322 with the obsolete white space before the colon. The section ends at an
-// empty line, or before the first line that is no field: then the body begins there.
+// It works on the buffer that the body reader fills: the buffer must keep the whole header section
+// until done(). A line is judged when it is complete, so the answer does not depend on where input
+// was cut. Field syntax is that of RFC 5322 with the obsolete white space before the colon. The
+// section ends at an empty line, or before the first line that is no field: then the body begins
+// there.
 #ifndef SLUICE_CORE_SMTP_HEADER_FILTER_H_
 #define SLUICE_CORE_SMTP_HEADER_FILTER_H_
 
@@ -18,15 +20,16 @@ namespace sluice::smtp {
 class HeaderFilter {
  public:
   // Judges the lines that became complete. `body` holds everything read so far, and only grew (by
-  // BodyReader::Read) since the last call. With `end`, nothing will follow: an open last line counts.
+  // BodyReader::Read) since the last call. With `end`, nothing will follow: an open last line
+  // counts.
   void Scan(Buffer& body, bool end);
 
   // True once the end of the header section was seen.
   bool done() const { return done_; }
   // Octets of the kept header section so far, without the empty line that ends it.
   uint32_t header_bytes() const { return line_start_; }
-  // True when the message begins with a line that is no field: whoever puts fields in front of it must put
-  // an empty line behind them. REQUIRES: done().
+  // True when the message begins with a line that is no field: whoever puts fields in front of it
+  // must put an empty line behind them. REQUIRES: done().
   bool needs_separator() const { return no_field_ && line_start_ == 0; }
 
   bool has_date() const { return has_date_; }

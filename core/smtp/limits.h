@@ -22,12 +22,14 @@ inline constexpr size_t kPathBytesMax = 256;      // RFC 5321 4.5.3.1.3, with < 
 inline constexpr size_t kMailboxBytesMax = kPathBytesMax - 2;
 inline constexpr size_t kHeloBytesMax = kDomainBytesMax;
 
-// A peer's reply as a client reads it: more lines than any server's EHLO has, and enough text for a log.
+// A peer's reply as a client reads it: more lines than any server's EHLO has, and enough text for a
+// log.
 inline constexpr uint32_t kPeerReplyLinesMax = 128;
 inline constexpr size_t kPeerReplyTextBytesMax = 1024;
 inline constexpr size_t kPeerReplyLineBytesMax = 2048;  // of one line; the rest is skipped
 
-static_assert(kPathBytesMax + 64 < kCommandLineBytesMax, "a path and its parameters fit in a command");
+static_assert(kPathBytesMax + 64 < kCommandLineBytesMax,
+              "a path and its parameters fit in a command");
 static_assert(kLocalPartBytesMax < kMailboxBytesMax);
 
 }  // namespace sluice::smtp

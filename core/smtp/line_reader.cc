@@ -62,7 +62,8 @@ void LineReader::Reset() {
 
 bool HasForbiddenControl(ByteView line) {
   bool found = false;
-  for (char c : line) found |= (c == '\0') | (c == '\r') | (c == '\n');  // no branch: this vectorises
+  for (char c : line)
+    found |= (c == '\0') | (c == '\r') | (c == '\n');  // no branch: this vectorises
   return found;
 }
 

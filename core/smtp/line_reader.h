@@ -1,6 +1,6 @@
-// LineReader: cuts the client's input into lines at CR LF, and nothing else: a LF alone ends no command.
-// A line that arrived whole is a view of the input; only a cut line is copied. One too long is skipped to
-// its CR LF and reported once.
+// LineReader: cuts the client's input into lines at CR LF, and nothing else: a LF alone ends no
+// command. A line that arrived whole is a view of the input; only a cut line is copied. One too
+// long is skipped to its CR LF and reported once.
 #ifndef SLUICE_CORE_SMTP_LINE_READER_H_
 #define SLUICE_CORE_SMTP_LINE_READER_H_
 
@@ -19,15 +19,16 @@ class LineReader {
     kTooLong,  // a line beyond its bound ended here; its octets are gone
   };
 
-  // Consumes one line. `line` borrows from the input or from `storage`, which takes a line that was cut.
-  // The bound is kAuthLineBytesMax for AUTH and, with `sasl`, for a response; else kCommandLineBytesMax.
+  // Consumes one line. `line` borrows from the input or from `storage`, which takes a line that was
+  // cut. The bound is kAuthLineBytesMax for AUTH and, with `sasl`, for a response; else
+  // kCommandLineBytesMax.
   [[nodiscard]] Result Next(ByteView& input, bool sasl, Buffer& storage, ByteView& line);
 
   // Forgets a partial line.
   void Reset();
 
  private:
-  Buffer partial_;        // the start of a cut line; of one too long, only its last octet
+  Buffer partial_;  // the start of a cut line; of one too long, only its last octet
   bool too_long_ = false;
 };
 

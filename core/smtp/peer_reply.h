@@ -1,6 +1,6 @@
-// A server's reply as a client reads it (RFC 5321 4.2): one or more lines with the same code. Reading is
-// tolerant where servers in the field are careless (LF alone, no text), and bounded: text is kept up to
-// kPeerReplyTextBytesMax for logs and bounces, the rest is skipped.
+// A server's reply as a client reads it (RFC 5321 4.2): one or more lines with the same code.
+// Reading is tolerant where servers in the field are careless (LF alone, no text), and bounded:
+// text is kept up to kPeerReplyTextBytesMax for logs and bounces, the rest is skipped.
 #ifndef SLUICE_CORE_SMTP_PEER_REPLY_H_
 #define SLUICE_CORE_SMTP_PEER_REPLY_H_
 
@@ -26,10 +26,10 @@ EnhancedStatus TakeEnhancedStatus(ByteView& text, int status_class);
 class PeerReply {
  public:
   enum class Result : uint8_t {
-    kPartial,   // all input is consumed
-    kLine,      // a line that has successors: line() is its text
-    kComplete,  // the last line: line() is its text, code() and text() are the whole reply's
-    kMalformed, // no SMTP reply, or too many lines
+    kPartial,    // all input is consumed
+    kLine,       // a line that has successors: line() is its text
+    kComplete,   // the last line: line() is its text, code() and text() are the whole reply's
+    kMalformed,  // no SMTP reply, or too many lines
   };
 
   // Consumes one line. After kComplete the next line begins a new reply.
@@ -40,9 +40,11 @@ class PeerReply {
   bool transient() const { return code_ >= 400 && code_ < 500; }
   bool permanent() const { return code_ >= 500; }
   EnhancedStatus enhanced() const { return enhanced_; }  // of the first line
-  // The text of the line just read, as it came. Borrows from its input too: valid until either changes.
+  // The text of the line just read, as it came. Borrows from its input too: valid until either
+  // changes.
   ByteView line() const { return line_; }
-  // All lines' text joined by blanks, enhanced codes included, in printable ASCII. Valid until Next.
+  // All lines' text joined by blanks, enhanced codes included, in printable ASCII. Valid until
+  // Next.
   ByteView text() const { return text_.view(); }
 
  private:

@@ -1,9 +1,10 @@
-// All replies of the server in one table, as they go over the wire (RFC 5321 4.2, enhanced status codes of
-// RFC 2034 and RFC 3463). A Reply is the whole line, so answering is one copy, and the table is checked by
-// the compiler: three digits, a matching enhanced code, printable ASCII, CR LF, at most 512 octets.
+// All replies of the server in one table, as they go over the wire (RFC 5321 4.2, enhanced status
+// codes of RFC 2034 and RFC 3463). A Reply is the whole line, so answering is one copy, and the
+// table is checked by the compiler: three digits, a matching enhanced code, printable ASCII, CR LF,
+// at most 512 octets.
 //
-// EHLO's text depends on the listener: see session_config.h. Text that names an address, a login or a
-// time is formatted by FormatReply.
+// EHLO's text depends on the listener: see session_config.h. Text that names an address, a login or
+// a time is formatted by FormatReply.
 #ifndef SLUICE_CORE_SMTP_REPLY_H_
 #define SLUICE_CORE_SMTP_REPLY_H_
 
@@ -17,28 +18,32 @@ namespace sluice::smtp {
 struct Reply {
   ByteView line;
 
-  constexpr int code() const { return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'); }
+  constexpr int code() const {
+    return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+  }
   constexpr bool positive() const { return line[0] == '2' || line[0] == '3'; }
   constexpr bool transient() const { return line[0] == '4'; }
   constexpr bool permanent() const { return line[0] == '5'; }
 };
 
-// True for "DDD text CR LF" within 512 octets of printable ASCII; when an enhanced code follows, its
-// class is the first digit of the reply.
+// True for "DDD text CR LF" within 512 octets of printable ASCII; when an enhanced code follows,
+// its class is the first digit of the reply.
 constexpr bool IsReplyLine(ByteView line) {
   if (line.size() < 6 || line.size() > kReplyLineBytesMax || !line.ends_with("\r\n")) return false;
   const ByteView text = line.substr(0, line.size() - 2);
   for (char c : text) {
     if (c < ' ' || c > '~') return false;
   }
-  if (text[0] < '2' || text[0] > '5' || !IsAsciiDigit(text[1]) || !IsAsciiDigit(text[2])) return false;
+  if (text[0] < '2' || text[0] > '5' || !IsAsciiDigit(text[1]) || !IsAsciiDigit(text[2]))
+    return false;
   if (text[3] != ' ') return false;
   const bool enhanced = text.size() > 5 && IsAsciiDigit(text[4]) && text[5] == '.';
   return !enhanced || text[4] == text[0];
 }
 
-// Appends "CODE ENHANCED text CR LF" and returns it as a Reply that is valid until `out` changes. Octets
-// that are not printable ASCII become '?', and a text too long is cut: peer data can go in here.
+// Appends "CODE ENHANCED text CR LF" and returns it as a Reply that is valid until `out` changes.
+// Octets that are not printable ASCII become '?', and a text too long is cut: peer data can go in
+// here.
 Reply FormatReply(int code, ByteView enhanced, ByteView text, Buffer& out);
 
 namespace internal {
@@ -76,7 +81,8 @@ inline constexpr Reply kDisabledLogin = Checked("421 4.7.0 Login no longer valid
 
 // Command lines.
 inline constexpr Reply kLineTooLong = Checked("500 5.5.2 Line too long\r\n");
-inline constexpr Reply kBareLineFeed = Checked("500 5.5.2 Bare LF in command: lines end in CR LF\r\n");
+inline constexpr Reply kBareLineFeed =
+    Checked("500 5.5.2 Bare LF in command: lines end in CR LF\r\n");
 inline constexpr Reply kControlInLine = Checked("500 5.5.2 NUL or bare CR in command\r\n");
 inline constexpr Reply kUnknownCommand = Checked("500 5.5.1 Unknown command\r\n");
 inline constexpr Reply kNotImplemented = Checked("502 5.5.1 Command not implemented\r\n");
@@ -88,19 +94,22 @@ inline constexpr Reply kHelloFirst = Checked("503 5.5.1 EHLO first\r\n");
 inline constexpr Reply kNeedMail = Checked("503 5.5.1 MAIL first\r\n");
 inline constexpr Reply kNeedRecipient = Checked("554 5.5.1 No valid recipients\r\n");
 inline constexpr Reply kNestedMail = Checked("503 5.5.1 Nested MAIL command\r\n");
-inline constexpr Reply kNotInTransaction = Checked("503 5.5.1 Not allowed inside a transaction\r\n");
+inline constexpr Reply kNotInTransaction =
+    Checked("503 5.5.1 Not allowed inside a transaction\r\n");
 inline constexpr Reply kAuthFirst = Checked("530 5.7.0 Authentication required\r\n");
 inline constexpr Reply kTlsFirst = Checked("530 5.7.0 Must issue a STARTTLS command first\r\n");
 
 // STARTTLS (RFC 3207).
 inline constexpr Reply kTlsAlready = Checked("503 5.5.1 TLS is already active\r\n");
 inline constexpr Reply kTlsNotOffered = Checked("502 5.5.1 STARTTLS is not offered\r\n");
-inline constexpr Reply kTlsUnavailable = Checked("454 4.7.0 TLS not available due to temporary reason\r\n");
+inline constexpr Reply kTlsUnavailable =
+    Checked("454 4.7.0 TLS not available due to temporary reason\r\n");
 
 // AUTH (RFC 4954 section 6).
 inline constexpr Reply kAuthAlready = Checked("503 5.5.1 Already authenticated\r\n");
 inline constexpr Reply kAuthNotOffered = Checked("502 5.5.1 AUTH is not offered\r\n");
-inline constexpr Reply kAuthUnknownMechanism = Checked("504 5.5.4 Unrecognized authentication type\r\n");
+inline constexpr Reply kAuthUnknownMechanism =
+    Checked("504 5.5.4 Unrecognized authentication type\r\n");
 inline constexpr Reply kAuthNeedsTls =
     Checked("538 5.7.11 Encryption required for requested authentication mechanism\r\n");
 inline constexpr Reply kAuthBadBase64 = Checked("501 5.5.2 Cannot decode response\r\n");
@@ -108,7 +117,8 @@ inline constexpr Reply kAuthMalformed = Checked("501 5.5.2 Malformed authenticat
 inline constexpr Reply kAuthCancelled = Checked("501 5.7.0 Authentication cancelled\r\n");
 inline constexpr Reply kAuthLineTooLong =
     Checked("500 5.5.6 Authentication exchange line is too long\r\n");
-inline constexpr Reply kAuthBadCredentials = Checked("535 5.7.8 Authentication credentials invalid\r\n");
+inline constexpr Reply kAuthBadCredentials =
+    Checked("535 5.7.8 Authentication credentials invalid\r\n");
 inline constexpr Reply kAuthTemporary = Checked("454 4.7.0 Temporary authentication failure\r\n");
 inline constexpr Reply kAuthTooWeak = Checked("534 5.7.9 Authentication mechanism is too weak\r\n");
 inline constexpr Reply kAuthTransition = Checked("432 4.7.12 A password transition is needed\r\n");
@@ -121,7 +131,8 @@ inline constexpr Reply kSenderUnqualified = Checked("553 5.1.3 Sender address ha
 inline constexpr Reply kSenderNotFqdn =
     Checked("501 5.1.7 Domain of sender address is not fully qualified\r\n");
 inline constexpr Reply kRecipientMalformed = Checked("501 5.1.3 Bad recipient address syntax\r\n");
-inline constexpr Reply kRecipientUnqualified = Checked("553 5.1.3 Recipient address has no domain\r\n");
+inline constexpr Reply kRecipientUnqualified =
+    Checked("553 5.1.3 Recipient address has no domain\r\n");
 inline constexpr Reply kRecipientNotFqdn =
     Checked("501 5.1.3 Domain of recipient address is not fully qualified\r\n");
 inline constexpr Reply kRecipientNull = Checked("501 5.1.3 Null recipient address\r\n");
@@ -133,7 +144,8 @@ inline constexpr Reply kTooManyRecipients = Checked("452 4.5.3 Too many recipien
 
 // The message.
 inline constexpr Reply kMessageTooBig = Checked("552 5.3.4 Message exceeds the size limit\r\n");
-inline constexpr Reply kHeaderTooBig = Checked("552 5.3.4 Header section exceeds the size limit\r\n");
+inline constexpr Reply kHeaderTooBig =
+    Checked("552 5.3.4 Header section exceeds the size limit\r\n");
 inline constexpr Reply kMailLoop = Checked("554 5.4.6 Too many hops: mail loop\r\n");
 inline constexpr Reply kBareCarriageReturn =
     Checked("550 5.6.0 Bare CR in message: lines end in CR LF\r\n");

@@ -1,13 +1,15 @@
-// C: EHLO laptop.example            -> Ehlo
-// C: STARTTLS                       -> StartTls, kStartTls; the outside: Accept, handshake, TlsStarted
-// C: EHLO laptop.example            -> Ehlo: the list has changed
-// C: AUTH PLAIN AGEAYg==            -> Auth, kAuthStart; the outside: AuthSucceeded
-// C: MAIL FROM:<a@example.net>      -> Mail, kMail; Accept
-// C: RCPT TO:<b@example.org>        -> Rcpt, kRcpt; Accept
-// C: DATA                           -> Data, kData; Accept: 354
-// C: text, CR LF . CR LF            -> OnBody, perhaps kBodyPart, then kMessage
-//                                      the outside, when it is durable: Committed: 250
-// C: QUIT                           -> Quit, kClose
+// clang-format off
+// C: EHLO laptop.example          Ehlo
+// C: STARTTLS                     StartTls, kStartTls; the outside: Accept, handshake, TlsStarted
+// C: EHLO laptop.example          Ehlo: the list has changed
+// C: AUTH PLAIN AGEAYg==          Auth, kAuthStart; the outside: AuthSucceeded
+// C: MAIL FROM:<a@example.net>    Mail, kMail; Accept
+// C: RCPT TO:<b@example.org>      Rcpt, kRcpt; Accept
+// C: DATA                         Data, kData; Accept: 354
+// C: text, CR LF . CR LF          OnBody, perhaps kBodyPart, then kMessage
+//                                 the outside, when it is durable: Committed: 250
+// C: QUIT                         Quit, kClose
+// clang-format on
 #include "core/smtp/session.h"
 
 #include <algorithm>
@@ -18,8 +20,8 @@
 
 namespace sluice::smtp {
 
-// A verb, the states where it is allowed, what is said in another state, and who does it. Before EHLO
-// that is always kHelloFirst. The most frequent verbs come first.
+// A verb, the states where it is allowed, what is said in another state, and who does it. Before
+// EHLO that is always kHelloFirst. The most frequent verbs come first.
 struct Session::Command {
   enum Flag : uint8_t { kNone = 0, kNeedsLogin = 1, kNoArgument = 2 };
 
@@ -73,28 +75,21 @@ bool TakePrefix(ByteView& text, ByteView prefix) {
   return true;
 }
 
-Reply SenderReply(AddressError error) {
+Reply AddressReply(AddressError error, bool recipient) {
   switch (error) {
-    case AddressError::kTooLong: return reply::kAddressTooLong;
-    case AddressError::kUnqualified: return reply::kSenderUnqualified;
-    case AddressError::kNotFqdn: return reply::kSenderNotFqdn;
-    case AddressError::kNotAscii: return reply::kAddressNotAscii;
+    case AddressError::kTooLong:
+      return reply::kAddressTooLong;
+    case AddressError::kNotAscii:
+      return reply::kAddressNotAscii;
+    case AddressError::kUnqualified:
+      return recipient ? reply::kRecipientUnqualified : reply::kSenderUnqualified;
+    case AddressError::kNotFqdn:
+      return recipient ? reply::kRecipientNotFqdn : reply::kSenderNotFqdn;
     case AddressError::kNone:
-    case AddressError::kSyntax: break;
+    case AddressError::kSyntax:
+      break;
   }
-  return reply::kSenderMalformed;
-}
-
-Reply RecipientReply(AddressError error) {
-  switch (error) {
-    case AddressError::kTooLong: return reply::kAddressTooLong;
-    case AddressError::kUnqualified: return reply::kRecipientUnqualified;
-    case AddressError::kNotFqdn: return reply::kRecipientNotFqdn;
-    case AddressError::kNotAscii: return reply::kAddressNotAscii;
-    case AddressError::kNone:
-    case AddressError::kSyntax: break;
-  }
-  return reply::kRecipientMalformed;
+  return recipient ? reply::kRecipientMalformed : reply::kSenderMalformed;
 }
 
 Reply ParameterReply(ParameterError error) {
@@ -136,12 +131,13 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
           effect = OnLineTooLong(replies);
           break;
         case LineReader::Result::kLine:
-          effect = state_ == kSasl ? OnSaslLine(line, replies) : OnLine(line, !input.empty(), replies);
+          effect =
+              state_ == kSasl ? OnSaslLine(line, replies) : OnLine(line, !input.empty(), replies);
           break;
       }
     }
-    // What was sent in the clear behind STARTTLS is dropped here: it could have been injected by somebody
-    // in between, to be taken for the client's after the handshake.
+    // What was sent in the clear behind STARTTLS is dropped here: it could have been injected by
+    // somebody in between, to be taken for the client's after the handshake.
     if (effect == Effect::kStartTls) input = {};
     if (effect != Effect::kNone) return effect;
   }
@@ -159,8 +155,10 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
 
   ByteView argument = line.substr(verb_bytes);
   TrimBlanks(argument);
-  if (state_ == kConnected && command->states != kAnyState) return Refuse(reply::kHelloFirst, replies);
-  if ((command->flags & Command::kNeedsLogin) && config_->options().require_auth && !authenticated_) {
+  if (state_ == kConnected && command->states != kAnyState)
+    return Refuse(reply::kHelloFirst, replies);
+  if ((command->flags & Command::kNeedsLogin) && config_->options().require_auth &&
+      !authenticated_) {
     const bool only_under_tls = !config_->offers_auth(tls_) && config_->options().starttls && !tls_;
     return Refuse(only_under_tls ? reply::kTlsFirst : reply::kAuthFirst, replies);
   }
@@ -182,9 +180,11 @@ Effect Session::OnLineTooLong(Buffer& replies) {
 
 Effect Session::Hello(ByteView argument, Buffer& replies, bool esmtp) {
   if (argument.empty()) return Refuse(reply::kArgumentMissing, replies);
-  // The name is the client's to choose and goes into Received: it is taken as it is, but made harmless.
+  // The name is the client's to choose and goes into Received: it is taken as it is, but made
+  // harmless.
   argument = argument.substr(0, kHeloBytesMax);
-  if (argument.size() != helo_bytes_) helo_ = std::make_unique_for_overwrite<char[]>(argument.size());
+  if (argument.size() != helo_bytes_)
+    helo_ = std::make_unique_for_overwrite<char[]>(argument.size());
   helo_bytes_ = static_cast<uint8_t>(argument.size());
   std::transform(argument.begin(), argument.end(), helo_.get(), [](char c) {
     const bool harmless = IsAsciiAlnum(c) || ByteView(".-_:[]").find(c) != ByteView::npos;
@@ -324,11 +324,14 @@ Effect Session::Mail(ByteView argument, Buffer& replies) {
   if (!TakePrefix(argument, "FROM:")) return Refuse(reply::kMailSyntax, replies);
   Mailbox mailbox;
   const AddressError address_error = ParseReversePath(argument, mailbox);
-  if (address_error != AddressError::kNone) return Refuse(SenderReply(address_error), replies);
+  if (address_error != AddressError::kNone)
+    return Refuse(AddressReply(address_error, /*recipient=*/false), replies);
   MailParameters parameters;
   const ParameterError parameter_error = ParseMailParameters(argument, parameters);
-  if (parameter_error != ParameterError::kNone) return Refuse(ParameterReply(parameter_error), replies);
-  if (parameters.size > config_->options().message_bytes_max) return Refuse(reply::kMessageTooBig, replies);
+  if (parameter_error != ParameterError::kNone)
+    return Refuse(ParameterReply(parameter_error), replies);
+  if (parameters.size > config_->options().message_bytes_max)
+    return Refuse(reply::kMessageTooBig, replies);
 
   auto transaction = transaction_.get_deleter().pool->Take();
   if (parameters.has_auth && !TakeAuthParameter(parameters.auth, transaction->auth_text)) {
@@ -339,8 +342,8 @@ Effect Session::Mail(ByteView argument, Buffer& replies) {
   transaction->eight_bit = parameters.eight_bit;
   transaction->sender_bytes =
       static_cast<uint16_t>(mailbox.address.copy(transaction->sender_text, kMailboxBytesMax));
-  transaction->reader = BodyReader({.bare_lf = config_->options().bare_lf,
-                                    .bytes_max = config_->options().message_bytes_max});
+  transaction->reader = BodyReader(
+      {.bare_lf = config_->options().bare_lf, .bytes_max = config_->options().message_bytes_max});
   transaction_ = std::move(transaction);
   return Ask(Effect::kMail);
 }
@@ -350,9 +353,11 @@ Effect Session::Rcpt(ByteView argument, Buffer& replies) {
   if (argument.starts_with("<>")) return Refuse(reply::kRecipientNull, replies);
   Mailbox mailbox;
   const AddressError address_error = ParseForwardPath(argument, mailbox);
-  if (address_error != AddressError::kNone) return Refuse(RecipientReply(address_error), replies);
+  if (address_error != AddressError::kNone)
+    return Refuse(AddressReply(address_error, /*recipient=*/true), replies);
   const ParameterError parameter_error = ParseRcptParameters(argument);
-  if (parameter_error != ParameterError::kNone) return Refuse(ParameterReply(parameter_error), replies);
+  if (parameter_error != ParameterError::kNone)
+    return Refuse(ParameterReply(parameter_error), replies);
   if (transaction_->recipients.size() >= config_->options().recipients_max) {
     Say(reply::kTooManyRecipients, replies);
     return Effect::kNone;
@@ -372,9 +377,10 @@ Effect Session::OnBody(ByteView& input, Buffer& replies) {
   Transaction& transaction = *transaction_;
   const SessionOptions& options = config_->options();
   while (!input.empty()) {
-    const size_t header_bytes_more = transaction.header.done() ? 0 : options.header_bytes_max;
+    // A part's worth at a time; but a header section is gathered whole, up to its own bound.
+    const size_t kept_bytes = transaction.header.done() ? 0 : transaction.body.size();
     const bool ended =
-        transaction.reader.Read(input, transaction.body, options.part_bytes + header_bytes_more);
+        transaction.reader.Read(input, transaction.body, kept_bytes + options.part_bytes);
     transaction.body_bytes = transaction.reader.bytes();
     if (!transaction.reader.dropping()) ScanHeader(ended);
     if (transaction.reader.dropping()) {
@@ -401,7 +407,8 @@ void Session::ScanHeader(bool ended) {
   transaction.header.Scan(transaction.body, ended);
   if (transaction.header.received_count() > config_->options().received_max) {
     transaction.RefuseAtEnd(reply::kMailLoop);
-  } else if (!transaction.header.done() && transaction.body.size() > config_->options().header_bytes_max) {
+  } else if (!transaction.header.done() &&
+             transaction.body.size() > config_->options().header_bytes_max) {
     transaction.RefuseAtEnd(reply::kHeaderTooBig);
   }
 }
@@ -424,7 +431,8 @@ Effect Session::EndOfBody(Buffer& replies) {
       Say(reply::kMessageTooBig, replies);
       break;
     case BodyFault::kBareLf: {
-      const std::string text = "Bare LF in line " + std::to_string(transaction.reader.fault_line()) +
+      const std::string text = "Bare LF in line " +
+                               std::to_string(transaction.reader.fault_line()) +
                                " of the message: make the client end lines in CR LF";
       FormatReply(550, "5.6.0", text, replies);
       break;
@@ -472,7 +480,9 @@ Effect Session::Quit(ByteView, Buffer& replies) {
   return Effect::kNone;
 }
 
-Effect Session::NotImplemented(ByteView, Buffer& replies) { return Refuse(reply::kNotImplemented, replies); }
+Effect Session::NotImplemented(ByteView, Buffer& replies) {
+  return Refuse(reply::kNotImplemented, replies);
+}
 
 // --- Answers from outside
 
@@ -545,8 +555,9 @@ void Session::Say(Reply reply, Buffer& replies) {
   if (reply.code() == 421) state_ = kClosed;
 }
 
-// A command that failed by itself. Too many of them end the session; so does a body that was sent behind a
-// refused DATA without waiting: read as commands, text that somebody else wrote would act for this login.
+// A command that failed by itself. Too many of them end the session; so does a body that was sent
+// behind a refused DATA without waiting: read as commands, text that somebody else wrote would act
+// for this login.
 Effect Session::Refuse(Reply reply, Buffer& replies) {
   Say(reply, replies);
   if (more_behind_data_) {

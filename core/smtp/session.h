@@ -1,6 +1,6 @@
-// Session: the server's side of one SMTP connection (RFC 5321, 6409, 2920, 3207, 4954) as a pure machine.
-// Octets go in; replies and a wish (Effect) come out. It sees no socket, file or clock and allocates
-// nothing per command in the steady state. One shard's thread owns it.
+// Session: the server's side of one SMTP connection (RFC 5321, 6409, 2920, 3207, 4954) as a pure
+// machine. Octets go in; replies and a wish (Effect) come out. It sees no socket, file or clock and
+// allocates nothing per command in the steady state. One shard's thread owns it.
 //
 // How the outside uses it:
 //
@@ -8,13 +8,14 @@
 //   for each piece of input:                    // plain text: after TLS, if there is TLS
 //     Effect effect = session.OnInput(input, replies);
 //     kNone: all input is consumed; send the replies, wait for more.
-//     other: do what it says, answer by the call named there (now, or when the disk or a verifier has
-//            answered), then call OnInput again with the rest of the input, even when that is empty.
+//     other: do what it says, answer by the call named there (now, or when the disk or a
+//            verifier has answered), then call OnInput again with the rest of the input, even
+//            when that is empty.
 //   While an answer is owed (waiting()), input stays with the outside: that is the back-pressure.
 //
-// What was asked is answered in order, so replies can be sent at any time between calls. A 421 that the
-// outside passes to Reject, and every 421 of our own, ends the session: the next OnInput returns kClose.
-// Time-outs are the outside's: it appends a reply::k... of its choice and closes.
+// What was asked is answered in order, so replies can be sent at any time between calls. A 421 that
+// the outside passes to Reject, and every 421 of our own, ends the session: the next OnInput
+// returns kClose. Time-outs are the outside's: it appends a reply::k... of its choice and closes.
 #ifndef SLUICE_CORE_SMTP_SESSION_H_
 #define SLUICE_CORE_SMTP_SESSION_H_
 
@@ -31,20 +32,32 @@
 namespace sluice::smtp {
 
 enum class Effect : uint8_t {
-  kNone,          // wants input
-  kStartTls,      // all input was dropped -> Accept(), send the replies, shake hands, TlsStarted(); or Reject().
-                  // No octet that came before the handshake ended may reach OnInput afterwards.
-  kAuthStart,     // AUTH: auth_mechanism(), has_auth_response(), auth_response() -> Auth...()
-  kAuthContinue,  // the answer to a challenge: auth_response() -> Auth...()
-  kMail,          // transaction().sender() and its parameters -> Accept() or Reject()
-  kRcpt,          // transaction().recipients.last() -> Accept() or Reject()
-  kData,          // about to answer 354 -> Accept() or Reject()
-  kBodyPart,      // transaction().body: take it away, leave it empty; or Reject()
-  kMessage,       // the message is complete; transaction().body is the last (mostly the only) part
-                  //   -> Committed() or Reject()
-  kAbort,         // the exchange, or the transaction after its kMail was accepted, ended before its time
-                  // (cancelled, RSET, EHLO, refused at the end of data); no answer is owed
-  kClose,         // send the replies and close; the session is at its end
+  // Wants input.
+  kNone,
+  // All input was dropped. -> Accept(), send the replies, shake hands, TlsStarted(); or Reject().
+  // No octet that came before the handshake ended may reach OnInput afterwards.
+  kStartTls,
+  // AUTH: auth_mechanism(), has_auth_response(), auth_response() -> Auth...()
+  kAuthStart,
+  // The answer to a challenge: auth_response() -> Auth...()
+  kAuthContinue,
+  // transaction().sender() and its parameters -> Accept() or Reject()
+  kMail,
+  // transaction().recipients.last() -> Accept() or Reject()
+  kRcpt,
+  // About to answer 354 -> Accept() or Reject()
+  kData,
+  // transaction().body: take it away and leave it empty; or Reject()
+  kBodyPart,
+  // The message is complete; transaction().body is its last, mostly its only, part.
+  // -> Committed() or Reject()
+  kMessage,
+  // The exchange, or the transaction after its kMail was accepted, ended before its time:
+  // cancelled,
+  // RSET, EHLO, refused at the end of data. No answer is owed.
+  kAbort,
+  // Send the replies and close; the session is at its end.
+  kClose,
 };
 
 // Why an exchange failed; the reply is that of RFC 4954 section 6.
@@ -75,18 +88,19 @@ class Session {
 
   // Answers; each REQUIRES that the effect named above is the one that waits.
   void Accept(Buffer& replies);
-  // Also at kMessage (the commit failed) and at kBodyPart (the rest is drained, and the reply is said at its
-  // end: there REQUIRES a reply of static lifetime).
+  // Also at kMessage (the commit failed) and at kBodyPart (the rest is drained, and the reply is
+  // said at its end: there REQUIRES a reply of static lifetime).
   void Reject(Reply reply, Buffer& replies);
   void Committed(ByteView queue_id, Buffer& replies);
   void TlsStarted();
-  void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; goes out as 334 in base64
+  void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; 334 in base64 goes out
   void AuthSucceeded(Buffer& replies);
   void AuthFailed(AuthFailure failure, Buffer& replies);
 
   // Views are valid until the next call that is not const.
-  ByteView helo() const { return ByteView(helo_.get(), helo_bytes_); }  // name as given, made printable
-  bool esmtp() const { return esmtp_; }                                 // EHLO, not HELO
+  // The name in EHLO or HELO, made harmless.
+  ByteView helo() const { return ByteView(helo_.get(), helo_bytes_); }
+  bool esmtp() const { return esmtp_; }  // EHLO, not HELO
   bool tls() const { return tls_; }
   bool authenticated() const { return authenticated_; }
   ByteView auth_mechanism() const;  // as configured; lives as long as the config

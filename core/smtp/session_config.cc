@@ -9,7 +9,8 @@ namespace sluice::smtp {
 namespace {
 
 bool IsWord(ByteView text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 // Its index, or names.size().

@@ -1,5 +1,5 @@
-// SessionConfig: what a listener's sessions have in common, with every text that can be made beforehand.
-// Immutable, so shards share it; it outlives its sessions.
+// SessionConfig: what a listener's sessions have in common, with every text that can be made
+// beforehand. Immutable, so shards share it; it outlives its sessions.
 #ifndef SLUICE_CORE_SMTP_SESSION_CONFIG_H_
 #define SLUICE_CORE_SMTP_SESSION_CONFIG_H_
 
@@ -23,8 +23,8 @@ struct SessionOptions {
   uint32_t recipients_max = 1000;  // RFC 5321 4.5.3.1.8 asks for 100 at least
   // Refused commands (5xx) of a session; one more gets 421. Guessing passwords counts here too.
   uint32_t errors_max = 20;
-  // Larger bodies are handed out in parts of about this size. A header section is never cut, so a body
-  // buffer can grow to header_bytes_max and this together.
+  // Larger bodies are handed out in parts of about this size. A header section is never cut, so a
+  // body buffer can grow to header_bytes_max and this together.
   uint32_t part_bytes = 64 * 1024;
   uint32_t header_bytes_max = 256 * 1024;
   uint32_t received_max = 50;  // more Received fields are a mail loop (RFC 5321 6.3)
@@ -42,7 +42,8 @@ class SessionConfig {
   ByteView helo_reply() const { return helo_; }
 
   enum class Offer : uint8_t { kUnknown, kNeedsTls, kOffered };
-  // Looks a mechanism up by its name in any case. When offered, `index` is its place in mechanisms(tls).
+  // Looks a mechanism up by its name in any case. When offered, `index` is its place in
+  // mechanisms(tls).
   Offer FindMechanism(bool tls, ByteView name, uint8_t& index) const;
   bool offers_auth(bool tls) const { return !mechanisms(tls).empty(); }
   const std::vector<std::string>& mechanisms(bool tls) const {

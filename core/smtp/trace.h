@@ -1,5 +1,5 @@
-// The fields that this server puts in front of a message: Received (RFC 5321 4.4, RFC 3848), and Date and
-// Message-ID where the client left them out (RFC 6409 8.2, 8.3). All facts are arguments.
+// The fields that this server puts in front of a message: Received (RFC 5321 4.4, RFC 3848), and
+// Date and Message-ID where the client left them out (RFC 6409 8.2, 8.3). All facts are arguments.
 #ifndef SLUICE_CORE_SMTP_TRACE_H_
 #define SLUICE_CORE_SMTP_TRACE_H_
 
@@ -34,9 +34,9 @@ struct TraceInfo {
   ByteView tls_cipher;   // may be empty
   bool esmtp = true;
   bool authenticated = false;
-  bool add_date = false;         // !HeaderFilter::has_date()
-  bool add_message_id = false;   // !HeaderFilter::has_message_id()
-  bool add_separator = false;    // HeaderFilter::needs_separator()
+  bool add_date = false;        // !HeaderFilter::has_date()
+  bool add_message_id = false;  // !HeaderFilter::has_message_id()
+  bool add_separator = false;   // HeaderFilter::needs_separator()
 };
 
 // "SMTP", "ESMTP", "ESMTPS", "ESMTPA" or "ESMTPSA" (RFC 3848).

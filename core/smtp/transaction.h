@@ -1,8 +1,9 @@
-// Transaction: all that a session knows between MAIL and the reply to the end of data. It is apart from the
-// session so that RSET is one assignment and an idle session does not pay for it.
+// Transaction: all that a session knows between MAIL and the reply to the end of data. It is apart
+// from the session so that RSET is one assignment and an idle session does not pay for it.
 //
-// Transactions are borrowed from a pool, one pool a shard, and return to it with their memory: in the steady
-// state a message allocates nothing but the body that the outside takes away. One thread.
+// Transactions are borrowed from a pool, one pool a shard, and return to it with their memory: in
+// the steady state a message allocates nothing but the body that the outside takes away. One
+// thread.
 #ifndef SLUICE_CORE_SMTP_TRANSACTION_H_
 #define SLUICE_CORE_SMTP_TRANSACTION_H_
 
@@ -21,16 +22,17 @@ namespace sluice::smtp {
 
 struct Transaction {
   ByteView sender() const { return ByteView(sender_text, sender_bytes); }  // empty: the null sender
-  // AUTH= as given (RFC 4954 section 5), xtext decoded; only when has_auth_parameter. Empty means "<>".
+  // AUTH= (RFC 4954 section 5), xtext decoded, when has_auth_parameter. Empty means "<>".
   ByteView auth_parameter() const { return auth_text.view(); }
 
-  AddressList recipients;  // while Effect::kRcpt waits for its answer, the last one is the one in question
+  // While Effect::kRcpt waits for its answer, the last one is the one in question.
+  AddressList recipients;
 
-  // Content as it is to be stored, without our trace fields: unstuffed, filtered. The outside may move or
-  // swap it away at kBodyPart (must leave it empty) and at kMessage.
+  // Content as it is to be stored, without our trace fields: unstuffed, filtered. The outside may
+  // move or swap it away at kBodyPart (must leave it empty) and at kMessage.
   Buffer body;
-  uint64_t body_bytes = 0;    // of the content so far, parts taken away and what was refused included
-  uint32_t parts_taken = 0;   // kBodyPart effects so far
+  uint64_t body_bytes = 0;      // of content so far, parts taken away and what was dropped included
+  uint32_t parts_taken = 0;     // kBodyPart effects so far
   uint64_t declared_bytes = 0;  // SIZE=, 0 when absent
   bool eight_bit = false;       // BODY=8BITMIME
   bool has_auth_parameter = false;

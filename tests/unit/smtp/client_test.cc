@@ -1,0 +1,445 @@
+// The client against a script of the server's octets, and against our own Session.
+#include "core/smtp/client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/base/prng.h"
+#include "core/smtp/dot_stuff.h"
+#include "tests/unit/smtp/cuts.h"
+#include "tests/unit/smtp/outside.h"
+
+namespace sluice::smtp {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kEhlo[] = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME\r\n";
+constexpr char kPlainEhlo[] = "250-mx.example\r\n250 8BITMIME\r\n";
+
+struct Mail {
+  explicit Mail(std::vector<ByteView> to, std::string text = "Subject: x\r\n\r\n.text\r\n")
+      : recipients(std::move(to)), body(std::move(text)) {
+    outgoing = {.sender = "a@example.net", .recipients = recipients, .bytes = body.size()};
+  }
+  Mail(const Mail&) = delete;
+
+  std::vector<ByteView> recipients;
+  std::string body;
+  OutgoingMessage outgoing;
+};
+
+// A client whose outside sends the mails of a queue as soon as it may, and writes a line for each
+// effect.
+class Sender {
+ public:
+  explicit Sender(ClientOptions options, bool tls = false)
+      : options_(std::move(options)), client(options_, tls) {}
+
+  Mail& Queue(std::vector<ByteView> recipients) {
+    Mail& mail = mails_.emplace_back(std::move(recipients));
+    waiting_.push_back(&mail);
+    return mail;
+  }
+
+  // What the client sends in answer to this.
+  std::string Hear(ByteView input) {
+    while (true) {
+      const ClientEffect effect = client.OnInput(input, out_);
+      if (effect == ClientEffect::kNone) break;
+      Do(effect);
+    }
+    EXPECT_TRUE(input.empty());
+    while (started_ && client.can_start() && !waiting_.empty()) {
+      client.Start(&waiting_.front()->outgoing, out_);
+      waiting_.pop_front();
+    }
+    return Take();
+  }
+
+  std::string Take() {
+    std::string text(out_.view());
+    out_.Clear();
+    return text;
+  }
+
+  std::string StartTls() {
+    client.TlsStarted(out_);
+    return Take();
+  }
+  std::string Quit() {
+    client.Quit(out_);
+    return Take();
+  }
+
+ private:
+  void Do(ClientEffect effect) {
+    const std::string reply = std::to_string(client.reply().code());
+    switch (effect) {
+      case ClientEffect::kNone:
+        break;
+      case ClientEffect::kStartTls:
+        log.push_back("tls");
+        break;
+      case ClientEffect::kReady:
+        log.push_back("ready");
+        started_ = true;
+        break;
+      case ClientEffect::kRecipientFailed:
+        log.push_back("failed " + std::string(client.message()->recipients[client.recipient()]) +
+                      " " + reply);
+        break;
+      case ClientEffect::kSendBody: {
+        DotStuffer stuffer;
+        for (const Mail& mail : mails_) {
+          if (&mail.outgoing == client.message()) stuffer.Append(mail.body, out_);
+        }
+        stuffer.Finish(out_);
+        client.BodySent();
+        log.push_back("body");
+        break;
+      }
+      case ClientEffect::kMessageResult:
+        log.push_back("result " + std::string(client.message()->recipients[0]) + " " + reply);
+        break;
+      case ClientEffect::kFailed:
+        log.push_back("down " + std::to_string(static_cast<int>(client.failure())));
+        break;
+      case ClientEffect::kClosed:
+        log.push_back("closed");
+        break;
+    }
+  }
+
+  const ClientOptions options_;
+  std::deque<Mail> mails_;
+  std::deque<Mail*> waiting_;
+  Buffer out_;
+  bool started_ = false;
+
+ public:
+  Client client;
+  std::vector<std::string> log;
+};
+
+ClientOptions Options(ClientOptions::Auth auth = ClientOptions::Auth::kNone,
+                      ClientOptions::Tls tls = ClientOptions::Tls::kIfOffered) {
+  ClientOptions options;
+  options.ehlo_name = "client.example";
+  options.tls = tls;
+  options.auth = auth;
+  options.user = "alice@example.net";
+  options.password = "secret";
+  return options;
+}
+
+std::string Down(ClientFailure failure) {
+  return "down " + std::to_string(static_cast<int>(failure));
+}
+
+TEST(ClientTest, SendsOneGroupWherePipeliningIsOffered) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org", "c@example.org"});
+  EXPECT_EQ(sender.Hear("220 mx.example ESMTP\r\n"), "EHLO client.example\r\n");
+  EXPECT_EQ(sender.Hear(kEhlo),
+            "MAIL FROM:<a@example.net> SIZE=21\r\nRCPT TO:<b@example.org>\r\nRCPT "
+            "TO:<c@example.org>\r\nDATA\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+            "Subject: x\r\n\r\n..text\r\n.\r\n");
+  EXPECT_EQ(sender.Hear("250 2.0.0 taken\r\n"), "");
+  EXPECT_EQ(sender.Quit(), "QUIT\r\n");
+  sender.Hear("221 bye\r\n");
+  EXPECT_THAT(sender.log, ElementsAre("ready", "body", "result b@example.org 250", "closed"));
+}
+
+TEST(ClientTest, WaitsForEachReplyWhereItIsNot) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org", "c@example.org"});
+  sender.Queue({"d@example.org"});
+  sender.Hear("220 mx.example\r\n");
+  EXPECT_EQ(sender.Hear(kPlainEhlo), "MAIL FROM:<a@example.net>\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"), "RCPT TO:<b@example.org>\r\n");
+  EXPECT_EQ(sender.Hear("550 no\r\n"), "RCPT TO:<c@example.org>\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"), "DATA\r\n");
+  EXPECT_EQ(sender.Hear("354 go\r\n"), "Subject: x\r\n\r\n..text\r\n.\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"), "MAIL FROM:<a@example.net>\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"), "RCPT TO:<d@example.org>\r\n");
+  EXPECT_EQ(sender.Hear("450 later\r\n"), "RSET\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"), "");
+  EXPECT_TRUE(sender.client.can_start());
+  EXPECT_THAT(sender.log,
+              ElementsAre("ready", "failed b@example.org 550", "body", "result b@example.org 250",
+                          "failed d@example.org 450", "result d@example.org 250"));
+}
+
+TEST(ClientTest, SendsTheNextGroupBehindABody) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org"});
+  sender.Queue({"c@example.org"});
+  sender.Queue({"d@example.org"});
+  sender.Hear("220 x\r\n");
+  sender.Hear(kEhlo);
+  EXPECT_EQ(sender.Hear("250 ok\r\n250 ok\r\n354 go\r\n"),
+            "Subject: x\r\n\r\n..text\r\n.\r\nMAIL FROM:<a@example.net> SIZE=21\r\nRCPT "
+            "TO:<c@example.org>\r\nDATA\r\n");
+  EXPECT_EQ(sender.client.under_way(), 2);
+  EXPECT_FALSE(sender.client.can_start());
+  EXPECT_THAT(sender.Hear("250 first\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+              HasSubstr("RCPT TO:<d@example.org>"));
+  EXPECT_THAT(sender.log, ElementsAre("ready", "body", "result b@example.org 250", "body"));
+  sender.Hear("450 second\r\n550 no\r\n503 no\r\n503 no\r\n");
+  EXPECT_THAT(sender.log, ElementsAre("ready", "body", "result b@example.org 250", "body",
+                                      "result c@example.org 450", "result d@example.org 550"));
+}
+
+TEST(ClientTest, ResetsAfterARefusedGroupBeforeTheNext) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org"});
+  sender.Queue({"c@example.org"});
+  sender.Hear("220 x\r\n");
+  sender.Hear(kEhlo);
+  EXPECT_EQ(sender.Hear("451 not now\r\n503 no\r\n"), "")
+      << "DATA may still be accepted: no MAIL now";
+  EXPECT_EQ(sender.Hear("503 no\r\n"), "RSET\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n"),
+            "MAIL FROM:<a@example.net> SIZE=21\r\nRCPT TO:<c@example.org>\r\nDATA\r\n");
+  EXPECT_EQ(sender.Hear("250 ok\r\n550 no\r\n554 no recipients\r\n"), "RSET\r\n");
+  EXPECT_THAT(sender.log, ElementsAre("ready", "result b@example.org 451",
+                                      "failed c@example.org 550", "result c@example.org 554"));
+}
+
+TEST(ClientTest, SendsNothingWhereDataIsAcceptedForNobody) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org"});
+  sender.Hear("220 x\r\n");
+  sender.Hear(kEhlo);
+  EXPECT_EQ(sender.Hear("250 ok\r\n550 no\r\n354 go\r\n"), ".\r\n");
+  EXPECT_EQ(sender.Hear("554 empty\r\n"), "");
+  EXPECT_THAT(sender.log,
+              ElementsAre("ready", "failed b@example.org 550", "result b@example.org 554"));
+  EXPECT_TRUE(sender.client.can_start());
+
+  sender.Queue({"c@example.org"});
+  sender.Hear("");
+  EXPECT_EQ(sender.Hear("550 no\r\n503 no\r\n354 go all the same\r\n"), ".\r\n");
+  EXPECT_EQ(sender.Hear("250 thanks for nothing\r\n"), "RSET\r\n");
+  EXPECT_FALSE(sender.client.can_start());
+  sender.Hear("250 ok\r\n");
+  EXPECT_TRUE(sender.client.can_start());
+  EXPECT_EQ(sender.log.back(), "result c@example.org 550");
+}
+
+TEST(ClientTest, EndsOnAServerThatCloses) {
+  const struct {
+    std::string replies;
+    std::vector<std::string> log;
+  } kCases[] = {
+      {"421 bye\r\n", {"result b@example.org 421", Down(ClientFailure::kClosing)}},
+      {"250 ok\r\n421 bye\r\n", {"result b@example.org 421", Down(ClientFailure::kClosing)}},
+      {"250 ok\r\n250 ok\r\n421 bye\r\n",
+       {"result b@example.org 421", Down(ClientFailure::kClosing)}},
+      {"250 ok\r\n250 ok\r\n354 go\r\n421 bye\r\n",
+       {"body", "result b@example.org 421", Down(ClientFailure::kClosing)}},
+      {"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n421 idle\r\n",
+       {"body", "result b@example.org 250", Down(ClientFailure::kClosing)}},
+      {"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n250 what?\r\n",
+       {"body", "result b@example.org 250", Down(ClientFailure::kProtocol)}},
+      {"250 ok\r\n250 ok\r\n250 no body?\r\n", {Down(ClientFailure::kProtocol)}},
+      {"garbage\r\n", {Down(ClientFailure::kProtocol)}},
+  };
+  for (const auto& test : kCases) {
+    ForEachCut(test.replies, [&](const Pieces& pieces) {
+      Sender sender(Options());
+      sender.Queue({"b@example.org"});
+      sender.Hear("220 x\r\n");
+      sender.Hear(kEhlo);
+      sender.log.clear();
+      for (ByteView piece : pieces) sender.Hear(piece);
+      EXPECT_EQ(sender.log, test.log) << test.replies;
+      EXPECT_FALSE(sender.client.can_start());
+    });
+  }
+}
+
+// The outside has got kSendBody but has not sent all of it when the server answers.
+TEST(ClientTest, AnAnswerBeforeTheEndOfTheBody) {
+  for (const bool refused : {true, false}) {
+    const ClientOptions options = Options();
+    Client client(options, false);
+    Mail mail({"b@example.org"});
+    Buffer out;
+    const std::string head = std::string("220 x\r\n") + kEhlo;
+    ByteView input = head;
+    ASSERT_EQ(client.OnInput(input, out), ClientEffect::kReady);
+    client.Start(&mail.outgoing, out);
+    input = "250 ok\r\n250 ok\r\n354 go\r\n";
+    ASSERT_EQ(client.OnInput(input, out), ClientEffect::kSendBody);
+    input = refused ? "552 too big\r\n" : "250 taken?\r\n";
+    if (refused) {
+      EXPECT_EQ(client.OnInput(input, out), ClientEffect::kMessageResult);
+      EXPECT_EQ(client.reply().code(), 552);
+      EXPECT_EQ(client.OnInput(input, out), ClientEffect::kFailed);
+    } else {
+      EXPECT_EQ(client.OnInput(input, out), ClientEffect::kFailed);
+      EXPECT_EQ(client.failure(), ClientFailure::kProtocol);
+      EXPECT_EQ(client.under_way(), 1) << "its fate is unknown";
+    }
+  }
+}
+
+TEST(ClientTest, StartsTlsAndForgetsWhatTheClearSaid) {
+  Sender sender(Options());
+  sender.Hear("220 x\r\n");
+  EXPECT_EQ(sender.Hear("250-mx\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n"),
+            "STARTTLS\r\n");
+  EXPECT_EQ(sender.Hear("220 go\r\n250-injected\r\n250 SIZE\r\n"), "");
+  EXPECT_EQ(sender.StartTls(), "EHLO client.example\r\n");
+  EXPECT_TRUE(sender.client.tls());
+  sender.Hear("250-mx\r\n250 SIZE 77\r\n");
+  EXPECT_THAT(sender.log, ElementsAre("tls", "ready"));
+  EXPECT_FALSE(sender.client.features().pipelining);
+  EXPECT_FALSE(sender.client.features().auth_plain);
+  EXPECT_EQ(sender.client.features().size_max, 77u);
+}
+
+TEST(ClientTest, TlsPolicies) {
+  const std::string offered = "250-mx\r\n250 STARTTLS\r\n";
+  const std::string absent = "250 mx\r\n";
+  const struct {
+    ClientOptions::Tls tls;
+    std::string ehlo;
+    std::string answer;  // to STARTTLS, where it is sent
+    std::vector<std::string> log;
+  } kCases[] = {
+      {ClientOptions::Tls::kNever, offered, "", {"ready"}},
+      {ClientOptions::Tls::kIfOffered, absent, "", {"ready"}},
+      {ClientOptions::Tls::kIfOffered, offered, "454 no\r\n", {"ready"}},
+      {ClientOptions::Tls::kIfOffered, offered, "220 go\r\n", {"tls"}},
+      {ClientOptions::Tls::kRequired, absent, "", {Down(ClientFailure::kTls)}},
+      {ClientOptions::Tls::kRequired, offered, "454 no\r\n", {Down(ClientFailure::kTls)}},
+      {ClientOptions::Tls::kRequired, offered, "220 go\r\n", {"tls"}},
+  };
+  for (const auto& test : kCases) {
+    Sender sender(Options(ClientOptions::Auth::kNone, test.tls));
+    sender.Hear("220 x\r\n");
+    EXPECT_EQ(sender.Hear(test.ehlo), test.answer.empty() ? "" : "STARTTLS\r\n");
+    sender.Hear(test.answer);
+    EXPECT_EQ(sender.log, test.log);
+  }
+}
+
+TEST(ClientTest, Authenticates) {
+  Sender plain(Options(ClientOptions::Auth::kPlain));
+  plain.Hear("220 x\r\n");
+  EXPECT_EQ(plain.Hear("250-mx\r\n250 AUTH LOGIN PLAIN\r\n"),
+            "AUTH PLAIN AGFsaWNlQGV4YW1wbGUubmV0AHNlY3JldA==\r\n");
+  plain.Hear("235 in\r\n");
+  EXPECT_THAT(plain.log, ElementsAre("ready"));
+
+  Sender login(Options(ClientOptions::Auth::kLogin));
+  login.Hear("220 x\r\n");
+  EXPECT_EQ(login.Hear("250-mx\r\n250-AUTH=LOGIN\r\n250 SIZE\r\n"), "AUTH LOGIN\r\n");
+  EXPECT_EQ(login.Hear("334 VXNlcm5hbWU6\r\n"), "YWxpY2VAZXhhbXBsZS5uZXQ=\r\n");
+  EXPECT_EQ(login.Hear("334 UGFzc3dvcmQ6\r\n"), "c2VjcmV0\r\n");
+  login.Hear("235 in\r\n");
+  EXPECT_THAT(login.log, ElementsAre("ready"));
+}
+
+TEST(ClientTest, FailsToAuthenticate) {
+  Sender absent(Options(ClientOptions::Auth::kPlain));
+  absent.Hear("220 x\r\n");
+  absent.Hear("250-mx\r\n250 AUTH LOGIN\r\n");
+  EXPECT_THAT(absent.log, ElementsAre(Down(ClientFailure::kAuth)));
+
+  Sender refused(Options(ClientOptions::Auth::kPlain));
+  refused.Hear("220 x\r\n");
+  refused.Hear("250-mx\r\n250 AUTH PLAIN\r\n");
+  refused.Hear("535 5.7.8 no\r\n");
+  EXPECT_THAT(refused.log, ElementsAre(Down(ClientFailure::kAuth)));
+  EXPECT_EQ(refused.client.reply().code(), 535);
+
+  Sender early(Options(ClientOptions::Auth::kLogin));
+  early.Hear("220 x\r\n");
+  early.Hear("250-mx\r\n250 AUTH LOGIN\r\n");
+  EXPECT_EQ(early.Hear("454 later\r\n"), "");
+  EXPECT_THAT(early.log, ElementsAre(Down(ClientFailure::kAuth)));
+}
+
+TEST(ClientTest, Greetings) {
+  Sender refused(Options());
+  EXPECT_EQ(refused.Hear("554 go away\r\n"), "");
+  EXPECT_THAT(refused.log, ElementsAre(Down(ClientFailure::kGreeting)));
+
+  Sender old(Options());
+  old.Hear("220-hello\r\n220 there\r\n");
+  EXPECT_EQ(old.Hear("502 what?\r\n"), "HELO client.example\r\n");
+  old.Hear("250 hi\r\n");
+  EXPECT_THAT(old.log, ElementsAre("ready"));
+
+  Sender busy(Options());
+  busy.Hear("220 x\r\n");
+  EXPECT_EQ(busy.Hear("421 busy\r\n"), "");
+  EXPECT_THAT(busy.log, ElementsAre(Down(ClientFailure::kGreeting)));
+}
+
+TEST(ClientTest, KeepsTheServersWords) {
+  Sender sender(Options());
+  sender.Queue({"b@example.org"});
+  sender.Hear("220 x\r\n");
+  sender.Hear(kEhlo);
+  sender.Hear("250 ok\r\n550-5.1.1 no such\r\n550 5.1.1 user\r\n");
+  EXPECT_EQ(sender.client.reply().text(), "5.1.1 no such 5.1.1 user");
+  EXPECT_EQ(sender.client.reply().enhanced(), (EnhancedStatus{5, 1, 1}));
+}
+
+// Both sides of this library talk to each other; the octets are cut at random in both directions.
+TEST(ClientTest, SpeaksWithOurSession) {
+  for (uint64_t seed = 0; seed < 200; seed++) {
+    Prng prng(seed);
+    SessionOptions server;
+    server.hostname = "submit.example.net";
+    server.starttls = true;
+    server.mechanisms = {"PLAIN", "LOGIN"};
+    const SessionConfig config(server);
+    Outside outside(config);
+    ClientOptions options =
+        Options(prng.Chance(1, 2) ? ClientOptions::Auth::kPlain : ClientOptions::Auth::kLogin,
+                ClientOptions::Tls::kRequired);
+    options.pipelining = prng.Chance(1, 2);
+    Sender sender(options);
+    std::vector<std::string> bodies;
+    for (int i = 0; i < 5; i++)
+      bodies.push_back(sender.Queue({"b@example.org", "bad", "c@example.org"}).body);
+
+    std::string to_client = outside.TakeReplies(), to_server;
+    while (!to_client.empty() || !to_server.empty()) {
+      const size_t down = prng.Below(to_client.size() + 1);
+      to_server += sender.Hear(to_client.substr(0, down));
+      to_client.erase(0, down);
+      const size_t up = prng.Below(to_server.size() + 1);
+      outside.Feed(ByteView(to_server).substr(0, up));
+      to_server.erase(0, up);
+      to_client += outside.TakeReplies();
+      if (!sender.log.empty() && sender.log.back() == "tls") {
+        sender.log.clear();
+        outside.StartTls();
+        to_server += sender.StartTls();
+      }
+    }
+    ASSERT_EQ(outside.messages.size(), 5u) << "seed " << seed;
+    for (size_t i = 0; i < bodies.size(); i++) EXPECT_EQ(outside.messages[i].body, bodies[i]);
+    EXPECT_THAT(outside.messages[0].recipients, ElementsAre("b@example.org", "c@example.org"));
+    EXPECT_THAT(sender.log, testing::Contains("failed bad 553").Times(5));
+    EXPECT_THAT(sender.log, testing::Contains("result b@example.org 250").Times(5));
+    EXPECT_EQ(sender.client.under_way(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::smtp
