@@ -44,31 +44,39 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
   return login;
 }
 
-// Whether the mechanisms of all listeners ask for SCRAM-SHA-256's keys; names on standard error those whose
-// keys are not made yet.
-bool NeedsScramSha256(const server::Options& options) {
-  std::vector<std::string> names = options.auth.mechanisms;
-  names.insert(names.end(), options.auth.mechanisms_clear.begin(), options.auth.mechanisms_clear.end());
+// The mechanisms that any listener takes, under TLS or not.
+auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
+  auth::MechanismSet set;
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names) set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
+  };
+  add(options.auth.mechanisms);
+  add(options.auth.mechanisms_clear);
   for (const server::ListenerOptions& listener : options.listener) {
-    names.insert(names.end(), listener.mechanisms.begin(), listener.mechanisms.end());
-    names.insert(names.end(), listener.mechanisms_clear.begin(), listener.mechanisms_clear.end());
+    add(listener.mechanisms);
+    add(listener.mechanisms_clear);
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  bool needed = false;
-  for (const std::string& name : names) {
-    if (auth::FindMechanism(name).has_value()) {
-      needed = true;  // PLAIN and LOGIN are proved against the same keys
-    } else {
-      std::cerr << "sluice user: warning: keys for " << name << " are not stored by this version\n";
-    }
+  return set;
+}
+
+bool NeedsScramSha256(auth::Mechanism mechanism) {
+  switch (mechanism) {
+    case auth::Mechanism::kScramSha256:
+    case auth::Mechanism::kPlain:  // proved against the same keys
+    case auth::Mechanism::kLogin:
+      return true;
   }
-  return needed;
+  return false;
 }
 
 // Gives `record` the keys of a new password.
 absl::Status SetKeys(const server::Options& options, const Secret& password, CredentialRecord& record) {
-  if (!NeedsScramSha256(options)) {
+  const auth::MechanismSet mechanisms = ConfiguredMechanisms(options);
+  const auto known = auth::Mechanisms();
+  const bool needs_scram_sha_256 = std::any_of(known.begin(), known.end(), [&](const auto& info) {
+    return mechanisms.Has(info.mechanism) && NeedsScramSha256(info.mechanism);
+  });
+  if (!needs_scram_sha_256) {
     return absl::FailedPreconditionError("no mechanism in [auth] mechanisms uses a stored password");
   }
   Secret prepared;

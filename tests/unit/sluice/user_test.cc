@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "auth/lmdb_store.h"
@@ -141,10 +145,12 @@ TEST_F(UserTest, AddWarnsOfAUserWhoMaySendAsNobody) {
 }
 
 TEST_F(UserTest, AddStoresWhatTheMechanismsNeed) {
-  WriteConfig("mechanisms = [\"CRAM-MD5\", \"LOGIN\"]");
-  EXPECT_EQ(Run({"add", "a@b", "--password-stdin"}, "x"), 0);
-  EXPECT_NE(err_.find("CRAM-MD5"), std::string::npos) << err_;
-  EXPECT_TRUE(HasPassword("a@b", "x"));
+  for (const std::string mechanism : {"PLAIN", "LOGIN", "SCRAM-SHA-256"}) {
+    WriteConfig("mechanisms = [\"" + mechanism + "\"]");
+    EXPECT_EQ(Run({"add", mechanism + "@b", "--password-stdin"}, "x"), 0) << err_;
+    ASSERT_EQ(Run({"show", mechanism + "@b", "--json"}), 0);
+    EXPECT_EQ(nlohmann::json::parse(out_)["keys"][0]["hash"], "SCRAM-SHA-256") << mechanism;
+  }
   WriteConfig("mechanisms = []");
   EXPECT_EQ(Run({"add", "c@b", "--password-stdin"}, "x"), EX_USAGE);
   EXPECT_NE(err_.find("mechanisms"), std::string::npos) << err_;
@@ -232,6 +238,79 @@ TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+// A child whose terminal is ours to type at.
+class AtTerminal {
+ public:
+  explicit AtTerminal(const std::function<int()>& run) {
+    pid_ = forkpty(&fd_, nullptr, nullptr, nullptr);
+    if (pid_ == 0) _exit(run());
+  }
+  ~AtTerminal() { close(fd_); }
+
+  // Waits until `prompt` is shown, then types.
+  void Answer(const std::string& prompt, const std::string& typed) {
+    char buffer[256];
+    while (shown_.find(prompt, answered_) == std::string::npos) {
+      const ssize_t bytes = read(fd_, buffer, sizeof buffer);
+      ASSERT_GT(bytes, 0) << "shown so far: " << shown_;
+      shown_.append(buffer, static_cast<size_t>(bytes));
+    }
+    answered_ = shown_.size();
+    ASSERT_EQ(write(fd_, typed.data(), typed.size()), static_cast<ssize_t>(typed.size()));
+  }
+  // The status for waitpid's macros; `shown` is all that the terminal showed.
+  int Wait(std::string& shown) {
+    char buffer[256];
+    ssize_t bytes = 0;
+    while ((bytes = read(fd_, buffer, sizeof buffer)) > 0) shown_.append(buffer, static_cast<size_t>(bytes));
+    shown = shown_;
+    int status = -1;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    return status;
+  }
+  bool Echoes() const {
+    termios settings;
+    EXPECT_EQ(tcgetattr(fd_, &settings), 0);
+    return (settings.c_lflag & ECHO) != 0;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int fd_ = -1;
+  std::string shown_;
+  size_t answered_ = 0;
+};
+
+TEST_F(UserTest, OnATerminalItAsksTwiceWithoutEcho) {
+  AtTerminal terminal([this] { return Run({"add", "a@b"}); });
+  terminal.Answer("password of a@b: ", "secret\n");
+  EXPECT_FALSE(terminal.Echoes());
+  terminal.Answer("again: ", "secret\n");
+  std::string shown;
+  EXPECT_EQ(terminal.Wait(shown), 0);
+  EXPECT_EQ(shown.find("secret"), std::string::npos) << shown;
+  EXPECT_TRUE(HasPassword("a@b", "secret"));
+}
+
+TEST_F(UserTest, OnATerminalTheTwoMustAgree) {
+  AtTerminal terminal([this] { return Run({"add", "a@b"}); });
+  terminal.Answer("password of a@b: ", "secret\n");
+  terminal.Answer("again: ", "secreT\n");
+  std::string shown;
+  const int status = terminal.Wait(shown);
+  EXPECT_EQ(WEXITSTATUS(status), EX_DATAERR);
+  EXPECT_FALSE(HasPassword("a@b", "secret"));
+}
+
+TEST_F(UserTest, AnInterruptLeavesTheTerminalAsItWas) {
+  AtTerminal terminal([this] { return Run({"add", "a@b"}); });
+  terminal.Answer("password of a@b: ", "sec\x03");
+  std::string shown;
+  const int status = terminal.Wait(shown);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
+  EXPECT_TRUE(terminal.Echoes());
 }
 
 }  // namespace
