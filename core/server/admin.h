@@ -75,8 +75,8 @@ class Admin {
   // failed and why.
   static absl::StatusOr<std::unique_ptr<Admin>> Start(const AdminEndpoints& endpoints,
                                                       AdminSource* source);
-  virtual ~Admin() =
-      default;  // stops the threads, within kAdminTimeout, and removes the socket file
+  // Stops the threads, within kAdminTimeout, and removes the socket file.
+  virtual ~Admin() = default;
 
   virtual SockAddr tcp_address() const = 0;  // as bound (port 0 asks for any); !known() without one
 };
