@@ -29,7 +29,8 @@ Attempt::Result Attempt::Continue(ByteView response, MonoTime now) {
 
 Attempt::Result Attempt::OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) {
   if (token != token_) return Result::kWait;
-  if (verdict == Verdict::kMatch) authenticator_.remembered_.Remember(*ticket_, identity_.version, now);
+  if (verdict == Verdict::kMatch)
+    authenticator_.remembered_.Remember(*ticket_, identity_.version, now);
   return Run(exchange_->OnVerified(verdict), now);
 }
 

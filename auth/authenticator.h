@@ -1,5 +1,5 @@
-// Authenticator: what a shard needs to answer AUTH. It fulfils an exchange's wishes: looks users up,
-// asks the remembered logins, and hands what is slow to the verifier.
+// Authenticator: what a shard needs to answer AUTH. It fulfils an exchange's wishes: looks users
+// up, asks the remembered logins, and hands what is slow to the verifier.
 //
 //   connection                     attempt                        elsewhere
 //   AUTH PLAIN ...  -> Start()  -> exchange, store, remembered
@@ -8,15 +8,16 @@
 //   mailbox: (token, verdict)   -> OnVerified()
 //                   <- kSuccess or kFailure
 //
-// One Authenticator a shard, one Attempt an AUTH command, owned by its connection and given back with the
-// reply. A connection that goes away meanwhile just destroys its attempt; the late verdict finds nobody.
-// No clock, no I/O of its own: the monotonic time comes in.
+// One Authenticator a shard, one Attempt an AUTH command, owned by its connection and given back
+// with the reply. A connection that goes away meanwhile just destroys its attempt; the late verdict
+// finds nobody. No clock, no I/O of its own: the monotonic time comes in.
 //
-// **Failures take time.** The server must not send 535 at once: it leaves by a timer at a fixed time after
-// the AUTH command was read (`auth.failure_delay`) plus a random part (`auth.failure_jitter`), whatever
-// the cause; nothing but the session's timer is held meanwhile. Equal steps alone cannot hide how long a
-// cause took (an iteration count of its own, a queue); a fixed time to answer does, as long as it exceeds
-// the verifiers' whole queue. kMalformed and kTemporary say nothing about a user and may leave at once.
+// **Failures take time.** The server must not send 535 at once: it leaves by a timer at a fixed
+// time after the AUTH command was read (`auth.failure_delay`) plus a random part
+// (`auth.failure_jitter`), whatever the cause; nothing but the session's timer is held meanwhile.
+// Equal steps alone cannot hide how long a cause took (an iteration count of its own, a queue); a
+// fixed time to answer does, as long as it exceeds the verifiers' whole queue. kMalformed and
+// kTemporary say nothing about a user and may leave at once.
 #ifndef SLUICE_AUTH_AUTHENTICATOR_H_
 #define SLUICE_AUTH_AUTHENTICATOR_H_
 
@@ -55,8 +56,8 @@ class Attempt {
   // The command's initial response, decoded; nullopt when it had none, an empty view for `=`.
   Result Start(std::optional<ByteView> initial, MonoTime now);
   Result Continue(ByteView response, MonoTime now);  // REQUIRES: the last result was kChallenge
-  // The verdict that came with this attempt's token. Ignored (the result is kWait again) when the token is
-  // that of another attempt. REQUIRES: the last result was kWait.
+  // The verdict that came with this attempt's token. Ignored (the result is kWait again) when the
+  // token is that of another attempt. REQUIRES: the last result was kWait.
   Result OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now);
 
   ByteView challenge() const { return exchange_->challenge(); }
@@ -71,7 +72,7 @@ class Attempt {
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token);
 
   Result Run(Next next, MonoTime now);
-  std::optional<Next> LookUp();               // nothing: the store cannot say
+  std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
   Result Fail(Failure failure);
 
@@ -90,7 +91,7 @@ class Authenticator {
   Authenticator(CredentialSource& store, RememberedLogins& remembered, PasswordVerifier& verifier,
                 uint32_t shard);
 
-  // A new attempt. `connection` comes back in the verdict's token. REQUIRES: Info(mechanism).offered.
+  // A new attempt; `connection` comes back in its token. REQUIRES: Info(mechanism).offered.
   std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection);
 
  private:

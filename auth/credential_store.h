@@ -1,8 +1,9 @@
 // Where a shard finds the record of a login.
 //
 // CredentialSource is what an exchange's kLookup wish is answered from. The embedded store
-// (auth/lmdb_store.h) answers at once from mapped memory. A store that must ask somebody (Dovecot's auth
-// socket) fits behind the same wish: the exchange already waits at kLookup for OnRecord(), however late.
+// (auth/lmdb_store.h) answers at once from mapped memory. A store that must ask somebody (Dovecot's
+// auth socket) fits behind the same wish: the exchange already waits at kLookup for OnRecord(),
+// however late.
 #ifndef SLUICE_AUTH_CREDENTIAL_STORE_H_
 #define SLUICE_AUTH_CREDENTIAL_STORE_H_
 

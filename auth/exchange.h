@@ -1,4 +1,4 @@
-// Exchange: one run of one SASL mechanism, as a small machine that never waits (RFC 4422, RFC 4954).
+// Exchange: one run of one SASL mechanism, as a small machine that never waits (RFC 4422).
 //
 //   C: AUTH PLAIN AGFsaWNlAHNlY3JldA==     Start("\0alice\0secret")  -> kLookup   who: login()
 //                                          OnRecord(&record)         -> kVerify   what: password()
@@ -6,14 +6,15 @@
 //
 //   C: AUTH LOGIN                          Start(nullopt)            -> kChallenge "Username:"
 //   C: YWxpY2U=                            Step("alice")             -> kChallenge "Password:"
-//   C: c2VjcmV0                            Step("secret")            -> kLookup   and so on as above
+//   C: c2VjcmV0                            Step("secret")            -> kLookup   as above
 //
-// Two of its answers are wishes that the outside fulfils when it can: look a user up, prove a password
-// off the shard. A mechanism that checks a proof by itself (SCRAM, CRAM-MD5) answers OnRecord with a
-// challenge and never wishes kVerify. Base64, `=`, `*` and the reply codes belong to SMTP; octets here
-// are decoded. The exchange lives from AUTH to its reply, on one shard; it sees no clock and no store.
+// Two of its answers are wishes that the outside fulfils when it can: look a user up, prove a
+// password off the shard. A mechanism that checks a proof by itself (SCRAM, CRAM-MD5) answers
+// OnRecord with a challenge and never wishes kVerify. Base64, `=`, `*` and the reply codes belong
+// to SMTP; octets here are decoded. The exchange lives from AUTH to its reply, on one shard; it
+// sees no clock and no store.
 //
-// An unknown user, a disabled one and a wrong password take the same steps and fail with the same word.
+// An unknown user, a disabled one and a wrong password take the same steps and fail the same way.
 #ifndef SLUICE_AUTH_EXCHANGE_H_
 #define SLUICE_AUTH_EXCHANGE_H_
 
@@ -51,8 +52,8 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  // The AUTH command with its initial response; without one (not the same as an empty one, `=`) nullopt.
-  // First call, once.
+  // The AUTH command with its initial response; without one (not the same as an empty one, `=`)
+  // nullopt. First call, once.
   virtual Next Start(std::optional<ByteView> initial) = 0;
 
   // The client's answer to a challenge. REQUIRES: the last answer was kChallenge.
@@ -65,12 +66,12 @@ class Exchange {
   // REQUIRES: the last answer was kVerify.
   virtual Next OnVerified(Verdict verdict) = 0;
 
-  ByteView challenge() const { return challenge_; }      // valid until the next call
-  const std::string& login() const { return login_; }    // canonical, from kLookup on
+  ByteView challenge() const { return challenge_; }    // valid until the next call
+  const std::string& login() const { return login_; }  // canonical, from kLookup on
   Failure failure() const { return failure_; }
 
-  // With kVerify: the prepared password and the keys to prove it against; no keys when the user does not
-  // exist or may not log in (the same work is done and the verdict is kMismatch).
+  // With kVerify: the prepared password and the keys to prove it against; no keys when the user
+  // does not exist or may not log in (the same work is done and the verdict is kMismatch).
   ByteView password() const { return password_.view(); }
   Secret TakePassword() { return std::move(password_); }
   const std::optional<ScramSha256Keys>& keys() const { return keys_; }

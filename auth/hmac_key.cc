@@ -15,8 +15,9 @@ constexpr size_t kBlockBytes = WC_SHA256_BLOCK_SIZE;
 static_assert(WC_SHA256_DIGEST_SIZE == kSha256Bytes);
 static_assert(sizeof(wc_Sha256::digest) == sizeof(Sha256State));
 
-// wolfCrypt has no call for the bare compression function. Its hash object keeps the chaining value in
-// `digest`, as host-order words, and runs whole blocks at once: so set it, feed blocks, read it back.
+// wolfCrypt has no call for the bare compression function. Its hash object keeps the chaining value
+// in `digest`, as host-order words, and runs whole blocks at once: so set it, feed blocks, read it
+// back.
 class Compressor {
  public:
   Compressor() { CHECK(wc_InitSha256(&sha_) == 0); }
@@ -65,14 +66,15 @@ void PutLength(char* block, size_t used, uint64_t message_bytes) {
   std::memcpy(block + kLengthAt, &bits, sizeof bits);
 }
 
-// Pads a block that holds one digest and follows one block of key: the shape of HMAC's outer message and
-// of every round of PBKDF2.
+// Pads a block that holds one digest and follows one block of key: the shape of HMAC's outer
+// message and of every round of PBKDF2.
 void PadDigestBlock(char* block) {
   block[kSha256Bytes] = kOneBit;
   PutLength(block, kSha256Bytes + 1, kBlockBytes + kSha256Bytes);
 }
 
-// Runs `parts` and the padding through the compressor, whose state already stands for one block of key.
+// Runs `parts` and the padding through the compressor, whose state already stands for one block of
+// key.
 void RunMessage(Compressor& compressor, std::span<const ByteView> parts) {
   char block[kBlockBytes];
   size_t used = 0;
@@ -156,7 +158,8 @@ Sha256Digest HmacSha256Key::Stretch(ByteView salt, uint32_t iterations) const {
   const ByteView parts[] = {salt, first_block_number};
   Sha256Digest u = Sign(parts);
 
-  // From here each message is one digest, so one block with a padding that never changes serves for all.
+  // From here each message is one digest, so one block with a padding that never changes serves for
+  // all.
   char block[kBlockBytes];
   std::memcpy(block, u.data(), u.size());
   PadDigestBlock(block);
@@ -206,17 +209,19 @@ absl::Status SelfTest() {
        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
       {"HMAC, RFC 4231 case 2", HmacSha256Key("Jefe").Sign(split),
        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
-      {"HMAC, RFC 4231 case 6", HmacSha256Key(long_key).Sign(
-           "Test Using Larger Than Block-Size Key - Hash Key First"),
+      {"HMAC, RFC 4231 case 6",
+       HmacSha256Key(long_key).Sign("Test Using Larger Than Block-Size Key - Hash Key First"),
        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
-      {"HMAC, RFC 4231 case 7", HmacSha256Key(long_key).Sign(
-           "This is a test using a larger than block-size key and a larger than block-size data. The key "
-           "needs to be hashed before being used by the HMAC algorithm."),
+      {"HMAC, RFC 4231 case 7",
+       HmacSha256Key(long_key).Sign("This is a test using a larger than block-size key and a "
+                                    "larger than block-size data. The key "
+                                    "needs to be hashed before being used by the HMAC algorithm."),
        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
       {"PBKDF2, RFC 7914 section 11", HmacSha256Key("passwd").Stretch("salt", 1),
        "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"},
       {"PBKDF2, RFC 7677 section 3",
-       HmacSha256Key("pencil").Stretch("\x5b\x6d\x99\x68\x9d\x12\x35\x8e\xec\xa0\x4b\x14\x12\x36\xfa\x81", 4096),
+       HmacSha256Key("pencil").Stretch(
+           "\x5b\x6d\x99\x68\x9d\x12\x35\x8e\xec\xa0\x4b\x14\x12\x36\xfa\x81", 4096),
        "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d"},
   };
   for (const auto& vector : kVectors) {

@@ -1,9 +1,10 @@
 // HMAC-SHA-256 with its key half done, and PBKDF2 on top of it.
 //
-// HMAC (RFC 2104) hashes one block made of the key before anything else, inside and outside. Both states
-// after that block are kept here, so signing a short message costs two compressions instead of four, and
-// the 10,000 rounds of PBKDF2 cost half of what they would. Wrong bytes here would let nobody in, or
-// everybody: SelfTest() compares with the RFCs' vectors and must pass before a program serves.
+// HMAC (RFC 2104) hashes one block made of the key before anything else, inside and outside. Both
+// states after that block are kept here, so signing a short message costs two compressions instead
+// of four, and the 10,000 rounds of PBKDF2 cost half of what they would. Wrong bytes here would let
+// nobody in, or everybody: SelfTest() compares with the RFCs' vectors and must pass before a
+// program serves.
 //
 // The compression function is wolfCrypt's (SHA-NI where the processor has it). Pure; any thread.
 #ifndef SLUICE_AUTH_HMAC_KEY_H_
@@ -49,8 +50,8 @@ class HmacSha256Key {
   Sha256State outer_;
 };
 
-// Compares everything above with the vectors of RFC 4231, RFC 7914 section 11 and RFC 7677. Also fails
-// when wolfCrypt's hash object is not laid out as hmac_key.cc relies on.
+// Compares everything above with the vectors of RFC 4231, RFC 7914 section 11 and RFC 7677. Also
+// fails when wolfCrypt's hash object is not laid out as hmac_key.cc relies on.
 absl::Status SelfTest();
 
 }  // namespace sluice::auth

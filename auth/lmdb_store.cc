@@ -17,8 +17,8 @@
 namespace sluice::auth {
 namespace {
 
-// The file's main (and only) database maps a login to its record. One more key holds what belongs to the
-// whole file; no login has a NUL. It stands first in the order of keys.
+// The file's main (and only) database maps a login to its record. One more key holds what belongs
+// to the whole file; no login has a NUL. It stands first in the order of keys.
 //   meta = format(4) last_version(8)
 constexpr ByteView kMetaKey("\0meta", 5);
 constexpr uint32_t kMetaFormat = 1;
@@ -60,9 +60,9 @@ absl::Status ToStatus(int rc, ByteView what) {
   }
 }
 
-// Lets root open and make files as somebody else, in this thread and as far as files go (setfsuid(2)).
-// So what root makes belongs to the server's account, and a link that this account put in root's way
-// leads nowhere it could not go itself.
+// Lets root open and make files as somebody else, in this thread and as far as files go
+// (setfsuid(2)). So what root makes belongs to the server's account, and a link that this account
+// put in root's way leads nowhere it could not go itself.
 class ActAsOwner {
  public:
   explicit ActAsOwner(const struct stat& folder) : active_(geteuid() == 0 && folder.st_uid != 0) {
@@ -85,7 +85,8 @@ class ActAsOwner {
 // A transaction that is undone unless Commit() is called and succeeds.
 class Txn {
  public:
-  explicit Txn(MDB_env* env, unsigned flags = 0) : begin_rc_(mdb_txn_begin(env, nullptr, flags, &txn_)) {}
+  explicit Txn(MDB_env* env, unsigned flags = 0)
+      : begin_rc_(mdb_txn_begin(env, nullptr, flags, &txn_)) {}
   ~Txn() {
     if (txn_ != nullptr) mdb_txn_abort(txn_);
   }
@@ -132,11 +133,14 @@ class Cursor {
   int rc_ = MDB_SUCCESS;
 };
 
-absl::Status NoSuchUser(ByteView login) { return absl::NotFoundError(absl::StrCat("no user ", login)); }
+absl::Status NoSuchUser(ByteView login) {
+  return absl::NotFoundError(absl::StrCat("no user ", login));
+}
 
 absl::Status Damaged(ByteView login) {
-  return absl::DataLossError(absl::StrCat(
-      "the record of ", login, " cannot be read: it is damaged, or was written by a newer version"));
+  return absl::DataLossError(
+      absl::StrCat("the record of ", login,
+                   " cannot be read: it is damaged, or was written by a newer version"));
 }
 
 absl::Status CheckLogin(ByteView login) {
@@ -155,7 +159,8 @@ absl::StatusOr<uint64_t> LastVersion(MDB_txn* txn) {
   if (rc != MDB_SUCCESS) return ToStatus(rc, "read");
   const ByteView meta = ToView(value);
   if (meta.size() != kMetaBytes || LoadLe<uint32_t>(meta.data()) != kMetaFormat) {
-    return absl::DataLossError("the credential store is of a format that this version does not know");
+    return absl::DataLossError(
+        "the credential store is of a format that this version does not know");
   }
   return LoadLe<uint64_t>(meta.data() + 4);
 }
@@ -202,7 +207,8 @@ std::string LmdbStore::PathIn(const std::string& state_dir) {
   return absl::StrCat(state_dir, "/credentials.mdb");
 }
 
-absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& path, uint64_t map_bytes) {
+absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& path,
+                                                           uint64_t map_bytes) {
   const std::string folder = path.substr(0, path.find_last_of('/') + 1) + ".";
   struct stat folder_stat;
   if (stat(folder.c_str(), &folder_stat) != 0) return ErrnoStatus("open", folder, errno);
@@ -213,14 +219,14 @@ absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& pa
   if (rc != MDB_SUCCESS) return ToStatus(rc, "create");
   std::unique_ptr<LmdbStore> store(new LmdbStore(path, env));
 
-  struct stat file_stat;
-  const bool exists = stat(path.c_str(), &file_stat) == 0 && file_stat.st_size > 0;
-  // Without a size LMDB takes the one that the file was made with: all processes must agree.
-  if (rc == MDB_SUCCESS && !exists) rc = mdb_env_set_mapsize(env, map_bytes);
-  if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(env, kStoreReadersMax);
-  // NOTLS: a reader belongs to its shard's object, not to the thread that made it. NORDAHEAD: look-ups
-  // are spread over the whole file. NOSUBDIR: `path` is the file.
+  // NOTLS: a reader belongs to its shard's object, not to the thread that made it. NORDAHEAD:
+  // look-ups are spread over the whole file. NOSUBDIR: `path` is the file.
   constexpr unsigned kFlags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
+  struct stat file;
+  const bool exists = stat(path.c_str(), &file) == 0 && file.st_size > 0;
+  // Without a size LMDB takes the one that the file was made with: all processes must agree.
+  if (!exists) rc = mdb_env_set_mapsize(env, map_bytes);
+  if (rc == MDB_SUCCESS) rc = mdb_env_set_maxreaders(env, kStoreReadersMax);
   if (rc == MDB_SUCCESS) rc = mdb_env_open(env, path.c_str(), kFlags, 0600);
   if (rc == MDB_SUCCESS) rc = mdb_reader_check(env, nullptr);
   if (rc != MDB_SUCCESS) return ToStatus(rc, absl::StrCat("open ", path));
@@ -255,7 +261,8 @@ absl::Status LmdbStore::Maintain() {
   if (mdb_env_get_fd(env_, &fd) != MDB_SUCCESS || fstat(fd, &ours) != 0) {
     return absl::InternalError("credential store: its file cannot be examined");
   }
-  if (stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) {
+  if (stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+      ours.st_dev == there.st_dev) {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
@@ -269,7 +276,8 @@ absl::StatusOr<uint64_t> LmdbStore::Prefault(uint64_t bytes_max) {
   uint64_t bytes = 0;
   ByteView login;
   ByteView record;
-  // The cursor itself reads each leaf page; a record of more than a page stands on pages of its own.
+  // The cursor itself reads each leaf page; a record of more than a page stands on pages of its
+  // own.
   while (bytes < bytes_max && cursor.Next(login, record)) {
     for (size_t i = 0; i < record.size(); i += 4096) {
       [[maybe_unused]] const volatile char touched = record[i];
@@ -292,7 +300,8 @@ absl::Status LmdbStore::Add(ByteView login, const CredentialRecord& record) {
   return Change([&](Changes& changes) { return changes.Add(login, record); });
 }
 
-absl::Status LmdbStore::Update(ByteView login, const std::function<void(CredentialRecord&)>& change) {
+absl::Status LmdbStore::Update(ByteView login,
+                               const std::function<void(CredentialRecord&)>& change) {
   return Change([&](Changes& changes) { return changes.Update(login, change); });
 }
 
@@ -330,7 +339,8 @@ absl::StatusOr<CredentialRecord> LmdbStore::Get(ByteView login) {
   return record;
 }
 
-absl::Status LmdbStore::ForEach(const std::function<bool(ByteView, const CredentialRecord&)>& visit) {
+absl::Status LmdbStore::ForEach(
+    const std::function<bool(ByteView, const CredentialRecord&)>& visit) {
   Txn txn(env_, MDB_RDONLY);
   if (!txn.status().ok()) return txn.status();
   Cursor cursor(txn.get());
@@ -348,7 +358,8 @@ absl::StatusOr<uint64_t> LmdbStore::Count() {
   Txn txn(env_, MDB_RDONLY);
   if (!txn.status().ok()) return txn.status();
   MDB_stat stat;
-  if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS)
+    return ToStatus(rc, "read");
   const bool empty_file = stat.ms_entries == 0;  // the meta key comes with the first user
   return empty_file ? 0 : stat.ms_entries - 1;
 }
@@ -356,7 +367,8 @@ absl::StatusOr<uint64_t> LmdbStore::Count() {
 LmdbStore::Reader::~Reader() { mdb_txn_abort(txn_); }
 
 LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record) {
-  if (login.empty() || login.size() > kLoginBytesMax || login[0] == '\0') return LookupStatus::kNotFound;
+  if (login.empty() || login.size() > kLoginBytesMax || login[0] == '\0')
+    return LookupStatus::kNotFound;
   if (mdb_txn_renew(txn_) != MDB_SUCCESS) return LookupStatus::kError;
   MDB_val key = ToVal(login);
   MDB_val value;

@@ -1,15 +1,16 @@
 // The embedded credential store: one LMDB file, read in place by every shard.
 //
-// Readers never lock, wait or copy pages. A change made by the command line, in another process, is seen
-// by the next look-up with no reload; it is durable when the call returns. Version numbers come from a
-// counter in the file, so a version is never used twice, not even by a user removed and added again.
+// Readers never lock, wait or copy pages. A change made by the command line, in another process, is
+// seen by the next look-up with no reload; it is durable when the call returns. Version numbers
+// come from a counter in the file, so a version is never used twice, not even by a user removed and
+// added again.
 //
 // Rules that LMDB sets: a process opens a file once (POSIX locks), does not fork with it open, and
-// replaces a file only by rename, after which Maintain() reports that a restart is needed. The map is a
-// range of addresses fixed when the file is made; the file itself grows as users are added. When root
-// opens it, files are made and opened with the rights of the state folder's owner.
+// replaces a file only by rename, after which Maintain() reports that a restart is needed. The map
+// is a range of addresses fixed when the file is made; the file itself grows as users are added.
+// When root opens it, files are made and opened with the rights of the state folder's owner.
 //
-// Open, Maintain, Prefault and the changes: any one thread, off the shards. A Reader: its shard's thread.
+// Open, Maintain, Prefault and the changes: one thread, off the shards. A Reader: its shard's.
 #ifndef SLUICE_AUTH_LMDB_STORE_H_
 #define SLUICE_AUTH_LMDB_STORE_H_
 
@@ -27,7 +28,7 @@ struct MDB_txn;
 namespace sluice::auth {
 
 inline constexpr uint64_t kStoreMapBytesDefault = uint64_t{64} << 30;  // about 200 million users
-inline constexpr unsigned kStoreReadersMax = 1024;                     // shards of all processes, and commands
+inline constexpr unsigned kStoreReadersMax = 1024;  // shards of all processes, and commands
 
 class LmdbStore {
  public:
@@ -37,10 +38,10 @@ class LmdbStore {
   // "credentials.mdb" in the state folder; its lock file is beside it.
   static std::string PathIn(const std::string& state_dir);
 
-  // Opens the file, or makes an empty one of mode 0600 where there is none. `map_bytes` counts only for a
-  // file that is made here. Also frees the reader slots of processes that were killed.
-  static absl::StatusOr<std::unique_ptr<LmdbStore>> Open(const std::string& path,
-                                                         uint64_t map_bytes = kStoreMapBytesDefault);
+  // Opens the file, or makes an empty one of mode 0600 where there is none. `map_bytes` counts only
+  // for a file that is made here. Also frees the reader slots of processes that were killed.
+  static absl::StatusOr<std::unique_ptr<LmdbStore>> Open(
+      const std::string& path, uint64_t map_bytes = kStoreMapBytesDefault);
   ~LmdbStore();  // after all Readers
   LmdbStore(const LmdbStore&) = delete;
   LmdbStore& operator=(const LmdbStore&) = delete;
@@ -48,16 +49,16 @@ class LmdbStore {
   // A reader for one shard; it holds one reader slot for its life.
   absl::StatusOr<std::unique_ptr<Reader>> NewReader();
 
-  // To be called every minute or so: frees slots of killed processes, and fails with FailedPrecondition
-  // when another file stands where ours was opened.
+  // To be called every minute or so: frees slots of killed processes, and fails with
+  // FailedPrecondition when another file stands where ours was opened.
   absl::Status Maintain();
 
-  // Reads up to about `bytes_max` of records once, so that the first logins after a start do not wait for
-  // the disk on a shard. Returns the bytes read.
+  // Reads up to about `bytes_max` of records once, so that the first logins after a start do not
+  // wait for the disk on a shard. Returns the bytes read.
   absl::StatusOr<uint64_t> Prefault(uint64_t bytes_max);
 
-  // Runs `change` in one transaction: all of it, durable on return, or when it fails nothing. Returns what
-  // it returned, or what went wrong with the file.
+  // Runs `change` in one transaction: all of it, durable on return, or when it fails nothing.
+  // Returns what it returned, or what went wrong with the file.
   absl::Status Change(const std::function<absl::Status(Changes&)>& change);
 
   // One change alone; see Changes.
@@ -80,9 +81,11 @@ class LmdbStore {
 // Within LmdbStore::Change(). Logins are canonical; a record's version is set by the store.
 class LmdbStore::Changes {
  public:
-  absl::Status Add(ByteView login, CredentialRecord record);  // AlreadyExists
-  absl::Status Update(ByteView login, const std::function<void(CredentialRecord&)>& change);  // NotFound
-  absl::Status Remove(ByteView login);                                                       // NotFound
+  // AlreadyExists:
+  absl::Status Add(ByteView login, CredentialRecord record);
+  // NotFound:
+  absl::Status Update(ByteView login, const std::function<void(CredentialRecord&)>& change);
+  absl::Status Remove(ByteView login);
 
  private:
   friend class LmdbStore;

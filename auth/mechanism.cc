@@ -23,7 +23,9 @@ static_assert(IsIndexedByEnum());
 
 std::span<const MechanismInfo> Mechanisms() { return kMechanisms; }
 
-const MechanismInfo& Info(Mechanism mechanism) { return kMechanisms[static_cast<size_t>(mechanism)]; }
+const MechanismInfo& Info(Mechanism mechanism) {
+  return kMechanisms[static_cast<size_t>(mechanism)];
+}
 
 std::optional<Mechanism> FindMechanism(ByteView name) {
   for (const MechanismInfo& info : kMechanisms) {

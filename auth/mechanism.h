@@ -2,8 +2,8 @@
 //
 // Pure data. An `[auth] mechanisms` list is a MechanismSet; SMTP prints the set's names in its EHLO
 // answer and AUTH finds the mechanism a client asks for. A mechanism may stand in the configuration
-// before its exchange is built: then `sluice user add` already stores the keys it needs, and `offered`
-// keeps it out of EHLO.
+// before its exchange is built: then `sluice user add` already stores the keys it needs, and
+// `offered` keeps it out of EHLO.
 #ifndef SLUICE_AUTH_MECHANISM_H_
 #define SLUICE_AUTH_MECHANISM_H_
 
@@ -22,7 +22,7 @@ struct MechanismInfo {
   Mechanism mechanism;
   ByteView name;            // as in EHLO, upper case
   bool offered;             // MakeExchange() knows it
-  bool plaintext_password;  // the wire carries the password: 538 5.7.11 without TLS, unless allowed there
+  bool plaintext_password;  // 538 5.7.11 without TLS, unless allowed there
 };
 
 // All mechanisms, strongest first: the order in which EHLO lists them.
@@ -43,7 +43,9 @@ class MechanismSet {
   MechanismSet Offered() const;
 
  private:
-  static constexpr uint32_t Bit(Mechanism mechanism) { return 1u << static_cast<unsigned>(mechanism); }
+  static constexpr uint32_t Bit(Mechanism mechanism) {
+    return 1u << static_cast<unsigned>(mechanism);
+  }
   uint32_t bits_ = 0;
 };
 

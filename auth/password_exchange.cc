@@ -6,8 +6,8 @@
 namespace sluice::auth {
 
 Next PasswordExchange::HaveCredentials(ByteView name, ByteView password) {
-  // A NUL can be no part of either (RFC 4616 section 2); preparation refuses it like any other octet that
-  // no name has.
+  // A NUL can be no part of either (RFC 4616 section 2); preparation refuses it like any other
+  // octet that no name has.
   if (PrepareLogin(name, Purpose::kQuery, login_) != Prepared::kOk ||
       PreparePassword(password, Purpose::kQuery, password_) != Prepared::kOk) {
     return Done(Failure::kCredentials);
@@ -18,8 +18,8 @@ Next PasswordExchange::HaveCredentials(ByteView name, ByteView password) {
 
 Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
-  // Without keys the verifier does the same work and says no: from here nothing tells an unknown user, a
-  // disabled one and a wrong password apart.
+  // Without keys the verifier does the same work and says no: from here nothing tells an unknown
+  // user, a disabled one and a wrong password apart.
   if (record != nullptr && !record->disabled) keys_ = record->scram_sha_256;
   state_ = State::kVerdict;
   return Next::kVerify;

@@ -1,8 +1,8 @@
 // PLAIN (RFC 4616) and LOGIN (never standardised; draft-murchison-sasl-login): the client sends its
 // password, and the server proves it with the slow function.
 //
-// They differ in how the name and the password arrive. From then on both look the user up and wish the
-// password verified, also when there is no such user.
+// They differ in how the name and the password arrive. From then on both look the user up and wish
+// the password verified, also when there is no such user.
 #ifndef SLUICE_AUTH_PASSWORD_EXCHANGE_H_
 #define SLUICE_AUTH_PASSWORD_EXCHANGE_H_
 
@@ -46,7 +46,7 @@ class LoginExchange final : public PasswordExchange {
  private:
   Next HaveName(ByteView name);
 
-  std::string name_;  // as it came; only its first kLoginBytesMax + 1 octets, so that too long stays so
+  std::string name_;  // as it came, but at most kLoginBytesMax + 1 octets: too long stays too long
 };
 
 }  // namespace sluice::auth

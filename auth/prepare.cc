@@ -10,8 +10,9 @@
 namespace sluice::auth {
 namespace {
 
-// SASLprep with case folding put in before its normalisation: table B.2 is the one made for use with NFKC
-// (RFC 3454 section 3.2). The step is taken from nameprep, since a table's size is not exported by itself.
+// SASLprep with case folding put in before its normalisation: table B.2 is the one made for use
+// with NFKC (RFC 3454 section 3.2). The step is taken from nameprep, since a table's size is not
+// exported by itself.
 const Stringprep_profile* LoginProfile() {
   static const std::vector<Stringprep_profile> profile = [] {
     const Stringprep_profile* fold = stringprep_nameprep;
@@ -53,13 +54,15 @@ Prepared FromLibrary(int result) {
   }
 }
 
-// Runs `profile` over `raw` in `work`, which has room for `bytes_max` and a NUL; `bytes` is what came out.
+// Runs `profile` over `raw` in `work`, which has room for `bytes_max` and a NUL; `bytes` is what
+// came out.
 Prepared RunLibrary(ByteView raw, const Stringprep_profile* profile, Purpose purpose, char* work,
                     size_t bytes_max, size_t& bytes) {
   if (raw.find('\0') != ByteView::npos) return Prepared::kNotUtf8;  // the library would stop there
   std::memcpy(work, raw.data(), raw.size());
   work[raw.size()] = '\0';
-  const auto flags = purpose == Purpose::kStore ? STRINGPREP_NO_UNASSIGNED : Stringprep_profile_flags{};
+  const auto flags =
+      purpose == Purpose::kStore ? STRINGPREP_NO_UNASSIGNED : Stringprep_profile_flags{};
   const Prepared result = FromLibrary(stringprep(work, bytes_max + 1, flags, profile));
   if (result != Prepared::kOk) return result;
   bytes = std::strlen(work);
@@ -92,7 +95,8 @@ Prepared PreparePassword(ByteView raw, Purpose purpose, Secret& password) {
   }
   char work[kPasswordBytesMax + 1];
   size_t bytes = 0;
-  const Prepared result = RunLibrary(raw, stringprep_saslprep, purpose, work, kPasswordBytesMax, bytes);
+  const Prepared result =
+      RunLibrary(raw, stringprep_saslprep, purpose, work, kPasswordBytesMax, bytes);
   if (result == Prepared::kOk) password = Secret(ByteView(work, bytes));
   Wipe(work, sizeof work);
   return result;
@@ -109,13 +113,16 @@ ByteView Explain(Prepared result) {
     case Prepared::kNotUtf8:
       return "is not UTF-8 text; check the terminal's or the file's encoding";
     case Prepared::kProhibited:
-      return "has a character that SASLprep (RFC 4013) forbids, such as a control character, a tab or a "
+      return "has a character that SASLprep (RFC 4013) forbids, such as a control character, a tab "
+             "or a "
              "line break; take it out";
     case Prepared::kBidi:
-      return "mixes right-to-left with left-to-right letters in a way SASLprep (RFC 3454 section 6) "
+      return "mixes right-to-left with left-to-right letters in a way SASLprep (RFC 3454 section "
+             "6) "
              "forbids; begin and end with a right-to-left letter and use no left-to-right ones";
     case Prepared::kUnassigned:
-      return "has a character newer than Unicode 3.2, such as an emoji, which SASLprep (RFC 4013) does not "
+      return "has a character newer than Unicode 3.2, such as an emoji, which SASLprep (RFC 4013) "
+             "does not "
              "know; clients would disagree about it, so choose another";
   }
   CHECK(false);

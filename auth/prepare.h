@@ -1,9 +1,10 @@
-// Preparation of names and passwords: what a user typed, in the one form that is stored and compared.
+// Preparation of names and passwords: what a user typed, in the one form that is stored and
+// compared.
 //
-// A login is prepared by SASLprep (RFC 4013) with case folding (RFC 3454 table B.2), so that one person
-// is one key of the store however the name is typed; a password by SASLprep alone. A password that fails
-// is an ordinary failure of that login. Printable ASCII, the usual case, takes a short path without
-// the library (libidn); its results are the same, and a test compares them.
+// A login is prepared by SASLprep (RFC 4013) with case folding (RFC 3454 table B.2), so that one
+// person is one key of the store however the name is typed; a password by SASLprep alone. A
+// password that fails is an ordinary failure of that login. Printable ASCII, the usual case, takes
+// a short path without the library (libidn); its results are the same, and a test compares them.
 //
 // Pure; any thread. For other than ASCII libidn makes copies on the heap that it does not wipe.
 #ifndef SLUICE_AUTH_PREPARE_H_
@@ -16,11 +17,11 @@
 
 namespace sluice::auth {
 
-inline constexpr size_t kLoginBytesMax = 255;     // raw and prepared; LMDB keys end at 511
+inline constexpr size_t kLoginBytesMax = 255;      // raw and prepared; LMDB keys end at 511
 inline constexpr size_t kPasswordBytesMax = 1024;  // raw and prepared
 
-// RFC 3454 section 7: what is stored may not have code points that Unicode 3.2 had not assigned; what is
-// asked for may.
+// RFC 3454 section 7: what is stored may not have code points that Unicode 3.2 had not assigned;
+// what is asked for may.
 enum class Purpose : uint8_t { kQuery, kStore };
 
 enum class Prepared : uint8_t {

@@ -8,14 +8,15 @@ namespace {
 constexpr char kFormat = 1;
 constexpr size_t kFieldHeaderBytes = 4;
 
-// Never reuse a number. Those from kCriticalField on must be understood by whoever lets the user in.
+// Never reuse a number. Those from kCriticalField on must be understood by whoever lets the user
+// in.
 enum Field : uint16_t {
-  kVersion = 1,         // 8 octets
-  kScramSha256 = 2,     // iterations(4) salt_bytes(1) salt stored_key(32) server_key(32)
-  kTenant = 3,          // text
-  kAddress = 4,         // text; may stand many times
-  kDomain = 5,          // text; may stand many times
-  kDisabled = 0x8001,   // no value
+  kVersion = 1,                   // 8 octets
+  kScramSha256 = 2,               // iterations(4) salt_bytes(1) salt stored_key(32) server_key(32)
+  kTenant = 3,                    // text
+  kAddress = 4,                   // text; may stand many times
+  kDomain = 5,                    // text; may stand many times
+  kDisabled = 0x8001,             // no value
   kNullSenderForbidden = 0x8002,  // no value
 };
 

@@ -1,14 +1,15 @@
 // CredentialRecord: what the store keeps of one user, and its octets.
 //
-// It holds derived keys and never the password (RFC 5802 section 3), so that a stolen store gives nobody
-// a login without guessing. The octets are a format number and then fields (type, length, value):
+// It holds derived keys and never the password (RFC 5802 section 3), so that a stolen store gives
+// nobody a login without guessing. The octets are a format number and then fields:
 //
 //   record = %d1 *field
 //   field  = type(2, little-endian) length(2, little-endian) value(length)
 //
-// A reader keeps a field it does not know and writes it back as it was, so an older `sluice user passwd`
-// does not lose what a newer one stored. Types from kCriticalField on restrict the user: a reader that
-// does not know one of these must not let the user in, and Decode fails. The types are in record.cc.
+// A reader keeps a field it does not know and writes it back as it was, so an older `sluice user
+// passwd` does not lose what a newer one stored. Types from kCriticalField on restrict the user: a
+// reader that does not know one of these must not let the user in, and Decode fails. The types are
+// in record.cc.
 #ifndef SLUICE_AUTH_RECORD_H_
 #define SLUICE_AUTH_RECORD_H_
 
@@ -24,14 +25,14 @@
 namespace sluice::auth {
 
 inline constexpr uint32_t kIterationsDefault = 10'000;
-inline constexpr uint32_t kIterationsMax = 10'000'000;  // bounds the work that one record can ask for
+inline constexpr uint32_t kIterationsMax = 10'000'000;  // bounds the work a record can ask for
 inline constexpr size_t kSaltBytes = 16;                // what we make
 inline constexpr size_t kSaltBytesMax = 64;             // what we read
 inline constexpr size_t kRecordBytesMax = 32 * 1024;
 inline constexpr uint16_t kCriticalField = 0x8000;
 
-// What SCRAM-SHA-256 needs of a password (RFC 5802 section 3, RFC 7677); PLAIN and LOGIN are checked
-// against the same keys. Make them with DeriveScramSha256Keys (auth/scram_keys.h).
+// What SCRAM-SHA-256 needs of a password (RFC 5802 section 3, RFC 7677); PLAIN and LOGIN are
+// checked against the same keys. Make them with DeriveScramSha256Keys (auth/scram_keys.h).
 struct ScramSha256Keys {
   uint32_t iterations = 0;
   uint8_t salt_bytes = 0;
@@ -44,8 +45,8 @@ struct ScramSha256Keys {
 };
 
 struct CredentialRecord {
-  // Differs for each change of each user, and is never used again by the store: a remembered login is
-  // bound to it. Set by the store.
+  // Differs for each change of each user, and is never used again by the store: a remembered login
+  // is bound to it. Set by the store.
   uint64_t version = 0;
 
   std::optional<ScramSha256Keys> scram_sha_256;
@@ -66,8 +67,9 @@ struct CredentialRecord {
 // False, with `out` as it was, when a part exceeds a field or the whole exceeds kRecordBytesMax.
 [[nodiscard]] bool EncodeRecord(const CredentialRecord& record, std::string& out);
 
-// Reads a record. False for anything but a well-formed record: an unknown format or critical field, a
-// cut field, a field twice that may stand once, a key of a wrong size. `record` is then unspecified.
+// Reads a record. False for anything but a well-formed record: an unknown format or critical field,
+// a cut field, a field twice that may stand once, a key of a wrong size. `record` is then
+// unspecified.
 [[nodiscard]] bool DecodeRecord(ByteView bytes, CredentialRecord& record);
 
 }  // namespace sluice::auth

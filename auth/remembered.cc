@@ -9,10 +9,12 @@
 namespace sluice::auth {
 namespace {
 
-int64_t Seconds(MonoTime t) { return std::chrono::duration_cast<seconds>(t.time_since_epoch()).count(); }
+int64_t Seconds(MonoTime t) {
+  return std::chrono::duration_cast<seconds>(t.time_since_epoch()).count();
+}
 
-// Spreads logins over sets, keyed so that nobody outside can choose logins that share one. It needs no
-// more: whether an entry matches is decided by its digest.
+// Spreads logins over sets, keyed so that nobody outside can choose logins that share one. It needs
+// no more: whether an entry matches is decided by its digest.
 uint64_t PlacementHash(ByteView text, const std::array<uint64_t, 2>& key) {
   const auto mix = [](uint64_t a, uint64_t b) {
     const auto product = static_cast<unsigned __int128>(a) * b;
@@ -62,7 +64,8 @@ bool RememberedLogins::Knows(const Ticket& ticket, uint64_t version, MonoTime no
   const Entry* const set = &entries_[SetOf(ticket)];
   bool known = false;
   for (size_t i = 0; i < kWays; i++) {
-    const bool same = ConstantTimeEquals(wanted, ByteView(set[i].digest.data(), set[i].digest.size()));
+    const bool same =
+        ConstantTimeEquals(wanted, ByteView(set[i].digest.data(), set[i].digest.size()));
     known |= same && set[i].version == version && set[i].ends_s > Seconds(now);
   }
   return known;
@@ -75,8 +78,8 @@ void RememberedLogins::Remember(const Ticket& ticket, uint64_t version, MonoTime
   Entry* const set = &entries_[SetOf(ticket)];
   Entry* const end = set + kWays;
 
-  // In this order: the same proof again; the login's own oldest when it has its share; what ends first,
-  // which is a free entry where there is one.
+  // In this order: the same proof again; the login's own oldest when it has its share; what ends
+  // first, which is a free entry where there is one.
   Entry* place = std::find_if(set, end, [&](const Entry& e) { return e.digest == ticket.digest; });
   if (place == end) {
     std::array<Entry*, kWays> own;
@@ -84,10 +87,10 @@ void RememberedLogins::Remember(const Ticket& ticket, uint64_t version, MonoTime
     for (Entry* entry = set; entry != end; entry++) {
       if (entry->ends_s > Seconds(now) && entry->login_tag == tag) own[count++] = entry;
     }
-    place = count < kPerLogin ? std::min_element(set, end, ends_sooner)
-                              : *std::min_element(own.begin(), own.begin() + count, [&](auto a, auto b) {
-                                  return ends_sooner(*a, *b);
-                                });
+    place = count < kPerLogin
+                ? std::min_element(set, end, ends_sooner)
+                : *std::min_element(own.begin(), own.begin() + count,
+                                    [&](auto a, auto b) { return ends_sooner(*a, *b); });
   }
   place->digest = ticket.digest;
   place->version = version;

@@ -1,12 +1,13 @@
 // Remembered logins: passwords that were proved lately, each as a keyed digest.
 //
-// A client that logs in again with the same name and password pays one short HMAC instead of the slow
-// function. What is kept tells nothing without the process's random key and is worth nothing after the
-// record changes (a new version), after its time, or in another process. Only successes are remembered.
+// A client that logs in again with the same name and password pays one short HMAC instead of the
+// slow function. What is kept tells nothing without the process's random key and is worth nothing
+// after the record changes (a new version), after its time, or in another process. Only successes
+// are remembered.
 //
-// Memory is fixed at construction: sets of four entries, chosen by a keyed hash of the login alone, so
-// that a login never holds more than kPerLogin entries and pushes out nobody else's but its own set's.
-// When a set is full the entry that ends first goes. One a shard; no locks.
+// Memory is fixed at construction: sets of four entries, chosen by a keyed hash of the login alone,
+// so that a login never holds more than kPerLogin entries and pushes out nobody else's but its own
+// set's. When a set is full the entry that ends first goes. One a shard; no locks.
 #ifndef SLUICE_AUTH_REMEMBERED_H_
 #define SLUICE_AUTH_REMEMBERED_H_
 
@@ -23,13 +24,13 @@ namespace sluice::auth {
 class RememberedLogins {
  public:
   struct Options {
-    uint32_t entries = 16'384;     // rounded up to a power of two, at least 4; 32 octets each
-    Duration keep = minutes(10);   // from the proof, whole seconds; a login does not prolong it; 0: never
+    uint32_t entries = 16'384;  // rounded up to a power of two, at least 4; 32 octets each
+    Duration keep = minutes(10);  // from the proof; a login does not prolong it; 0: never
   };
   static constexpr unsigned kPerLogin = 2;
 
-  // Where an entry belongs and what it must equal. Made once an attempt, before the password moves on to
-  // the verifier; it is not the password, but wipe it when done (the destructor does).
+  // Where an entry belongs and what it must equal. Made once an attempt, before the password moves
+  // on to the verifier; it is not the password, but wipe it when done (the destructor does).
   struct Ticket {
     std::array<char, 16> digest{};
     uint64_t login_hash = 0;

@@ -49,7 +49,8 @@ ScramSha256Keys DeriveScramSha256Keys(ByteView password, ByteView salt, uint32_t
 
 bool PasswordMatches(const std::optional<ScramSha256Keys>& keys, ByteView password) {
   const ScramSha256Keys& against = keys.has_value() ? *keys : NobodysKeys();
-  const HmacSha256Key salted_password = SaltedPassword(password, against.salt_view(), against.iterations);
+  const HmacSha256Key salted_password =
+      SaltedPassword(password, against.salt_view(), against.iterations);
   const Sha256Digest stored_key = StoredKeyOf(salted_password);
   const bool equal = ConstantTimeEquals(View(stored_key), View(against.stored_key));
   return equal && keys.has_value();

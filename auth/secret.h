@@ -1,8 +1,9 @@
 // Secret: octets that are wiped when their owner lets go of them.
 //
-// For passwords and keys on their way through the exchange, the verifier's queue and its threads. It
-// moves and is never copied, so at any time one owner holds the octets. What a caller had before it made
-// a Secret (the decoded SASL response, a line read by the command line) is the caller's to Wipe().
+// For passwords and keys on their way through the exchange, the verifier's queue and its threads.
+// It moves and is never copied, so at any time one owner holds the octets. What a caller had before
+// it made a Secret (the decoded SASL response, a line read by the command line) is the caller's to
+// Wipe().
 #ifndef SLUICE_AUTH_SECRET_H_
 #define SLUICE_AUTH_SECRET_H_
 
@@ -16,7 +17,8 @@ namespace sluice::auth {
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(ByteView bytes) : bytes_(std::make_unique<char[]>(bytes.size())), size_(bytes.size()) {
+  explicit Secret(ByteView bytes)
+      : bytes_(std::make_unique<char[]>(bytes.size())), size_(bytes.size()) {
     if (size_ > 0) std::memcpy(bytes_.get(), bytes.data(), size_);
   }
   Secret(Secret&& other) noexcept

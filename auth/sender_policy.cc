@@ -127,8 +127,8 @@ bool SenderPolicy::Allows(ByteView sender) const {
   Canonical canonical;
   if (!canonical.AddAddress(sender)) return false;
   const ByteView address = canonical.view();
-  // The last one: a quoted local part may have an '@' too, a domain may not. The local part is never
-  // empty, so no address looks like a domain's entry.
+  // The last one: a quoted local part may have an '@' too, a domain may not. The local part is
+  // never empty, so no address looks like a domain's entry.
   const ByteView at_domain = address.substr(address.rfind('@'));
   for (ByteView rest = grants_; !rest.empty();) {
     const ByteView entry = rest.substr(kLengthBytes, LoadLe<uint16_t>(rest.data()));

@@ -1,9 +1,9 @@
 // Which envelope senders a login may use (RFC 6409 section 6.1).
 //
-// A grant is an address, or a domain of which every address may be used (its subdomains may not). Without
-// any grant a login may use the address that it is itself. Addresses are compared in canonical form, so
-// that a quoted local part, letter case and the ways to write an IPv6 literal make no difference:
-// MAIL FROM:<"J.Doe"@Example.NET> is the address j.doe@example.net.
+// A grant is an address, or a domain of which every address may be used (its subdomains may not).
+// Without any grant a login may use the address that it is itself. Addresses are compared in
+// canonical form, so that a quoted local part, letter case and the ways to write an IPv6 literal
+// make no difference: MAIL FROM:<"J.Doe"@Example.NET> is the address j.doe@example.net.
 //
 // Pure; a value of a few dozen octets that lives as long as the session.
 #ifndef SLUICE_AUTH_SENDER_POLICY_H_
@@ -20,9 +20,10 @@ namespace sluice::auth {
 // RFC 5321 section 4.5.3.1 allows 64 + 1 + 255; quoting may double the local part on the wire.
 inline constexpr size_t kAddressBytesMax = 512;
 
-// The form in which addresses are stored and compared: local part unquoted, ASCII letters lower-cased in
-// both parts, an address literal in brackets and in its shortest form. Octets over 127 stay as they are.
-// Nothing for what is no mailbox: no '@', an empty part, a bad quoted string or literal, too long.
+// The form in which addresses are stored and compared: local part unquoted, ASCII letters
+// lower-cased in both parts, an address literal in brackets and in its shortest form. Octets over
+// 127 stay as they are. Nothing for what is no mailbox: no '@', an empty part, a bad quoted string
+// or literal, too long.
 std::optional<std::string> CanonicalAddress(ByteView address);
 std::optional<std::string> CanonicalDomain(ByteView domain);
 
@@ -31,8 +32,8 @@ class SenderPolicy {
   SenderPolicy() = default;  // allows nothing
   SenderPolicy(ByteView login, const CredentialRecord& record);
 
-  // `sender` as in MAIL FROM, between its angle brackets; empty for the null sender, which every login may
-  // use unless its record forbids it (a client may return a bounce or a receipt).
+  // `sender` as in MAIL FROM, between its angle brackets; empty for the null sender, which every
+  // login may use unless its record forbids it (a client may return a bounce or a receipt).
   [[nodiscard]] bool Allows(ByteView sender) const;
 
  private:

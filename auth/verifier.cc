@@ -14,9 +14,9 @@
 
 namespace sluice::auth {
 
-// The ring is a bounded queue of many producers and many consumers (Vyukov). A cell's sequence number
-// says whose turn it is: equal to a position, the producer of that position may fill it; one more, the
-// consumer may take it; then it moves on by the ring's size.
+// The ring is a bounded queue of many producers and many consumers (Vyukov). A cell's sequence
+// number says whose turn it is: equal to a position, the producer of that position may fill it; one
+// more, the consumer may take it; then it moves on by the ring's size.
 struct alignas(64) VerifierThreads::Cell {
   std::atomic<uint64_t> sequence;
   VerifyJob job;
@@ -46,8 +46,9 @@ VerifierThreads::~VerifierThreads() {
 }
 
 bool VerifierThreads::Submit(VerifyJob&& job) {
-  // Stop() waits for submitting_ to be zero after it has set stopping_: a job is either refused here or in
-  // the ring when Stop() empties it. Both orders need the sequentially consistent default.
+  // Stop() waits for submitting_ to be zero after it has set stopping_: a job is either refused
+  // here or in the ring when Stop() empties it. Both orders need the sequentially consistent
+  // default.
   submitting_.fetch_add(1);
   const bool taken = !stopping_.load() && Push(job);
   if (taken) sem_post(&work_);
@@ -58,7 +59,8 @@ bool VerifierThreads::Submit(VerifyJob&& job) {
 void VerifierThreads::Stop() {
   if (threads_.empty()) return;
   stopping_.store(true);
-  while (submitting_.load() != 0) std::this_thread::yield();  // a few instructions of another thread
+  while (submitting_.load() != 0)
+    std::this_thread::yield();  // a few instructions of another thread
   for (size_t i = 0; i < threads_.size(); i++) sem_post(&work_);
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -78,8 +80,9 @@ void VerifierThreads::Run(unsigned index) {
   pthread_setname_np(pthread_self(), name);
   setpriority(PRIO_PROCESS, 0, nice_);  // on Linux: of this thread; without the right to, no harm
 
-  // A job's post comes after the job is in the ring, but an earlier cell may still be being filled, so a
-  // post is no promise of a job: whoever wakes takes all there is, and who fills the earlier cell posts.
+  // A job's post comes after the job is in the ring, but an earlier cell may still be being filled,
+  // so a post is no promise of a job: whoever wakes takes all there is, and who fills the earlier
+  // cell posts.
   VerifyJob job;
   for (;;) {
     while (sem_wait(&work_) != 0) CHECK(errno == EINTR);

@@ -1,14 +1,16 @@
 // Proving passwords off the shards: a bounded queue and a few threads.
 //
-// A shard submits a job and goes on; the verdict comes back through a sink, on a verifier's thread, with
-// the token the shard gave. When the queue is full Submit() says so and the client gets 454 4.7.0,
-// whether its user exists or not. Submit() takes no lock: shards and verifiers meet in a ring of cells
-// with a sequence number each. Verifiers run at a lower priority than shards, so that a storm of first
-// logins slows itself down and not the mail of those who are logged in.
+// A shard submits a job and goes on; the verdict comes back through a sink, on a verifier's thread,
+// with the token the shard gave. When the queue is full Submit() says so and the client gets
+// 454 4.7.0, whether its user exists or not. Submit() takes no lock: shards and verifiers meet in a
+// ring of cells with a sequence number each. Verifiers run at a lower priority than shards, so that
+// a storm of first logins slows itself down and not the mail of those who are logged in.
 //
 // PasswordVerifier is the seam: the simulator puts a queue with virtual time in its place.
 #ifndef SLUICE_AUTH_VERIFIER_H_
 #define SLUICE_AUTH_VERIFIER_H_
+
+#include <semaphore.h>
 
 #include <atomic>
 #include <functional>
@@ -17,16 +19,14 @@
 #include <thread>
 #include <vector>
 
-#include <semaphore.h>
-
 #include "auth/exchange.h"
 #include "auth/record.h"
 #include "auth/secret.h"
 
 namespace sluice::auth {
 
-// Names who waits; opaque here. `attempt` is the Authenticator's: an answer to an earlier attempt of the
-// same connection is recognised by it.
+// Names who waits; opaque here. `attempt` is the Authenticator's: an answer to an earlier attempt
+// of the same connection is recognised by it.
 struct VerifyToken {
   uint32_t shard = 0;
   uint32_t attempt = 0;
@@ -44,8 +44,8 @@ class PasswordVerifier {
  public:
   virtual ~PasswordVerifier() = default;
 
-  // Takes the job; each job taken gets exactly one verdict. False, and `job` untouched, when there is
-  // no room or the verifier is stopping. Any thread.
+  // Takes the job; each job taken gets exactly one verdict. False, and `job` untouched, when there
+  // is no room or the verifier is stopping. Any thread.
   [[nodiscard]] virtual bool Submit(VerifyJob&& job) = 0;
 };
 
@@ -56,12 +56,13 @@ class VerifierThreads final : public PasswordVerifier {
     uint32_t queue_max = 1024;  // rounded up to a power of two, at least 2
     int nice = 10;
   };
-  // Called on a verifier's thread, and by Stop() on its caller's. It must not block: it posts the verdict
-  // to the shard's mailbox and wakes the shard.
+  // Called on a verifier's thread, and by Stop() on its caller's. It must not block: it posts the
+  // verdict to the shard's mailbox and wakes the shard.
   using Sink = std::function<void(VerifyToken, Verdict)>;
 
-  VerifierThreads(const Options& options, Sink sink);  // starts the threads, all signals blocked in them
-  ~VerifierThreads() override;                          // Stop()
+  VerifierThreads(const Options& options,
+                  Sink sink);   // starts the threads, all signals blocked in them
+  ~VerifierThreads() override;  // Stop()
   VerifierThreads(const VerifierThreads&) = delete;
   VerifierThreads& operator=(const VerifierThreads&) = delete;
 

@@ -1,10 +1,11 @@
-// What a login costs the shard that answers it, and what it would cost without what auth/ keeps prepared.
+// What a login costs the shard that answers it, and what it would cost without what auth/ keeps
+// prepared.
 //
-//   Remembered*       the usual login: name and password known, proved lately (bar: 1.5 microseconds)
-//   LookUp/N          the record of one of N users, at random, hot (bar: 3 microseconds at 1,000,000);
-//                     N is SLUICE_BENCH_USERS, by default 20,000 so that the test run stays short
-//   Hmac, HmacPlain   a short HMAC with kept key states, and by the book: four compressions for two
-//   Verify*           the slow function, 10,000 iterations, on a verifier thread; with and without them
+//   Remembered*  the usual login: name and password known, proved lately (bar: 1.5 microseconds)
+//   LookUp/N     the record of one of N users, at random, hot (bar: 3 microseconds at 1,000,000);
+//                N is SLUICE_BENCH_USERS, by default 20,000 so that the test run stays short
+//   Hmac         a short HMAC with kept key states; HmacPlain: by the book
+//   Verify       the slow function, 10,000 iterations, a verifier's work; VerifyPlain: by the book
 //
 // Each label ends with a hash of what was computed, the same in every run and on every machine.
 #include <benchmark/benchmark.h>
@@ -42,7 +43,8 @@ class OneUser final : public CredentialSource {
  public:
   OneUser() {
     record_.version = 1;
-    record_.scram_sha_256 = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+    record_.scram_sha_256 =
+        DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
   }
   LookupStatus Lookup(ByteView, CredentialRecord& record) override {
     record = record_;
@@ -70,7 +72,8 @@ void RememberedPlain(benchmark::State& state, CredentialSource& store, ByteView 
   RememberedLogins remembered(kKey, {});
   InlineVerifier verifier;
   Authenticator authenticator(store, remembered, verifier, 0);
-  const std::string response = std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
+  const std::string response =
+      std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
   const auto first = authenticator.Begin(Mechanism::kPlain, 1);
   CHECK(first->Start(response, kNow) == Attempt::Result::kWait && verifier.matched_);
   CHECK(first->OnVerified(verifier.last_, Verdict::kMatch, kNow) == Attempt::Result::kSuccess);
@@ -115,11 +118,14 @@ class FilledStore {
     folder_ = pattern;
     store_ = *LmdbStore::Open(LmdbStore::PathIn(folder_));
     CredentialRecord record;
-    record.scram_sha_256 = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
-    CHECK(store_->Change([&](LmdbStore::Changes& changes) {
-      for (uint64_t i = 0; i < users; i++) CHECK(changes.Add(Login(i), record).ok());
-      return absl::OkStatus();
-    }).ok());
+    record.scram_sha_256 =
+        DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+    CHECK(store_
+              ->Change([&](LmdbStore::Changes& changes) {
+                for (uint64_t i = 0; i < users; i++) CHECK(changes.Add(Login(i), record).ok());
+                return absl::OkStatus();
+              })
+              .ok());
     reader_ = *store_->NewReader();
   }
   ~FilledStore() {
@@ -153,7 +159,8 @@ void BM_LookUp(benchmark::State& state) {
   const auto users = static_cast<uint64_t>(state.range(0));
   Prng prng(1);
   CredentialRecord record;
-  for (uint64_t i = 0; i < users; i++) CHECK(reader.Lookup(Login(i), record) == LookupStatus::kFound);  // hot
+  for (uint64_t i = 0; i < users; i++)
+    CHECK(reader.Lookup(Login(i), record) == LookupStatus::kFound);  // hot
   // The names are made before, so that only the look-up is measured.
   std::vector<std::string> logins;
   for (int i = 0; i < 1 << 16; i++) logins.push_back(Login(prng.Below(users)));
@@ -170,7 +177,8 @@ BENCHMARK(BM_LookUp)->Apply([](benchmark::internal::Benchmark* bench) {
 void BM_LookUpAbsent(benchmark::State& state) {
   CredentialSource& reader = TheStore().reader();
   CredentialRecord record;
-  for (auto _ : state) CHECK(reader.Lookup("nobody@example.net", record) == LookupStatus::kNotFound);
+  for (auto _ : state)
+    CHECK(reader.Lookup("nobody@example.net", record) == LookupStatus::kNotFound);
 }
 BENCHMARK(BM_LookUpAbsent);
 
@@ -200,7 +208,8 @@ void BM_HmacPlain(benchmark::State& state) {
 BENCHMARK(BM_HmacPlain);
 
 void BM_Verify(benchmark::State& state) {
-  const std::optional keys = DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+  const std::optional keys =
+      DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
   for (auto _ : state) CHECK(PasswordMatches(keys, "correct horse battery"));
   Label(state, View(keys->stored_key));
 }
@@ -211,9 +220,11 @@ void BM_VerifyPlain(benchmark::State& state) {
   const std::string password = "correct horse battery";
   Sha256Digest salted{};
   for (auto _ : state) {
-    CHECK(wc_PBKDF2(reinterpret_cast<byte*>(salted.data()), reinterpret_cast<const byte*>(password.data()),
+    CHECK(wc_PBKDF2(reinterpret_cast<byte*>(salted.data()),
+                    reinterpret_cast<const byte*>(password.data()),
                     static_cast<int>(password.size()), reinterpret_cast<const byte*>(kSalt.data()),
-                    static_cast<int>(kSalt.size()), static_cast<int>(kIterationsDefault), 32, WC_SHA256) == 0);
+                    static_cast<int>(kSalt.size()), static_cast<int>(kIterationsDefault), 32,
+                    WC_SHA256) == 0);
   }
   CHECK(salted == HmacSha256Key(password).Stretch(kSalt, kIterationsDefault));
   Label(state, View(HashSha256(View(HmacSha256Key(View(salted)).Sign("Client Key")))));

@@ -1,9 +1,10 @@
-// Everything of auth/ that reads octets from a client or from the store: the exchanges, the preparation of
-// names and passwords, addresses of the sender policy, and the record's codec.
+// Everything of auth/ that reads octets from a client or from the store: the exchanges, the
+// preparation of names and passwords, addresses of the sender policy, and the record's codec.
 //
-// The first octet chooses; the rest is the input. What must hold beyond not crashing is checked: nobody but
-// alice with her password succeeds, what may be stored is found again by asking for it, an address is its
-// own canonical form's mailbox, and a record that can be read is written back to the same.
+// The first octet chooses; the rest is the input. What must hold beyond not crashing is checked:
+// nobody but alice with her password succeeds, what may be stored is found again by asking for it,
+// an address is its own canonical form's mailbox, and a record that can be read is written back to
+// the same.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +31,8 @@ const CredentialRecord& Alice() {
   return alice;
 }
 
-// Runs an exchange; each response to a challenge is a line of the input. The verdict is a comparison, since
-// the slow function has its own tests and would leave the fuzzer no time.
+// Runs an exchange; each response to a challenge is a line of the input. The verdict is a
+// comparison, since the slow function has its own tests and would leave the fuzzer no time.
 void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
   const auto take_line = [&] {
     const size_t end = std::min(input.find('\n'), input.size());
@@ -62,7 +63,8 @@ void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
 void RunPrepare(ByteView input) {
   std::string login;
   if (PrepareLogin(input, Purpose::kStore, login) == Prepared::kOk) {
-    CHECK(!login.empty() && login.size() <= kLoginBytesMax && login.find('\0') == std::string::npos);
+    CHECK(!login.empty() && login.size() <= kLoginBytesMax &&
+          login.find('\0') == std::string::npos);
     std::string asked;
     CHECK(PrepareLogin(input, Purpose::kQuery, asked) == Prepared::kOk && asked == login);
   }
@@ -70,7 +72,8 @@ void RunPrepare(ByteView input) {
   if (PreparePassword(input, Purpose::kStore, password) == Prepared::kOk) {
     CHECK(!password.empty() && password.view().size() <= kPasswordBytesMax);
     Secret asked;
-    CHECK(PreparePassword(input, Purpose::kQuery, asked) == Prepared::kOk && asked.view() == password.view());
+    CHECK(PreparePassword(input, Purpose::kQuery, asked) == Prepared::kOk &&
+          asked.view() == password.view());
   }
 }
 

@@ -13,21 +13,25 @@
 namespace sluice {
 namespace {
 
-// A line end of two octets may follow the longest password, and one octet more shows that it is too long.
+// A line end of two octets may follow the longest password, and one octet more shows that it is too
+// long.
 constexpr size_t kInputBytesMax = auth::kPasswordBytesMax + 3;
 
 volatile sig_atomic_t interrupted_by = 0;
 
-// The terminal, with echo off for its life. A signal that would end or stop the program meanwhile is kept
-// until the terminal is as it was.
+// The terminal, with echo off for its life. A signal that would end or stop the program meanwhile
+// is kept until the terminal is as it was.
 class QuietTerminal {
  public:
   QuietTerminal() : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
     if (fd_ < 0 || tcgetattr(fd_, &before_) != 0) return;
     interrupted_by = 0;
     struct sigaction action = {};
-    action.sa_handler = [](int signal) { interrupted_by = signal; };  // and no SA_RESTART: read() returns
-    for (size_t i = 0; i < kSignals.size(); i++) sigaction(kSignals[i], &action, &actions_before_[i]);
+    action.sa_handler = [](int signal) {
+      interrupted_by = signal;
+    };  // and no SA_RESTART: read() returns
+    for (size_t i = 0; i < kSignals.size(); i++)
+      sigaction(kSignals[i], &action, &actions_before_[i]);
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     usable_ = tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
@@ -35,7 +39,8 @@ class QuietTerminal {
   ~QuietTerminal() {
     if (usable_) {
       tcsetattr(fd_, TCSAFLUSH, &before_);
-      for (size_t i = 0; i < kSignals.size(); i++) sigaction(kSignals[i], &actions_before_[i], nullptr);
+      for (size_t i = 0; i < kSignals.size(); i++)
+        sigaction(kSignals[i], &actions_before_[i], nullptr);
       if (interrupted_by != 0) raise(interrupted_by);
     }
     if (fd_ >= 0) close(fd_);
@@ -51,7 +56,8 @@ class QuietTerminal {
     std::array<char, kInputBytesMax> line;
     const ssize_t bytes = read(fd_, line.data(), line.size());  // a terminal gives one line a read
     Write("\n");
-    const bool whole = bytes > 0 && line[static_cast<size_t>(bytes) - 1] == '\n' && interrupted_by == 0;
+    const bool whole =
+        bytes > 0 && line[static_cast<size_t>(bytes) - 1] == '\n' && interrupted_by == 0;
     if (whole) answer = auth::Secret(ByteView(line.data(), static_cast<size_t>(bytes) - 1));
     Wipe(line);
     return whole;
@@ -87,21 +93,24 @@ absl::StatusOr<auth::Secret> ReadPasswordFromStdin() {
   if (text.ends_with('\n')) text.remove_suffix(text.ends_with("\r\n") ? 2 : 1);
   auth::Secret password(text);
   Wipe(input);
-  if (size == input.size()) return absl::InvalidArgumentError("the password on standard input is too long");
+  if (size == input.size())
+    return absl::InvalidArgumentError("the password on standard input is too long");
   return password;
 }
 
 absl::StatusOr<auth::Secret> AskForNewPassword(const std::string& prompt) {
   QuietTerminal terminal;
   if (!terminal.usable()) {
-    return absl::FailedPreconditionError("there is no terminal to ask for the password: use --password-stdin");
+    return absl::FailedPreconditionError(
+        "there is no terminal to ask for the password: use --password-stdin");
   }
   auth::Secret password;
   auth::Secret again;
   if (!terminal.Ask(prompt + ": ", password) || !terminal.Ask("again: ", again)) {
     return absl::CancelledError("no password was given");
   }
-  if (password.view() != again.view()) return absl::InvalidArgumentError("the two passwords differ");
+  if (password.view() != again.view())
+    return absl::InvalidArgumentError("the two passwords differ");
   return password;
 }
 

@@ -29,7 +29,7 @@ using auth::Prepared;
 using auth::Purpose;
 using auth::Secret;
 
-// --- What the commands share -------------------------------------------------------------------------
+// --- What the commands share ------------------------------------------------------------------
 
 std::string Quoted(const std::string& text) { return "'" + text + "'"; }
 
@@ -48,7 +48,8 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
 auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
   auth::MechanismSet set;
   const auto add = [&](const std::vector<std::string>& names) {
-    for (const std::string& name : names) set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
+    for (const std::string& name : names)
+      set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
   };
   add(options.auth.mechanisms);
   add(options.auth.mechanisms_clear);
@@ -70,14 +71,16 @@ bool NeedsScramSha256(auth::Mechanism mechanism) {
 }
 
 // Gives `record` the keys of a new password.
-absl::Status SetKeys(const server::Options& options, const Secret& password, CredentialRecord& record) {
+absl::Status SetKeys(const server::Options& options, const Secret& password,
+                     CredentialRecord& record) {
   const auth::MechanismSet mechanisms = ConfiguredMechanisms(options);
   const auto known = auth::Mechanisms();
   const bool needs_scram_sha_256 = std::any_of(known.begin(), known.end(), [&](const auto& info) {
     return mechanisms.Has(info.mechanism) && NeedsScramSha256(info.mechanism);
   });
   if (!needs_scram_sha_256) {
-    return absl::FailedPreconditionError("no mechanism in [auth] mechanisms uses a stored password");
+    return absl::FailedPreconditionError(
+        "no mechanism in [auth] mechanisms uses a stored password");
   }
   Secret prepared;
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
@@ -86,8 +89,8 @@ absl::Status SetKeys(const server::Options& options, const Secret& password, Cre
   if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
     return absl::ErrnoToStatus(errno, "getrandom");
   }
-  record.scram_sha_256 = auth::DeriveScramSha256Keys(prepared.view(), ByteView(salt.data(), salt.size()),
-                                                     options.auth.iterations);
+  record.scram_sha_256 = auth::DeriveScramSha256Keys(
+      prepared.view(), ByteView(salt.data(), salt.size()), options.auth.iterations);
   return absl::OkStatus();
 }
 
@@ -95,14 +98,16 @@ absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
   for (const std::string& address : user.addresses) {
     const std::optional<std::string> canonical = auth::CanonicalAddress(address);
     if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--address " + Quoted(address) + " is no mail address: local@domain");
+      return absl::InvalidArgumentError("--address " + Quoted(address) +
+                                        " is no mail address: local@domain");
     }
     record.addresses.push_back(*canonical);
   }
   for (const std::string& domain : user.domains) {
     const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
     if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--domain " + Quoted(domain) + " is no domain: example.net");
+      return absl::InvalidArgumentError("--domain " + Quoted(domain) +
+                                        " is no domain: example.net");
     }
     record.domains.push_back(*canonical);
   }
@@ -112,13 +117,16 @@ absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
 absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& options) {
   struct stat state;
   if (stat(options.state_dir.c_str(), &state) != 0 && errno == ENOENT) {
-    return absl::NotFoundError("state_dir " + options.state_dir +
-                               " does not exist: `sluice init` makes it, or correct the configuration");
+    return absl::NotFoundError(
+        "state_dir " + options.state_dir +
+        " does not exist: `sluice init` makes it, or correct the configuration");
   }
-  absl::StatusOr<std::unique_ptr<LmdbStore>> store = LmdbStore::Open(LmdbStore::PathIn(options.state_dir));
+  absl::StatusOr<std::unique_ptr<LmdbStore>> store =
+      LmdbStore::Open(LmdbStore::PathIn(options.state_dir));
   if (absl::IsPermissionDenied(store.status())) {
     return absl::PermissionDeniedError(std::string(store.status().message()) +
-                                       "; run this as root or as the owner of " + options.state_dir);
+                                       "; run this as root or as the owner of " +
+                                       options.state_dir);
   }
   return store;
 }
@@ -145,14 +153,16 @@ int ExitCode(const absl::Status& status) {
   std::cerr << "sluice user " << command << ": " << status.message() << '\n';
   throw CLI::RuntimeError(code);
 }
-[[noreturn]] void Fail(ByteView command, const absl::Status& status) { Fail(command, status, ExitCode(status)); }
+[[noreturn]] void Fail(ByteView command, const absl::Status& status) {
+  Fail(command, status, ExitCode(status));
+}
 
 // A failure of looking for one user: NotFound is the user, not the store.
 [[noreturn]] void FailForUser(ByteView command, const absl::Status& status) {
   Fail(command, status, absl::IsNotFound(status) ? EX_NOUSER : ExitCode(status));
 }
 
-// --- The commands ------------------------------------------------------------------------------------
+// --- The commands -----------------------------------------------------------------------------
 
 // What the command line gave, for all five; each uses its part.
 struct Arguments {
@@ -217,13 +227,15 @@ std::string Dump(const nlohmann::json& json, int indent) {
 std::string Grants(ByteView login, const CredentialRecord& record) {
   std::string text;
   for (const std::string& address : record.addresses) text += (text.empty() ? "" : ", ") + address;
-  for (const std::string& domain : record.domains) text += (text.empty() ? "" : ", ") + ("*@" + domain);
+  for (const std::string& domain : record.domains)
+    text += (text.empty() ? "" : ", ") + ("*@" + domain);
   if (!text.empty()) return text;
   return auth::CanonicalAddress(login).has_value() ? "itself" : "nobody";
 }
 
 bool Matches(const Arguments& arguments, ByteView login) {
-  return arguments.match.empty() || fnmatch(arguments.match.c_str(), std::string(login).c_str(), 0) == 0;
+  return arguments.match.empty() ||
+         fnmatch(arguments.match.c_str(), std::string(login).c_str(), 0) == 0;
 }
 
 void Add(const Arguments& arguments) {
@@ -235,7 +247,8 @@ void Add(const Arguments& arguments) {
                      .tenant = arguments.tenant,
                      .null_sender_forbidden = arguments.no_null_sender};
   if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
-  if (user.addresses.empty() && user.domains.empty() && !auth::CanonicalAddress(user.name).has_value()) {
+  if (user.addresses.empty() && user.domains.empty() &&
+      !auth::CanonicalAddress(user.name).has_value()) {
     std::cerr << "sluice user add: warning: " << user.name
               << " is no mail address, so without --address or --domain it may send as nobody\n";
   }
@@ -245,9 +258,11 @@ void Passwd(const Arguments& arguments) {
   const server::Options options = Load("passwd", arguments);
   const std::string login = MustHaveLogin("passwd", arguments.name);
   const auto store = MustOpen("passwd", options);
-  if (const auto found = store->Get(login); !found.ok()) FailForUser("passwd", found.status());  // before asking
+  if (const auto found = store->Get(login); !found.ok())
+    FailForUser("passwd", found.status());  // before asking
   CredentialRecord with_keys;
-  if (absl::Status set = SetKeys(options, MustGetPassword("passwd", arguments), with_keys); !set.ok()) {
+  if (absl::Status set = SetKeys(options, MustGetPassword("passwd", arguments), with_keys);
+      !set.ok()) {
     Fail("passwd", set);
   }
   const absl::Status updated = store->Update(
@@ -273,8 +288,8 @@ void Show(const Arguments& arguments) {
   } else {
     std::cout << "none";
   }
-  std::cout << "\nstate        " << (record->disabled ? "disabled" : "enabled")
-            << "\nversion      " << record->version << '\n';
+  std::cout << "\nstate        " << (record->disabled ? "disabled" : "enabled") << "\nversion      "
+            << record->version << '\n';
 }
 
 void List(const Arguments& arguments) {
@@ -286,8 +301,8 @@ void List(const Arguments& arguments) {
     if (arguments.json) {
       std::cout << (first ? "\n" : ",\n") << Dump(ToJson(login, record), -1);
     } else {
-      std::cout << login << "  sends as " << Grants(login, record) << (record.disabled ? "  (disabled)" : "")
-                << '\n';
+      std::cout << login << "  sends as " << Grants(login, record)
+                << (record.disabled ? "  (disabled)" : "") << '\n';
     }
     first = false;
     return static_cast<bool>(std::cout);
@@ -316,7 +331,8 @@ void Remove(const Arguments& arguments) {
     }
     return arguments.dry_run ? absl::CancelledError("only tried") : absl::OkStatus();
   });
-  if (!removed.ok() && !(arguments.dry_run && absl::IsCancelled(removed))) FailForUser("remove", removed);
+  if (!removed.ok() && !(arguments.dry_run && absl::IsCancelled(removed)))
+    FailForUser("remove", removed);
   for (const std::string& login : logins) {
     std::cout << (arguments.dry_run ? "would remove " : "removed ") << login << '\n';
   }
@@ -336,7 +352,8 @@ absl::Status AddUser(const server::Options& options, const NewUser& user) {
   if (!store.ok()) return store.status();
   absl::Status added = (*store)->Add(*login, std::move(record));
   if (absl::IsAlreadyExists(added)) {
-    return absl::AlreadyExistsError("user " + *login + " exists already; `sluice user passwd` changes its "
+    return absl::AlreadyExistsError("user " + *login +
+                                    " exists already; `sluice user passwd` changes its "
                                     "password, `sluice user remove` removes it");
   }
   return added;
@@ -353,8 +370,9 @@ void RegisterUser(CLI::App& app) {
     return command;
   };
   const auto password_option = [&](CLI::App* command) {
-    command->add_flag("--password-stdin", arguments->password_stdin,
-                      "Read the password from standard input instead of asking; one trailing newline is dropped");
+    command->add_flag(
+        "--password-stdin", arguments->password_stdin,
+        "Read the password from standard input instead of asking; one trailing newline is dropped");
   };
   const auto list_option = [&](CLI::App* command, const char* name, std::vector<std::string>& to,
                                const char* what) {
@@ -364,7 +382,8 @@ void RegisterUser(CLI::App& app) {
   CLI::App* add = subcommand("add", "Create a user", Add);
   add->add_option("name", arguments->name, "Name to log in with")->required();
   password_option(add);
-  list_option(add, "--address", arguments->addresses, "Address to send as (default: the name); repeatable");
+  list_option(add, "--address", arguments->addresses,
+              "Address to send as (default: the name); repeatable");
   list_option(add, "--domain", arguments->domains, "Domain to send as any address of; repeatable");
   add->add_option("--tenant", arguments->tenant, "Group that the user belongs to");
   add->add_flag("--no-null-sender", arguments->no_null_sender, "Forbid MAIL FROM:<>");

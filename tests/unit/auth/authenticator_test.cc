@@ -137,7 +137,8 @@ TEST_F(AuthenticatorTest, NoRoomIsTemporaryForKnownAndUnknown) {
     EXPECT_EQ(Plain(login, "wrong"), Result::kFailure);
     EXPECT_EQ(attempt_->failure(), Failure::kTemporary);
   }
-  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess) << "the remembered are not turned away";
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess)
+      << "the remembered are not turned away";
 }
 
 TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {

@@ -20,9 +20,10 @@ CredentialRecord RecordOf(ByteView password) {
   return record;
 }
 
-// A store of one user, and everything that the exchange wishes fulfilled at once. Returns the last answer;
-// `steps` is what happened, for comparing what an attacker could see.
-Next Finish(Exchange& exchange, Next next, const CredentialRecord& alice, std::vector<Next>* steps = nullptr) {
+// A store of one user, and everything that the exchange wishes fulfilled at once. Returns the last
+// answer; `steps` is what happened, for comparing what an attacker could see.
+Next Finish(Exchange& exchange, Next next, const CredentialRecord& alice,
+            std::vector<Next>* steps = nullptr) {
   for (;;) {
     if (steps != nullptr) steps->push_back(next);
     if (next == Next::kLookup) {
@@ -45,14 +46,14 @@ TEST(PlainTest, AnswersByTheTable) {
       {"\0alice\0secret"s, Failure::kNone},
       {"alice\0alice\0secret"s, Failure::kNone},
       {"ALICE\0Alice\0secret"s, Failure::kNone},
-      {"\0\xef\xbc\xa1lice\0secret"s, Failure::kNone},      // a full-width A
-      {"\0alice\0sec\xc2\xadret"s, Failure::kNone},         // a soft hyphen
+      {"\0\xef\xbc\xa1lice\0secret"s, Failure::kNone},  // a full-width A
+      {"\0alice\0sec\xc2\xadret"s, Failure::kNone},     // a soft hyphen
       {"\0alice\0Secret"s, Failure::kCredentials},
       {"\0alice\0secret "s, Failure::kCredentials},
       {"\0alice\0secret\0"s, Failure::kCredentials},
       {"\0alice\0secret\0x"s, Failure::kCredentials},
       {"\0bob\0secret"s, Failure::kCredentials},
-      {"bob\0alice\0secret"s, Failure::kCredentials},       // acting for another
+      {"bob\0alice\0secret"s, Failure::kCredentials},  // acting for another
       {"\xff\0alice\0secret"s, Failure::kCredentials},
       {"\0alice\0"s, Failure::kCredentials},
       {"\0\0secret"s, Failure::kCredentials},
@@ -71,14 +72,16 @@ TEST(PlainTest, AnswersByTheTable) {
   for (const auto& test : kCases) {
     for (const bool with_initial : {true, false}) {
       const auto exchange = MakeExchange(Mechanism::kPlain);
-      Next next = exchange->Start(with_initial ? std::optional<ByteView>(test.response) : std::nullopt);
+      Next next =
+          exchange->Start(with_initial ? std::optional<ByteView>(test.response) : std::nullopt);
       if (!with_initial) {
         ASSERT_EQ(next, Next::kChallenge);
         EXPECT_EQ(exchange->challenge(), "");
         next = exchange->Step(test.response);
       }
       next = Finish(*exchange, next, alice);
-      EXPECT_EQ(next, test.failure == Failure::kNone ? Next::kSuccess : Next::kFailure) << test.response;
+      EXPECT_EQ(next, test.failure == Failure::kNone ? Next::kSuccess : Next::kFailure)
+          << test.response;
       EXPECT_EQ(exchange->failure(), test.failure) << test.response;
       if (next == Next::kSuccess) {
         EXPECT_EQ(exchange->login(), "alice");
@@ -98,14 +101,16 @@ TEST(PlainTest, CutOrChangedAnywhereNeverSucceeds) {
       changed[i] = static_cast<char>(value);
       const bool same = changed == whole || (i >= 1 && i <= 5 && EqualsIgnoreCase(changed, whole));
       const auto exchange = MakeExchange(Mechanism::kPlain);
-      EXPECT_EQ(Finish(*exchange, exchange->Start(changed), alice), same ? Next::kSuccess : Next::kFailure)
+      EXPECT_EQ(Finish(*exchange, exchange->Start(changed), alice),
+                same ? Next::kSuccess : Next::kFailure)
           << i << ' ' << value;
     }
   }
 }
 
-Next RunLogin(std::optional<ByteView> initial, ByteView name, ByteView password, const CredentialRecord& alice,
-              std::vector<std::string>* challenges = nullptr, std::vector<Next>* steps = nullptr) {
+Next RunLogin(std::optional<ByteView> initial, ByteView name, ByteView password,
+              const CredentialRecord& alice, std::vector<std::string>* challenges = nullptr,
+              std::vector<Next>* steps = nullptr) {
   const auto exchange = MakeExchange(Mechanism::kLogin);
   Next next = exchange->Start(initial);
   if (!initial.has_value()) {
@@ -140,9 +145,17 @@ TEST(LoginTest, AnswersByTheTable) {
     std::string name;
     std::string password;
   } kWrong[] = {
-      {"alice", "Secret"}, {"alice", ""},          {"", "secret"},          {"", ""},
-      {"bob", "secret"},   {"alice\0"s, "secret"}, {"alice", "secret\0"s}, {"\xff", "secret"},
-      {"alice", "\xff"},   {std::string(9000, 'a'), "secret"}, {"alice", std::string(9000, 'a')},
+      {"alice", "Secret"},
+      {"alice", ""},
+      {"", "secret"},
+      {"", ""},
+      {"bob", "secret"},
+      {"alice\0"s, "secret"},
+      {"alice", "secret\0"s},
+      {"\xff", "secret"},
+      {"alice", "\xff"},
+      {std::string(9000, 'a'), "secret"},
+      {"alice", std::string(9000, 'a')},
   };
   for (const auto& test : kWrong) {
     EXPECT_EQ(RunLogin(std::nullopt, test.name, test.password, alice), Next::kFailure) << test.name;
@@ -153,10 +166,12 @@ TEST(LoginTest, AnswersByTheTable) {
 TEST(LoginTest, CutAnywhereNeverSucceeds) {
   const CredentialRecord alice = RecordOf("secret");
   for (size_t i = 0; i < 5; i++) {
-    EXPECT_EQ(RunLogin(std::nullopt, ByteView("alice").substr(0, i), "secret", alice), Next::kFailure);
+    EXPECT_EQ(RunLogin(std::nullopt, ByteView("alice").substr(0, i), "secret", alice),
+              Next::kFailure);
   }
   for (size_t i = 0; i < 6; i++) {
-    EXPECT_EQ(RunLogin(std::nullopt, "alice", ByteView("secret").substr(0, i), alice), Next::kFailure);
+    EXPECT_EQ(RunLogin(std::nullopt, "alice", ByteView("secret").substr(0, i), alice),
+              Next::kFailure);
   }
 }
 
@@ -199,7 +214,8 @@ TEST(MechanismTest, IsFoundByNameInAnyCase) {
   EXPECT_EQ(FindMechanism("PLAI"), std::nullopt);
   EXPECT_EQ(FindMechanism("PLAINX"), std::nullopt);
   EXPECT_EQ(FindMechanism(""), std::nullopt);
-  for (const MechanismInfo& info : Mechanisms()) EXPECT_EQ(FindMechanism(info.name), info.mechanism);
+  for (const MechanismInfo& info : Mechanisms())
+    EXPECT_EQ(FindMechanism(info.name), info.mechanism);
 }
 
 TEST(MechanismTest, OnlyBuiltOnesAreOffered) {

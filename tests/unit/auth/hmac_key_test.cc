@@ -33,7 +33,8 @@ TEST(HmacKeyTest, EqualsRfc2104ForEveryLengthAroundTheBlocks) {
     const HmacSha256Key key(ByteView(text).substr(0, key_bytes));
     for (size_t bytes = 0; bytes <= 200; bytes++) {
       const std::string message = text.substr(60, bytes);
-      ASSERT_EQ(key.Sign(message), PlainHmac(text.substr(0, key_bytes), message)) << key_bytes << ' ' << bytes;
+      ASSERT_EQ(key.Sign(message), PlainHmac(text.substr(0, key_bytes), message))
+          << key_bytes << ' ' << bytes;
     }
   }
 }
@@ -44,7 +45,8 @@ TEST(HmacKeyTest, PartsAreOneMessage) {
   for (int i = 0; i < 150; i++) text += static_cast<char>('a' + i % 26);
   const Sha256Digest whole = key.Sign(text);
   for (size_t cut = 0; cut <= text.size(); cut++) {
-    const ByteView parts[] = {ByteView(text).substr(0, cut), ByteView(), ByteView(text).substr(cut)};
+    const ByteView parts[] = {ByteView(text).substr(0, cut), ByteView(),
+                              ByteView(text).substr(cut)};
     ASSERT_EQ(key.Sign(parts), whole) << cut;
   }
 }
@@ -53,8 +55,8 @@ std::string Stretched(ByteView password, ByteView salt, uint32_t iterations) {
   return Base64Encode(View(HmacSha256Key(password).Stretch(salt, iterations)));
 }
 
-// PBKDF2-HMAC-SHA-256 over RFC 6070's inputs, as published in many places and computed here by another
-// implementation (Python's hashlib).
+// PBKDF2-HMAC-SHA-256 over RFC 6070's inputs, as published in many places and computed here by
+// another implementation (Python's hashlib).
 TEST(HmacKeyTest, StretchesLikePbkdf2) {
   EXPECT_EQ(Stretched("password", "salt", 1), "Eg+2z/z4syxD5yJSVsT4N6hlSMkszDVICAWYfLcL4Xs=");
   EXPECT_EQ(Stretched("password", "salt", 2), "rk0Mla9rRtMtCt/5KPBt0CowP47zwlHf1uLYWpVHTEM=");
@@ -76,9 +78,11 @@ TEST(ScramKeysTest, AgreeWithRfc7677) {
       "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
       "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
   const HmacSha256Key server_key(View(keys.server_key));
-  EXPECT_EQ(Base64Encode(View(server_key.Sign(auth_message))), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+  EXPECT_EQ(Base64Encode(View(server_key.Sign(auth_message))),
+            "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 
-  // The client's proof of the same exchange, undone with StoredKey's signature, hashes to StoredKey.
+  // The client's proof of the same exchange, undone with StoredKey's signature, hashes to
+  // StoredKey.
   char proof[64];
   ASSERT_EQ(Base64Decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", proof), 32);
   const Sha256Digest signature = HmacSha256Key(View(keys.stored_key)).Sign(auth_message);

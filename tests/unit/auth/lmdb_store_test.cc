@@ -47,7 +47,8 @@ class LmdbStoreTest : public testing::Test {
     posix_spawn_file_actions_t quiet;
     posix_spawn_file_actions_init(&quiet);
     posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    ASSERT_EQ(posix_spawn(&pid, "/proc/self/exe", &quiet, nullptr, const_cast<char**>(argv), environ), 0);
+    ASSERT_EQ(
+        posix_spawn(&pid, "/proc/self/exe", &quiet, nullptr, const_cast<char**>(argv), environ), 0);
     posix_spawn_file_actions_destroy(&quiet);
     ASSERT_EQ(waitpid(pid, &status_, 0), pid);
   }
@@ -106,10 +107,13 @@ TEST_F(LmdbStoreTest, AChangeIsAllOrNothing) {
   EXPECT_TRUE(store->Get("alice").ok());
   EXPECT_FALSE(store->Get("bob").ok());
   const uint64_t version = store->Get("alice")->version;
-  ASSERT_TRUE(store->Change([](LmdbStore::Changes& changes) {
-    EXPECT_TRUE(changes.Add("bob", Record("b")).ok());
-    return changes.Update("alice", [](CredentialRecord& record) { record.disabled = true; });
-  }).ok());
+  ASSERT_TRUE(store
+                  ->Change([](LmdbStore::Changes& changes) {
+                    EXPECT_TRUE(changes.Add("bob", Record("b")).ok());
+                    return changes.Update("alice",
+                                          [](CredentialRecord& record) { record.disabled = true; });
+                  })
+                  .ok());
   EXPECT_TRUE(store->Get("alice")->disabled);
   EXPECT_EQ(store->Get("bob")->version, version + 1);
   EXPECT_EQ(store->Get("alice")->version, version + 2);
@@ -117,7 +121,8 @@ TEST_F(LmdbStoreTest, AChangeIsAllOrNothing) {
 
 TEST_F(LmdbStoreTest, TakesOnlyLogins) {
   const auto store = Open();
-  for (const std::string& login : {std::string(), std::string(256, 'x'), std::string("\0meta", 5)}) {
+  for (const std::string& login :
+       {std::string(), std::string(256, 'x'), std::string("\0meta", 5)}) {
     EXPECT_EQ(store->Add(login, Record("a")).code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(store->Remove(login).code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(store->Get(login).status().code(), absl::StatusCode::kInvalidArgument);
@@ -166,13 +171,16 @@ TEST_F(LmdbStoreTest, KeepsFieldsOfANewerVersion) {
 
 TEST_F(LmdbStoreTest, ListsInOrderAndCanStop) {
   const auto store = Open();
-  for (const char* login : {"carol", "alice", "bob"}) ASSERT_TRUE(store->Add(login, Record(login)).ok());
+  for (const char* login : {"carol", "alice", "bob"})
+    ASSERT_TRUE(store->Add(login, Record(login)).ok());
   std::string seen;
-  ASSERT_TRUE(store->ForEach([&](ByteView login, const CredentialRecord& record) {
-    EXPECT_EQ(login, record.tenant);
-    seen += std::string(login) + " ";
-    return login != "bob";
-  }).ok());
+  ASSERT_TRUE(store
+                  ->ForEach([&](ByteView login, const CredentialRecord& record) {
+                    EXPECT_EQ(login, record.tenant);
+                    seen += std::string(login) + " ";
+                    return login != "bob";
+                  })
+                  .ok());
   EXPECT_EQ(seen, "alice bob ");
 }
 
@@ -209,7 +217,8 @@ TEST_F(LmdbStoreTest, OpensWithTheMapItWasMadeWith) {
   { ASSERT_TRUE(Open()->Add("alice", Record("a")).ok()); }
   // A smaller map would be full long before this many users.
   auto store = *LmdbStore::Open(path_, 1 << 16);
-  for (int i = 0; i < 500; i++) ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
+  for (int i = 0; i < 500; i++)
+    ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
 }
 
 TEST_F(LmdbStoreTest, AFullMapIsAnErrorAndKeepsWhatWas) {
@@ -259,7 +268,8 @@ TEST_F(LmdbStoreTest, MaintainReportsAReplacedFile) {
 
 TEST_F(LmdbStoreTest, PrefaultReadsWithinItsBound) {
   const auto store = Open();
-  for (int i = 0; i < 200; i++) ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
+  for (int i = 0; i < 200; i++)
+    ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
   const uint64_t all = *store->Prefault(1 << 30);
   EXPECT_GT(all, 200u * 100);
   const uint64_t part = *store->Prefault(1000);
@@ -293,7 +303,8 @@ TEST_F(LmdbStoreTest, RefusesWhatIsNoStore) {
   std::fputs(std::string(8192, '#').c_str(), file);
   std::fclose(file);
   EXPECT_EQ(LmdbStore::Open(path_).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(LmdbStore::Open(folder_ + "/absent/credentials.mdb").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LmdbStore::Open(folder_ + "/absent/credentials.mdb").status().code(),
+            absl::StatusCode::kNotFound);
 }
 
 TEST_F(LmdbStoreTest, IsReadableByItsOwnerAlone) {
@@ -340,7 +351,8 @@ TEST_F(LmdbStoreTest, ALinkOfTheFoldersOwnerLeadsRootNowhere) {
   unlink(secret.c_str());
 }
 
-// Readers of several threads, as shards are, while records change: each look-up sees one whole record.
+// Readers of several threads, as shards are, while records change: each look-up sees one whole
+// record.
 TEST_F(LmdbStoreTest, ReadersSeeWholeRecordsWhileTheyChange) {
   const auto store = Open();
   CredentialRecord record = Record("0");
@@ -363,10 +375,13 @@ TEST_F(LmdbStoreTest, ReadersSeeWholeRecordsWhileTheyChange) {
     });
   }
   for (int i = 1; i <= 200; i++) {
-    ASSERT_TRUE(store->Update("alice", [&](CredentialRecord& r) {
-      r.tenant = std::string(static_cast<size_t>(i), 'x');
-      r.addresses = {r.tenant};
-    }).ok());
+    ASSERT_TRUE(store
+                    ->Update("alice",
+                             [&](CredentialRecord& r) {
+                               r.tenant = std::string(static_cast<size_t>(i), 'x');
+                               r.addresses = {r.tenant};
+                             })
+                    .ok());
   }
   stop = true;
   for (std::thread& shard : shards) shard.join();

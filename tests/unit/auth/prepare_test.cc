@@ -16,7 +16,8 @@ std::string Login(ByteView raw, Purpose purpose = Purpose::kQuery) {
 std::string Password(ByteView raw, Purpose purpose = Purpose::kQuery) {
   Secret password;
   const Prepared result = PreparePassword(raw, purpose, password);
-  return result == Prepared::kOk ? std::string(password.view()) : "!" + std::to_string(static_cast<int>(result));
+  return result == Prepared::kOk ? std::string(password.view())
+                                 : "!" + std::to_string(static_cast<int>(result));
 }
 std::string Error(Prepared result) { return "!" + std::to_string(static_cast<int>(result)); }
 
@@ -40,7 +41,7 @@ TEST(PrepareTest, FollowsTheExamplesOfRfc4013) {
 }
 
 TEST(PrepareTest, MapsSpacesAndNothing) {
-  EXPECT_EQ(Password("a\xc2\xa0z"), "a z");               // no-break space
+  EXPECT_EQ(Password("a\xc2\xa0z"), "a z");                  // no-break space
   EXPECT_EQ(Password("\xc2\xad"), Error(Prepared::kEmpty));  // nothing but a soft hyphen
   EXPECT_EQ(Login("\xc2\xad"), Error(Prepared::kEmpty));
 }
@@ -90,7 +91,8 @@ TEST(PrepareTest, AgreesWithTheLibraryOnAscii) {
     const std::string text = std::string("x") + static_cast<char>(c) + "y";
     char buffer[64];
     std::snprintf(buffer, sizeof buffer, "%s", text.c_str());
-    const int rc = stringprep(buffer, sizeof buffer, Stringprep_profile_flags{}, stringprep_saslprep);
+    const int rc =
+        stringprep(buffer, sizeof buffer, Stringprep_profile_flags{}, stringprep_saslprep);
     if (rc == STRINGPREP_OK) {
       EXPECT_EQ(Password(text), buffer) << c;
     } else {

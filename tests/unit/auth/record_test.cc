@@ -30,8 +30,8 @@ std::string Encode(const CredentialRecord& record) {
 }
 
 std::string Field(uint16_t type, ByteView value) {
-  std::string field = {static_cast<char>(type), static_cast<char>(type >> 8), static_cast<char>(value.size()),
-                       static_cast<char>(value.size() >> 8)};
+  std::string field = {static_cast<char>(type), static_cast<char>(type >> 8),
+                       static_cast<char>(value.size()), static_cast<char>(value.size() >> 8)};
   return field.append(value);
 }
 const std::string kFormatAndVersion = "\x01" + Field(1, ByteView("\x07\0\0\0\0\0\0\0", 8));
@@ -67,7 +67,8 @@ TEST(RecordTest, CutAnywhereIsRefusedOrShorter) {
 }
 
 TEST(RecordTest, KeepsUnknownFieldsInOrder) {
-  const std::string bytes = kFormatAndVersion + Field(0x700, "later") + Field(3, "acme") + Field(0x6ff, "");
+  const std::string bytes =
+      kFormatAndVersion + Field(0x700, "later") + Field(3, "acme") + Field(0x6ff, "");
   CredentialRecord record;
   ASSERT_TRUE(DecodeRecord(bytes, record));
   EXPECT_EQ(record.version, 7u);
@@ -79,10 +80,12 @@ TEST(RecordTest, RefusesWhatItMustNotIgnore) {
   CredentialRecord record;
   EXPECT_TRUE(DecodeRecord(kFormatAndVersion, record));
   EXPECT_FALSE(DecodeRecord("", record));
-  EXPECT_FALSE(DecodeRecord("\x01", record));                                       // no version
-  EXPECT_FALSE(DecodeRecord("\x02" + kFormatAndVersion.substr(1), record));         // another format
-  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8003, ""), record));        // an unknown restriction
-  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + kFormatAndVersion.substr(1), record));  // version twice
+  EXPECT_FALSE(DecodeRecord("\x01", record));                                // no version
+  EXPECT_FALSE(DecodeRecord("\x02" + kFormatAndVersion.substr(1), record));  // another format
+  EXPECT_FALSE(
+      DecodeRecord(kFormatAndVersion + Field(0x8003, ""), record));  // an unknown restriction
+  EXPECT_FALSE(
+      DecodeRecord(kFormatAndVersion + kFormatAndVersion.substr(1), record));  // version twice
   EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(3, "a") + Field(3, "b"), record));
   EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8001, "x"), record));
   EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8001, "") + Field(0x8001, ""), record));
@@ -128,7 +131,8 @@ TEST(RecordTest, MutatedIsRefusedOrStable) {
 
 TEST(RecordTest, TooMuchLeavesTheOutputAlone) {
   CredentialRecord record;
-  for (int i = 0; i < 2000; i++) record.addresses.push_back("somebody.number." + std::to_string(i) + "@example.net");
+  for (int i = 0; i < 2000; i++)
+    record.addresses.push_back("somebody.number." + std::to_string(i) + "@example.net");
   std::string out = "before";
   EXPECT_FALSE(EncodeRecord(record, out));
   EXPECT_EQ(out, "before");

@@ -10,7 +10,9 @@ namespace {
 const std::string kKey(32, 'k');
 constexpr MonoTime kNow{std::chrono::hours(1)};
 
-RememberedLogins::Options Small(uint32_t entries) { return {.entries = entries, .keep = seconds(60)}; }
+RememberedLogins::Options Small(uint32_t entries) {
+  return {.entries = entries, .keep = seconds(60)};
+}
 
 TEST(RememberedTest, KnowsWhatWasProvedAndNothingElse) {
   RememberedLogins logins(kKey, Small(64));
@@ -92,7 +94,8 @@ TEST(RememberedTest, MostOfItsEntriesAreUsed) {
   }
   int known = 0;
   for (int i = 0; i < 2048; i++) {
-    known += logins.Knows(logins.MakeTicket("user" + std::to_string(i) + "@example.net", "p"), 1, kNow);
+    known +=
+        logins.Knows(logins.MakeTicket("user" + std::to_string(i) + "@example.net", "p"), 1, kNow);
   }
   EXPECT_GT(known, 1900) << "of 2048 at half load";
 }

@@ -103,7 +103,8 @@ TEST(VerifierTest, StopAnswersWhatIsQueued) {
   results.WaitForArrivals(1);
   for (uint64_t i = 1; i <= 3; i++) ASSERT_TRUE(verifier.Submit(Job(i, "secret", Keys())));
   std::thread stopper([&] { verifier.Stop(); });
-  while (verifier.Submit(Job(9, "secret", Keys()))) std::this_thread::yield();  // until it is stopping, or full
+  while (verifier.Submit(Job(9, "secret", Keys())))
+    std::this_thread::yield();  // until it is stopping, or full
   results.Release();
   stopper.join();
   const auto verdicts = results.verdicts();
@@ -152,7 +153,8 @@ TEST(VerifierTest, StoppedUnderLoadAnswersEveryJobItTook) {
     std::vector<std::thread> producers;
     for (uint64_t p = 0; p < 2; p++) {
       producers.emplace_back([&, p] {
-        for (uint64_t i = 0; i < 200; i++) taken += verifier.Submit(Job(p * 200 + i, "secret", Keys()));
+        for (uint64_t i = 0; i < 200; i++)
+          taken += verifier.Submit(Job(p * 200 + i, "secret", Keys()));
       });
     }
     std::this_thread::yield();

@@ -34,11 +34,12 @@ class UserTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
   void WriteConfig(const std::string& auth) {
-    std::ofstream(folder_ + "/sluice.toml") << "hostname = \"submit.example.net\"\nstate_dir = \"" << folder_
-                                            << "\"\nspool_dir = \"" << folder_ << "/spool\"\n"
-                                            << "[[listener]]\naddress = \"127.0.0.1:1587\"\nmode = \"plain\"\n"
-                                            << "[auth]\niterations = 4096\n" << auth
-                                            << "\n[relay]\nnext_hop = [\"discard\"]\n";
+    std::ofstream(folder_ + "/sluice.toml")
+        << "hostname = \"submit.example.net\"\nstate_dir = \"" << folder_ << "\"\nspool_dir = \""
+        << folder_ << "/spool\"\n"
+        << "[[listener]]\naddress = \"127.0.0.1:1587\"\nmode = \"plain\"\n"
+        << "[auth]\niterations = 4096\n"
+        << auth << "\n[relay]\nnext_hop = [\"discard\"]\n";
   }
 
   // `sluice user ...`; what it printed is in out_ and err_.
@@ -85,7 +86,8 @@ TEST_F(UserTest, AddStoresKeysOfThePasswordAndNotThePassword) {
   EXPECT_EQ(out_ + err_, "");
   EXPECT_TRUE(HasPassword("alice@example.net", "secret of alice"));
   std::ifstream file(auth::LmdbStore::PathIn(folder_), std::ios::binary);
-  const std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string content((std::istreambuf_iterator<char>(file)),
+                            std::istreambuf_iterator<char>());
   EXPECT_NE(content.find("alice@example.net"), std::string::npos);
   EXPECT_EQ(content.find("secret of alice"), std::string::npos);
 }
@@ -111,8 +113,12 @@ TEST_F(UserTest, AddTakesTheLongestPasswordWithItsLineEnd) {
 }
 
 TEST_F(UserTest, AddKeepsGrantsInCanonicalForm) {
-  ASSERT_EQ(Run({"add", "--address", "\"Sales\"@Example.NET", "--address", "b@example.net", "alice", "--domain",
-                 "Example.ORG", "--tenant", "acme", "--no-null-sender", "--password-stdin"}, "secret"), 0) << err_;
+  ASSERT_EQ(
+      Run({"add", "--address", "\"Sales\"@Example.NET", "--address", "b@example.net", "alice",
+           "--domain", "Example.ORG", "--tenant", "acme", "--no-null-sender", "--password-stdin"},
+          "secret"),
+      0)
+      << err_;
   EXPECT_EQ(err_, "");
   ASSERT_EQ(Run({"show", "ALICE", "--json"}), 0);
   const nlohmann::json shown = nlohmann::json::parse(out_);
@@ -161,7 +167,8 @@ TEST_F(UserTest, AMissingStateFolderNamesTheRemedy) {
   std::filesystem::rename(folder_ + "/sluice.toml", folder_ + "/sub/sluice.toml");
   std::ifstream from(folder_ + "/sub/sluice.toml");
   std::string text((std::istreambuf_iterator<char>(from)), std::istreambuf_iterator<char>());
-  text.replace(text.find("state_dir = \"" + folder_), 13 + folder_.size(), "state_dir = \"" + folder_ + "/absent");
+  text.replace(text.find("state_dir = \"" + folder_), 13 + folder_.size(),
+               "state_dir = \"" + folder_ + "/absent");
   std::ofstream(folder_ + "/sluice.toml") << text;
   EXPECT_EQ(Run({"add", "a@b", "--password-stdin"}, "x"), EX_NOINPUT);
   EXPECT_NE(err_.find("sluice init"), std::string::npos) << err_;
@@ -209,7 +216,8 @@ TEST_F(UserTest, ShowAndListForPeople) {
 }
 
 TEST_F(UserTest, RemoveTakesNamesOrAPattern) {
-  for (const char* name : {"a@x", "b@x", "c@y"}) ASSERT_EQ(Run({"add", name, "--password-stdin"}, "p"), 0);
+  for (const char* name : {"a@x", "b@x", "c@y"})
+    ASSERT_EQ(Run({"add", name, "--password-stdin"}, "p"), 0);
   ASSERT_EQ(Run({"remove", "--match", "*@x", "--dry-run"}), 0);
   EXPECT_EQ(out_, "would remove a@x\nwould remove b@x\n");
   EXPECT_EQ(Run({"remove", "a@x", "nobody", "b@x"}), EX_NOUSER);
@@ -264,7 +272,8 @@ class AtTerminal {
   int Wait(std::string& shown) {
     char buffer[256];
     ssize_t bytes = 0;
-    while ((bytes = read(fd_, buffer, sizeof buffer)) > 0) shown_.append(buffer, static_cast<size_t>(bytes));
+    while ((bytes = read(fd_, buffer, sizeof buffer)) > 0)
+      shown_.append(buffer, static_cast<size_t>(bytes));
     shown = shown_;
     int status = -1;
     EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
