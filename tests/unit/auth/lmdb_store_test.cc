@@ -65,6 +65,17 @@ CredentialRecord Record(const std::string& tenant) {
   return record;
 }
 
+// Adds user0, user1 and so on, in one transaction.
+absl::Status AddMany(LmdbStore& store, int users) {
+  return store.Change([&](LmdbStore::Changes& changes) {
+    absl::Status added;
+    for (int i = 0; i < users && added.ok(); i++) {
+      added = changes.Add("user" + std::to_string(i), Record("a"));
+    }
+    return added;
+  });
+}
+
 std::string TenantOf(CredentialSource& source, ByteView login) {
   CredentialRecord record;
   switch (source.Lookup(login, record)) {
@@ -217,8 +228,7 @@ TEST_F(LmdbStoreTest, OpensWithTheMapItWasMadeWith) {
   { ASSERT_TRUE(Open()->Add("alice", Record("a")).ok()); }
   // A smaller map would be full long before this many users.
   auto store = *LmdbStore::Open(path_, 1 << 16);
-  for (int i = 0; i < 500; i++)
-    ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
+  ASSERT_TRUE(AddMany(*store, 2000).ok());
 }
 
 TEST_F(LmdbStoreTest, AFullMapIsAnErrorAndKeepsWhatWas) {
@@ -268,8 +278,7 @@ TEST_F(LmdbStoreTest, MaintainReportsAReplacedFile) {
 
 TEST_F(LmdbStoreTest, PrefaultReadsWithinItsBound) {
   const auto store = Open();
-  for (int i = 0; i < 200; i++)
-    ASSERT_TRUE(store->Add("user" + std::to_string(i), Record("a")).ok());
+  ASSERT_TRUE(AddMany(*store, 200).ok());
   const uint64_t all = *store->Prefault(1 << 30);
   EXPECT_GT(all, 200u * 100);
   const uint64_t part = *store->Prefault(1000);
