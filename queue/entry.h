@@ -60,7 +60,8 @@ struct Entry : MessageNode, StatusNode, LineNode {
   uint16_t open_recipients = 0;  // neither delivered nor bounced yet
   uint16_t attempts = 0;
   EntryState state = EntryState::kCommitting;
-  bool finishing = false;  // every recipient is finished; its done record is on the way
+  uint8_t finishing : 1 = 0;     // every recipient is finished; its done record is on the way
+  uint8_t cleaner_pass : 7 = 0;  // in which the cleaner last looked at it
 };
 
 static_assert(sizeof(Entry) <= 112);

@@ -13,13 +13,14 @@
 
 namespace sluice::queue {
 
+class Loader;
+class SegmentTable;
+struct Content;
 struct Entry;
+struct Upload;
 
-enum class LoadResult : uint8_t {
-  kOk,
-  kCorrupt,  // the record fails its checksum, or says nonsense: see Queue::SetDamaged
-  kFailed,   // the device could not read it now: Queue::Release and try later
-};
+// kCorrupt: Queue::SetDamaged is due. kFailed: Queue::Release, and try later.
+using LoadResult = ReadResult;
 
 // A message: envelope, prefix and body (or where the body's parts are), and what earlier attempts achieved.
 // It owns the bytes unless the message is still in memory; then they are the queue's, until Finish or Release.
@@ -27,11 +28,11 @@ class MessageLoad {
  public:
   using Done = void (*)(MessageLoad& load, LoadResult result);
 
-  explicit MessageLoad(Done done);
+  explicit MessageLoad(Done done) : done_(done) {}
   MessageLoad(const MessageLoad&) = delete;
   MessageLoad& operator=(const MessageLoad&) = delete;
 
-  bool in_flight() const { return entry_ != nullptr; }
+  bool in_flight() const { return loader_ != nullptr; }
 
   // --- valid after a good load ---
   const EnvelopeView& envelope() const { return envelope_; }
@@ -46,18 +47,27 @@ class MessageLoad {
   // The next hop's last words about a recipient; empty when there were none. Borrows from this load.
   ByteView last_reply(uint32_t recipient) const;
 
+  QueueId id() const { return id_; }
+
   // Lets go of the bytes. REQUIRES: !in_flight().
   void Reset();
 
  private:
-  friend class Queue;
   friend class Loader;
-  LoadResult Accept(ByteView message_payload, ByteView status_payload);
+  static void OnMessageRead(void* owner, ReadResult result);
+  static void OnStatusRead(void* owner, ReadResult result);
+
+  // Makes sense of the payloads; the views borrow them.
+  bool Accept(ByteView message, ByteView status);
+  void AcceptContent(const Content& content, const Upload* upload);
+  void Finish(LoadResult result);
 
   Done done_;
-  Entry* entry_ = nullptr;  // while in flight
-  RecordRead message_read_;
-  RecordRead status_read_;
+  Loader* loader_ = nullptr;  // while in flight
+  QueueId id_;
+  Location status_at_;
+  RecordRead message_read_{&OnMessageRead, this};
+  RecordRead status_read_{&OnStatusRead, this};
   EnvelopeView envelope_;
   ByteView prefix_;
   ByteView body_;
@@ -70,20 +80,39 @@ class PartLoad {
  public:
   using Done = void (*)(PartLoad& load, LoadResult result);
 
-  explicit PartLoad(Done done);
+  explicit PartLoad(Done done) : done_(done) {}
   PartLoad(const PartLoad&) = delete;
   PartLoad& operator=(const PartLoad&) = delete;
 
-  bool in_flight() const;
-  ByteView bytes() const { return bytes_; }  // after a good load, until the next one or Reset
-  void Reset();                              // REQUIRES: !in_flight()
+  bool in_flight() const { return loader_ != nullptr; }
+  ByteView bytes() const { return read_.payload(); }  // after a good load, until the next one or Reset
+  void Reset() { read_.Reset(); }                     // REQUIRES: !in_flight()
 
  private:
-  friend class Queue;
   friend class Loader;
+  static void OnRead(void* owner, ReadResult result);
+
   Done done_;
-  RecordRead read_;
-  ByteView bytes_;
+  Loader* loader_ = nullptr;
+  RecordRead read_{&OnRead, this};
+};
+
+// Starts the reads, and keeps the segments that they read from being recycled. A part of Queue.
+class Loader {
+ public:
+  Loader(Device& device, SegmentTable& segments) : device_(device), segments_(segments) {}
+
+  bool Load(const Entry& entry, MessageLoad& load);
+  void LoadPart(const MessageLoad& message, size_t part, PartLoad& load);
+
+ private:
+  friend class MessageLoad;
+  friend class PartLoad;
+  void Start(RecordRead& read, const Location& where, RecordType type, QueueId id);
+  void Ended(const RecordRead& read);
+
+  Device& device_;
+  SegmentTable& segments_;
 };
 
 }  // namespace sluice::queue

@@ -14,25 +14,32 @@
 #ifndef SLUICE_QUEUE_QUEUE_H_
 #define SLUICE_QUEUE_QUEUE_H_
 
-#include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
+#include "core/base/prng.h"
 #include "core/base/time.h"
+#include "queue/cleaner.h"
+#include "queue/content.h"
 #include "queue/device.h"
 #include "queue/entry.h"
+#include "queue/journal.h"
+#include "queue/limits.h"
 #include "queue/load.h"
 #include "queue/message.h"
 #include "queue/queue_id.h"
-#include "queue/recovery_report.h"
+#include "queue/recovery.h"
 #include "queue/retry_policy.h"
+#include "queue/scheduler.h"
+#include "queue/segment_keeper.h"
+#include "queue/segment_table.h"
 #include "queue/submission.h"
 
 namespace sluice::queue {
@@ -63,7 +70,8 @@ class QueueObserver {
   virtual ~QueueObserver() = default;
   virtual void OnDone(QueueId) {}               // its done record is durable: it will never come back
   virtual void OnPoisoned(int /*error*/) {}     // -errno of the write that failed (or -EIO: short)
-  virtual void OnCommitted(uint32_t /*records*/, uint64_t /*bytes*/, Duration /*took*/) {}  // a batch
+  // A batch is durable that Pump began to write at `since`.
+  virtual void OnCommitted(uint32_t /*records*/, uint64_t /*bytes*/, MonoTime /*since*/) {}
 };
 
 enum class Admission : uint8_t {
@@ -117,18 +125,13 @@ struct QueueStats {
   uint32_t segments_free = 0;
 };
 
-class Queue {
+class Queue : private Journal::Client {
  public:
-  static constexpr size_t kPartBytesMax = 64 << 10;   // a body's part, and a body that is one record
-  static constexpr size_t kBatchBytesMax = 1 << 20;
-  static constexpr size_t kReplyBytesMax = 200;
-  static constexpr Duration kLazyDelay = milliseconds(100);  // longest a done record waits for company
-
   // `device` and `observer` (may be null) outlive the queue. REQUIRES: device.segment_bytes() is at least
   // 1 MiB and a multiple of kBlockBytes.
   Queue(const QueueOptions& options, Device& device, QueueObserver* observer);
 
-  // REQUIRES: no device operation, load or waiter is in flight.
+  // REQUIRES: idle(), and no load is in flight. Waiters are not called any more.
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -138,14 +141,17 @@ class Queue {
   // none is free, new segments. An error means that the folder must not be used: it belongs to another spool
   // or a newer format, or cannot be read at all. Damage is no error: it is set aside and reported.
   absl::Status Recover(Now now);
-  const RecoveryReport& recovery() const;
+  const RecoveryReport& recovery() const { return recovery_; }
 
   // Accepts nothing from now on, writes what is open and then a seal that says the end was clean; `waiter` is
   // told when that is durable (or has failed). Pump must go on being called until then.
   void Seal(CommitWaiter& waiter);
 
+  // No request of the queue's own is with the device. Once sealed or poisoned it becomes true by itself.
+  bool idle() const;
+
   // --- reception -------------------------------------------------------------------------------------------
-  QueueId NewId(WallTime now);
+  QueueId NewId(WallTime now) { return ids_.Next(now); }
   Admission admission() const;
 
   // Makes a message durable. On kAccepted `submission` is moved from and `waiter` (null: nobody waits) is
@@ -164,13 +170,16 @@ class Queue {
   // Writes the open batch if it is its time, and looks after segments. At the end of each loop turn.
   void Pump(Now now);
 
-  // When Pump or TakeDue next has something to do that no completion will announce. nullopt: never.
+  // When Pump next has something to do that no completion will announce. nullopt: never.
   std::optional<MonoTime> NextDeadline() const;
 
   // --- relay ---------------------------------------------------------------------------------------------------
   // A message whose time has come, the one that has waited longest first, or nullptr. The caller holds it until
   // Finish or Release.
   Entry* TakeDue(MonoTime now);
+
+  // When TakeDue gives something next: MonoTime::min() when it does now, nullopt when nothing waits.
+  std::optional<MonoTime> NextDue() const { return scheduler_.NextDue(); }
 
   // Makes envelope and content available in `load`: true at once, when they are in memory (load.done is not
   // called), or false, when load.done will be. The bytes stay until load.Reset(), Finish or Release.
@@ -192,12 +201,16 @@ class Queue {
 
   // Whether the message is too old to be tried again. Never while the wall clock is in doubt.
   bool Expired(const Entry& entry, WallTime now) const;
-  bool expiry_suspended() const;
+  bool expiry_suspended() const { return clock_guard_.suspended(); }
 
   // --- looking and tuning ------------------------------------------------------------------------------------
   // Calls f(Entry&) for each durable message, in no useful order. About 10 ns each.
   template <typename F>
-  void ForEach(F f);
+  void ForEach(F f) {
+    segments_.ForEach([&](Segment& segment) {
+      for (Entry* e = segment.messages.front(); e != nullptr; e = segment.messages.Next(*e)) f(*e);
+    });
+  }
 
   // When the entry's next attempt is due; nullopt unless it is deferred.
   std::optional<MonoTime> DueAt(const Entry& entry) const;
@@ -205,12 +218,77 @@ class Queue {
   QueueStats stats() const;
 
   // Tunable at any time. `bytes` is clamped to what a segment allows.
-  void set_batch_bytes(size_t bytes);
-  void set_batch_linger(Duration linger);
-  void set_retry_policy(const RetryPolicy& retry);
+  void set_batch_bytes(size_t bytes) { journal_.set_batch_bytes(bytes); }
+  void set_batch_linger(Duration linger) { journal_.set_linger(linger); }
+  void set_retry_policy(const RetryPolicy& retry) { options_.retry = retry; }
 
   // The file system under the spool is nearly full: admission() says kFull, and no segments are made.
   void set_space_low(bool low);
+
+ private:
+  // What waits for room in a batch: an entry's record, or a part.
+  struct Waiting {
+    Entry* entry = nullptr;
+    PartWrite* part = nullptr;
+    uint64_t bytes() const;
+  };
+
+  bool closed() const { return journal_.poisoned() || journal_.sealed(); }
+  bool HasRoomFor(uint64_t bytes) const;
+  void RestoreMessage(QueueId id, const RecoveredMessage& message, Now now);
+
+  std::unique_ptr<Entry> NewEntry(Submission& submission, const EnvelopeView& envelope);
+  void Enqueue(const Waiting& waiting);
+  bool TryAppend(const Waiting& waiting);
+  bool TryAppendEntry(Entry& entry);
+  void AppendMessage(Entry& entry);
+  void FillFromLine();
+  void TrySeal();
+
+  void OnBatchDurable(Batch& batch, Segment& segment, uint64_t offset) override;
+  void OnSealed() override;
+  void OnPoisoned(int error) override;
+  void OnItemDurable(const BatchItem& item, Segment& segment, const Location& where);
+  void OnMessageDurable(Entry& entry, const Location& where);
+  void OnStatusDurable(Entry& entry, const Location& where);
+  void OnDoneDurable(Entry& entry, Segment& segment);
+  void OnPartDurable(PartWrite& part, const Segment& segment, const Location& where, uint32_t crc);
+  std::vector<Waiting> TakePending();
+  void Fail(const Waiting& waiting);
+  void FailEntry(Entry& entry);
+  void FailPart(PartWrite& part);
+
+  static void AddReplies(StatusBuilder& status, const MessageLoad& load, const Outcome& outcome);
+  void DropContent(Entry& entry);
+  void Destroy(Entry& entry);
+
+  QueueOptions options_;
+  Device& device_;
+  QueueObserver* observer_;
+  Prng prng_;
+  QueueIdMaker ids_;
+  SegmentTable segments_;
+  Journal journal_;
+  SegmentKeeper keeper_;
+  Cleaner cleaner_;
+  Loader loader_;
+  Scheduler scheduler_;
+  WallClockGuard clock_guard_;
+  RecoveryReport recovery_;
+
+  std::deque<Waiting> line_;
+  uint64_t line_bytes_ = 0;
+  CommitWaiter* seal_waiter_ = nullptr;
+  bool sealing_ = false;
+  bool space_low_ = false;
+
+  uint32_t entries_ = 0;  // those not durable yet included
+  uint32_t messages_ = 0;
+  uint32_t damaged_ = 0;
+  uint64_t hot_bytes_ = 0;
+  uint64_t uncommitted_bytes_ = 0;
+  uint64_t submitted_ = 0;
+  uint64_t finished_ = 0;
 };
 
 }  // namespace sluice::queue

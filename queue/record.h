@@ -25,7 +25,7 @@ constexpr uint64_t RoundUpToBlock(uint64_t bytes) {
 
 // --- segment header: block 0, twice, so that one bad sector does not hide a segment ------------------------
 
-inline constexpr size_t kSegmentHeaderBytes = 84;
+inline constexpr size_t kSegmentHeaderBytes = 76;
 inline constexpr size_t kSegmentHeaderCopyAt = 2048;
 
 enum class SegmentUse : uint16_t {
