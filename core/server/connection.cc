@@ -360,7 +360,7 @@ void Connection::OnMessage() {
 // Gives the queue what it should have of the body now, a part at a time: the next when the last is durable.
 void Connection::StoreParts() {
   Incoming& incoming = *incoming_;
-  constexpr size_t kPart = queue::Queue::kPartBytesMax;
+  constexpr size_t kPart = queue::kPartBytesMax;
   const size_t left = incoming.content.size();
   if (incoming.complete && left <= kPart) {
     incoming.submission.body = std::move(incoming.content);

@@ -14,20 +14,6 @@ namespace {
 
 std::string Quoted(std::string_view text) { return absl::StrCat("\"", text, "\""); }
 
-// A TOML basic string.
-std::string TomlString(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 std::string TypeOf(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::string:
@@ -115,6 +101,19 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+std::string TomlString(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
 
 std::optional<Duration> ParseDuration(std::string_view text) {
   int64_t total = 0;

@@ -161,6 +161,9 @@ std::string FormatBytes(uint64_t bytes);  // "50M", or the number where no unit 
 // The word of `known` that `word` was probably meant to be; empty when none is near.
 std::string_view Nearest(std::string_view word, std::span<const std::string_view> known);
 
+// `text` as a TOML basic string, quotes included.
+std::string TomlString(std::string_view text);
+
 // "a", "b" or "c"
 std::string QuotedList(std::span<const std::string_view> words);
 
