@@ -64,7 +64,7 @@ size_t ScanLocalPart(ByteView text) {
 bool IsIpv6(ByteView text) {
   char terminated[INET6_ADDRSTRLEN];
   in6_addr address;
-  if (text.size() >= sizeof terminated) return false;
+  if (text.size() >= sizeof terminated || text.find('\0') != ByteView::npos) return false;
   terminated[text.copy(terminated, sizeof terminated)] = '\0';
   return inet_pton(AF_INET6, terminated, &address) == 1;
 }

@@ -66,7 +66,7 @@ bool BodyReader::Read(ByteView& input, Buffer& out, size_t out_bytes_max) {
             state_ = State::kLineStart;
             at++;
           } else {
-            bytes_++;  // as one inside a run
+            Keep("\r", out);  // only to count it, as one inside a run
             Fail(BodyFault::kBareCr);
             state_ = State::kText;
           }

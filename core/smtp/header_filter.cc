@@ -24,7 +24,7 @@ ByteView FieldName(ByteView line) {
 }  // namespace
 
 void HeaderFilter::Scan(Buffer& body, bool end) {
-  if (done_) return;
+  if (done_ || too_big_) return;
   char* const data = body.data();
   const size_t bytes = body.size();
   size_t read = line_start_;   // lines before this are judged
@@ -32,11 +32,15 @@ void HeaderFilter::Scan(Buffer& body, bool end) {
   size_t search = searched_;
   while (true) {
     const void* lf = search < bytes ? std::memchr(data + search, '\n', bytes - search) : nullptr;
-    if (lf == nullptr && !(end && read < bytes)) break;
     const size_t line_end =
         lf == nullptr ? bytes : static_cast<size_t>(static_cast<const char*>(lf) - data) + 1;
-
     const size_t line_bytes = line_end - read;
+    if (write + line_bytes > bytes_max_) {
+      too_big_ = true;
+      break;
+    }
+    if (lf == nullptr && !(end && line_bytes > 0)) break;
+
     const Verdict verdict = Judge(ByteView(data + read, line_bytes));
     if (verdict == Verdict::kEnd) {
       done_ = true;
@@ -48,7 +52,7 @@ void HeaderFilter::Scan(Buffer& body, bool end) {
     }
     read = search = line_end;
   }
-  if (end) done_ = true;
+  if (end && !too_big_) done_ = true;
 
   if (write != read) {
     std::memmove(data + write, data + read, bytes - read);

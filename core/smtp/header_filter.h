@@ -19,6 +19,9 @@ namespace sluice::smtp {
 
 class HeaderFilter {
  public:
+  // `bytes_max`: for the section as it is kept, with the line that ends it.
+  explicit HeaderFilter(uint32_t bytes_max = UINT32_MAX) : bytes_max_(bytes_max) {}
+
   // Judges the lines that became complete. `body` holds everything read so far, and only grew (by
   // BodyReader::Read) since the last call. With `end`, nothing will follow: an open last line
   // counts.
@@ -26,6 +29,8 @@ class HeaderFilter {
 
   // True once the end of the header section was seen.
   bool done() const { return done_; }
+  // True once the section passed its bound: it is judged no further, and is never done.
+  bool too_big() const { return too_big_; }
   // Octets of the kept header section so far, without the empty line that ends it.
   uint32_t header_bytes() const { return line_start_; }
   // True when the message begins with a line that is no field: whoever puts fields in front of it
@@ -42,12 +47,14 @@ class HeaderFilter {
   Verdict Judge(ByteView line);
   Verdict JudgeField(ByteView name);
 
+  uint32_t bytes_max_;
   uint32_t line_start_ = 0;  // the first line not yet judged starts here
   uint32_t searched_ = 0;    // no LF between line_start_ and here
   uint32_t received_count_ = 0;
   bool in_field_ = false;  // the last line was (part of) a field, so a continuation may follow
   bool removing_ = false;  // ... and that field is being removed
   bool done_ = false;
+  bool too_big_ = false;
   bool no_field_ = false;  // the section ended before a line that is no field
   bool has_date_ = false;
   bool has_message_id_ = false;

@@ -344,6 +344,7 @@ Effect Session::Mail(ByteView argument, Buffer& replies) {
       static_cast<uint16_t>(mailbox.address.copy(transaction->sender_text, kMailboxBytesMax));
   transaction->reader = BodyReader(
       {.bare_lf = config_->options().bare_lf, .bytes_max = config_->options().message_bytes_max});
+  transaction->header = HeaderFilter(config_->options().header_bytes_max);
   transaction_ = std::move(transaction);
   return Ask(Effect::kMail);
 }
@@ -407,8 +408,7 @@ void Session::ScanHeader(bool ended) {
   transaction.header.Scan(transaction.body, ended);
   if (transaction.header.received_count() > config_->options().received_max) {
     transaction.RefuseAtEnd(reply::kMailLoop);
-  } else if (!transaction.header.done() &&
-             transaction.body.size() > config_->options().header_bytes_max) {
+  } else if (transaction.header.too_big()) {
     transaction.RefuseAtEnd(reply::kHeaderTooBig);
   }
 }

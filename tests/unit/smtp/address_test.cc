@@ -69,6 +69,7 @@ TEST(AddressTest, ReversePaths) {
       {"<a@[2001:db8::1]>", kSyntax, "", ""},
       {"<a@[IPv6:2001:db8::zz]>", kSyntax, "", ""},
       {"<a@[]>", kSyntax, "", ""},
+      {std::string("<a@[IPv6:2001:db8::1\0]>", 23), kSyntax, "", ""},
       {"<a@[X-tag:anything]>", kSyntax, "", ""},
       {"<@one.example:>", kSyntax, "", ""},
       {"<@one.example,two.example:a@example.net>", kSyntax, "", ""},

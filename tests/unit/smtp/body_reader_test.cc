@@ -188,6 +188,14 @@ TEST(BodyReaderTest, LimitsTheSize) {
   });
 }
 
+// Which of two faults is told must not depend on the cut either.
+TEST(BodyReaderTest, ABareCrCountsTowardsTheLimit) {
+  ForEachCut("0123456789\rx\r\n.\r\n", [&](const Pieces& pieces) {
+    EXPECT_EQ(ReadAll(pieces, {.bytes_max = 10}).fault, BodyFault::kTooBig);
+    EXPECT_EQ(ReadAll(pieces, {.bytes_max = 11}).fault, BodyFault::kBareCr);
+  });
+}
+
 TEST(BodyReaderTest, KeepsNothingAfterAFaultOrDrop) {
   BodyReader reader({});
   Buffer out;

@@ -14,8 +14,8 @@ struct Filtered {
   std::string body;
 };
 
-Filtered Filter(const Pieces& pieces) {
-  Filtered result;
+Filtered Filter(const Pieces& pieces, uint32_t bytes_max = UINT32_MAX) {
+  Filtered result{.filter = HeaderFilter(bytes_max), .body = {}};
   Buffer body;
   for (ByteView piece : pieces) {
     body.Append(piece);
@@ -85,6 +85,25 @@ TEST(HeaderFilterTest, TellsWhenOurFieldsNeedASeparator) {
   EXPECT_FALSE(Filter({"\r\njust text\r\n"}).filter.needs_separator());
   EXPECT_FALSE(Filter({""}).filter.needs_separator());
   EXPECT_FALSE(Filter({"To: x\r\n"}).filter.needs_separator());
+}
+
+TEST(HeaderFilterTest, BoundsTheSectionAndTheLineThatEndsIt) {
+  const struct {
+    ByteView input;
+    uint32_t bytes;  // that must be allowed
+  } kCases[] = {
+      {"To: a\r\nSubject: b\r\n\r\nbody of any length\r\n", 7 + 12 + 2},
+      {"To: a\r\nnot a field\r\nbody of any length\r\n", 7 + 13},
+      {"not a field\r\nbody of any length\r\n", 13},
+      {"Bcc: removed\r\nTo: a\r\n\r\nbody of any length\r\n", 14},
+      {"To: a\r\n", 7},
+  };
+  for (const auto& test : kCases) {
+    ForEachCut(test.input, [&](const Pieces& pieces) {
+      EXPECT_FALSE(Filter(pieces, test.bytes).filter.too_big()) << test.input;
+      EXPECT_TRUE(Filter(pieces, test.bytes - 1).filter.too_big()) << test.input;
+    });
+  }
 }
 
 TEST(HeaderFilterTest, WaitsForWholeLines) {
