@@ -17,7 +17,7 @@ inline constexpr size_t kPartBytesMax = 64 << 10;
 // half a MiB a disk gains nothing and the messages in a batch wait for each other.
 inline constexpr size_t kBatchBytesMax = 1 << 20;
 
-inline constexpr uint64_t kSegmentBytesMin = 1 << 20;
+inline constexpr uint64_t kSegmentBytesMin = 512 << 10;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{4} << 30;  // offsets of records are 32 bits
 
 // The last batch of a segment may leave this much unused, so batches are small beside segments.

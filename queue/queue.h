@@ -127,8 +127,8 @@ struct QueueStats {
 
 class Queue : private Journal::Client {
  public:
-  // `device` and `observer` (may be null) outlive the queue. REQUIRES: device.segment_bytes() is at least
-  // 1 MiB and a multiple of kBlockBytes.
+  // `device` and `observer` (may be null) outlive the queue. REQUIRES: device.segment_bytes() is a multiple of
+  // kBlockBytes between kSegmentBytesMin and kSegmentBytesMax.
   Queue(const QueueOptions& options, Device& device, QueueObserver* observer);
 
   // REQUIRES: idle(), and no load is in flight. Waiters are not called any more.
@@ -183,7 +183,8 @@ class Queue : private Journal::Client {
 
   // Makes envelope and content available in `load`: true at once, when they are in memory (load.done is not
   // called), or false, when load.done will be. The bytes stay until load.Reset(), Finish or Release.
-  // Also for entries seen in ForEach; entry and load stay where they are until it is done.
+  // Also for entries seen in ForEach: the load stays where it is until it is done, the entry need not; what is
+  // in memory is then to be used at once.
   [[nodiscard]] bool Load(Entry& entry, MessageLoad& load);
 
   // Reads one part of `message`'s body, in the same way.
