@@ -91,7 +91,7 @@ class Sluice:
         self.password_file = write(os.path.join(self.dir, "password"), PASSWORD + "\n", 0o600)
         self.config = os.path.join(self.dir, "sluice.toml")
         with open(self.password_file) as password:
-            subprocess.run([os.path.join(BIN, "sluice"), "init", "--config", self.config, "--hostname", "submit." + DOMAIN,
+            subprocess.run([os.path.join(BIN, "sluice"), "init", "--dir", self.dir, "--hostname", "submit." + DOMAIN,
                             "--listen-starttls", "127.0.0.1:%d" % self.port, "--next-hop", "127.0.0.1:%d" % self.hop_port,
                             "--user", self.user, "--password-stdin"], stdin=password, check=True,
                            stdout=subprocess.DEVNULL)
@@ -99,8 +99,7 @@ class Sluice:
             text = file.read()
         if discard:
             text = text.replace('["127.0.0.1:%d"]' % self.hop_port, '["discard"]')
-        top = "shards = %d\n" % shards + ('user = "root"\n' if os.geteuid() == 0 else "")
-        write(self.config, top + 'log_dir = "."\n' + text + extra)
+        write(self.config, 'shards = %d\nlog_dir = "."\n' % shards + text + extra)
         self.process = None
 
     def start(self):
