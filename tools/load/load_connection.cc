@@ -1,0 +1,327 @@
+#include "tools/load/load_connection.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "tools/load/generator.h"
+
+namespace sluice::load {
+namespace {
+
+// A body goes to the stream in parts of this size, so that big ones do not pile up in memory.
+constexpr size_t kPartBytes = 64 << 10;
+static_assert(kPartBytes >= MessageTemplate::kHeadBytes, "what changes is in the first part");
+
+constexpr Duration kBackOffMin = milliseconds(100);
+constexpr int kBackOffDoublings = 5;
+
+Phase PhaseOf(smtp::ClientFailure failure) {
+  switch (failure) {
+    case smtp::ClientFailure::kGreeting:
+      return Phase::kGreeting;
+    case smtp::ClientFailure::kTls:
+      return Phase::kTls;
+    case smtp::ClientFailure::kAuth:
+      return Phase::kAuth;
+    case smtp::ClientFailure::kClosing:
+      return Phase::kClosing;
+    case smtp::ClientFailure::kNone:
+    case smtp::ClientFailure::kProtocol:
+      break;
+  }
+  return Phase::kProtocol;
+}
+
+const char* NotOffered(Phase phase) {
+  switch (phase) {
+    case Phase::kTls:
+      return "STARTTLS is not offered";
+    case Phase::kAuth:
+      return "the mechanism is not offered";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+LoadConnection::LoadConnection(Generator& generator, const SockAddr& to)
+    : generator_(generator),
+      to_(to),
+      connect_(io::Completes<&LoadConnection::OnConnect>, this),
+      timer_(io::Fires<&LoadConnection::OnTimer>, this),
+      stream_(generator.streams_, *this) {
+  using Tls = RunOptions::Tls;
+  const RunOptions& options = generator.options_;
+  options_.ehlo_name = options.ehlo_name;
+  options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired : smtp::ClientOptions::Tls::kNever;
+  options_.auth = options.auth;
+  options_.pipelining = options.pipelining != RunOptions::Pipelining::kOff;
+}
+
+// --- life ---------------------------------------------------------------------------------------------------
+
+void LoadConnection::Connect() {
+  CHECK(at_rest());
+  Login login = generator_.NextLogin();
+  sender_ = SenderOf(generator_.options_, login);
+  options_.user = std::move(login.name);
+  options_.password = std::move(login.password);
+  client_.emplace(options_, generator_.options_.tls == RunOptions::Tls::kImplicit);
+  failed_ = ours_ = false;
+  sent_ = 0;
+  connected_ = generator_.io_.now();
+  state_ = State::kConnecting;
+  generator_.io_.Connect(connect_, to_);
+  Watch();
+}
+
+void LoadConnection::BackOff() {
+  const Duration wait = kBackOffMin * (1 << std::min<int>(failures_, kBackOffDoublings));
+  const auto jitter = static_cast<int64_t>(generator_.prng_.Below(static_cast<uint64_t>(wait.count())));
+  generator_.io_.timers().Set(timer_, generator_.io_.now() + wait / 2 + Duration(jitter) / 2);
+  if (failures_ < UINT8_MAX) failures_++;
+}
+
+void LoadConnection::Finish() {
+  switch (state_) {
+    case State::kRest:
+      if (!timer_.armed()) return;  // not backing off: the generator has it
+      timer_.Cancel();
+      return generator_.Queue(*this);
+    case State::kConnecting:
+    case State::kLoggingIn:
+      return Abort();
+    case State::kOpen: {
+      Buffer& out = generator_.scratch_;
+      out.Clear();
+      StartNext(out);
+      stream_.Write(out.view());
+      return Watch();
+    }
+    case State::kQuitting:
+      return;
+  }
+}
+
+void LoadConnection::Abort() {
+  if (state_ == State::kRest) return Finish();
+  ours_ = true;
+  if (connect_.in_flight()) return generator_.io_.Cancel(connect_);
+  stream_.Abort();
+}
+
+void LoadConnection::OnConnect(const io::Completion& completion) {
+  if (completion.result < 0) {
+    Fail(Phase::kConnect, -completion.result, std::strerror(-completion.result));
+    return Rest();
+  }
+  state_ = State::kLoggingIn;
+  stream_.Attach(completion.socket);
+  if (ours_) return stream_.Abort();
+  if (generator_.options_.tls == RunOptions::Tls::kImplicit) StartTls();
+}
+
+void LoadConnection::OnTimer() {
+  if (state_ == State::kRest) return generator_.Queue(*this);
+  Fail(Phase::kTimeout, 0, "");
+  Abort();
+}
+
+void LoadConnection::OnInputEnd() { stream_.Close(); }
+
+void LoadConnection::OnClosed(net::CloseReason reason) {
+  if (state_ != State::kQuitting) {
+    const bool tls = reason == net::CloseReason::kTls;
+    Fail(tls ? Phase::kTls : Phase::kLost, 0, tls ? "broken TLS, or the handshake failed" : "");
+  }
+  for (Sent& sent : messages_) {
+    if (!std::exchange(sent.active, false)) continue;
+    generator_.results_.unanswered++;
+    generator_.results_.Fail(Phase::kUnanswered, 0, "");
+  }
+  body_left_ = ByteView();
+  Rest();
+}
+
+// Counts a connection's failure once: what follows from it is no other.
+void LoadConnection::Fail(Phase phase, int code, ByteView text) {
+  if (std::exchange(failed_, true) || ours_) return;
+  generator_.results_.Fail(phase, code, text);
+}
+
+void LoadConnection::Rest() {
+  timer_.Cancel();
+  const State was = std::exchange(state_, State::kRest);
+  client_.reset();
+  if (was == State::kConnecting || was == State::kLoggingIn) {
+    generator_.OnMade();
+  } else {
+    generator_.open_--;
+    if (was == State::kOpen && !ours_) generator_.results_.logins_lost++;
+  }
+  generator_.OnRest(*this, failed_);
+}
+
+// The server owes us something, or nothing: sessions that are only held may be silent.
+void LoadConnection::Watch() {
+  if (stream_.ending() && !connect_.in_flight()) return;
+  if (state_ == State::kOpen && client_->under_way() == 0) return timer_.Cancel();
+  generator_.io_.timers().Set(timer_, generator_.io_.now() + generator_.options_.timeout);
+}
+
+// --- the dialogue ---------------------------------------------------------------------------------------------
+
+void LoadConnection::StartTls() {
+  stream_.StartTls(
+      tls::Channel::Connect(*generator_.tls_, {.server_name = generator_.options_.server_name}));
+}
+
+void LoadConnection::OnSecure() {
+  if (generator_.options_.tls == RunOptions::Tls::kImplicit) return;
+  Buffer& out = generator_.scratch_;
+  out.Clear();
+  client_->TlsStarted(out);
+  stream_.Write(out.view());
+}
+
+void LoadConnection::OnInput(ByteView& input) {
+  Buffer& out = generator_.scratch_;
+  out.Clear();
+  for (;;) {
+    const smtp::ClientEffect effect = client_->OnInput(input, out);
+    if (effect == smtp::ClientEffect::kNone) break;
+    Perform(effect, out);
+    if (effect == smtp::ClientEffect::kStartTls || stream_.ending()) break;
+  }
+  StartNext(out);
+  stream_.Write(out.view());
+  Watch();
+}
+
+void LoadConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
+  switch (effect) {
+    case smtp::ClientEffect::kNone:
+      return;
+    case smtp::ClientEffect::kStartTls:
+      return StartTls();
+    case smtp::ClientEffect::kReady:
+      return OnReady();
+    case smtp::ClientEffect::kRecipientFailed:
+      Subject().refused++;
+      return generator_.results_.Fail(Phase::kRecipient, client_->reply().code(), client_->reply().text());
+    case smtp::ClientEffect::kSendBody:
+      return SendBody(out);
+    case smtp::ClientEffect::kMessageResult:
+      return OnResult();
+    case smtp::ClientEffect::kFailed:
+      return OnClientFailed();
+    case smtp::ClientEffect::kClosed:
+      return stream_.Close();
+  }
+}
+
+void LoadConnection::OnReady() {
+  state_ = State::kOpen;
+  failures_ = 0;
+  generator_.OnMade();
+  generator_.open_++;
+  generator_.results_.logins++;
+  generator_.results_.login.Add(generator_.io_.now() - connected_);
+}
+
+// Starts the next message, or takes leave when there is none; held sessions do neither.
+void LoadConnection::StartNext(Buffer& out) {
+  const RunOptions& options = generator_.options_;
+  if (state_ != State::kOpen || stream_.ending()) return;
+  if (options.mode == RunOptions::Mode::kIdle && generator_.MoreToDo()) return;
+  while (client_->can_start()) {
+    if (client_->under_way() > 0 && options.pipelining != RunOptions::Pipelining::kDeep) return;
+    std::optional<uint64_t> number;
+    if (options.per_connection == 0 || sent_ < options.per_connection) number = generator_.TakeMessage();
+    if (!number.has_value()) {
+      if (client_->under_way() > 0) return;
+      client_->Quit(out);
+      state_ = State::kQuitting;
+      return;
+    }
+    Sent& sent = messages_[0].active ? messages_[1] : messages_[0];
+    sent = Sent{.message = {.sender = sender_,
+                            .recipients = generator_.recipients_,
+                            .bytes = generator_.message_.content_bytes()},
+                .number = *number,
+                .started = generator_.io_.now(),
+                .active = true};
+    client_->Start(&sent.message, out);
+    sent_++;
+  }
+}
+
+void LoadConnection::SendBody(Buffer& out) {
+  const ByteView wire = generator_.message_.Wire(Subject().number);
+  out.Append(wire.substr(0, kPartBytes));
+  body_left_ = wire.substr(std::min(wire.size(), kPartBytes));
+  if (body_left_.empty()) EndBody();
+}
+
+void LoadConnection::OnSent() {
+  if (body_left_.empty()) return;
+  Buffer& out = generator_.scratch_;
+  out.Clear();
+  out.Append(body_left_.substr(0, kPartBytes));
+  body_left_.remove_prefix(std::min(body_left_.size(), kPartBytes));
+  if (body_left_.empty()) {
+    EndBody();
+    StartNext(out);
+  }
+  stream_.Write(out.view());
+  Watch();
+}
+
+void LoadConnection::EndBody() {
+  client_->BodySent();
+  Sent& sent = Subject();
+  sent.complete = true;
+  sent.ended = generator_.io_.now();
+}
+
+LoadConnection::Sent& LoadConnection::Subject() {
+  return client_->message() == &messages_[0].message ? messages_[0] : messages_[1];
+}
+
+void LoadConnection::OnResult() {
+  Sent& sent = Subject();
+  CHECK(sent.active);
+  sent.active = false;
+  body_left_ = ByteView();
+  const smtp::PeerReply& reply = client_->reply();
+  Results& results = generator_.results_;
+  const MonoTime now = generator_.io_.now();
+  results.last_answer = std::max(results.last_answer, now);
+  if (sent.complete && reply.positive()) {
+    results.answer.Add(now - sent.ended);
+    results.transaction.Add(now - sent.started);
+    return generator_.OnAccepted(sent.number, reply.text());
+  }
+  results.refused++;
+  if (sent.complete) {
+    results.Fail(Phase::kMessage, reply.code(), reply.text());
+  } else if (sent.refused < sent.message.recipients.size()) {
+    results.Fail(Phase::kEnvelope, reply.code(), reply.text());
+  }
+}
+
+void LoadConnection::OnClientFailed() {
+  const Phase phase = PhaseOf(client_->failure());
+  const smtp::PeerReply& reply = client_->reply();
+  if (phase == Phase::kProtocol || reply.positive()) {
+    Fail(phase, 0, NotOffered(phase));
+  } else {
+    Fail(phase, reply.code(), reply.text());
+  }
+  stream_.Close();
+}
+
+}  // namespace sluice::load

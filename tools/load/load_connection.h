@@ -1,0 +1,94 @@
+// LoadConnection: one client of the generator, for the whole run: it connects, logs in, sends messages, quits,
+// and does it again when it should. It carries bytes between a Stream and an smtp::Client and takes the times.
+//
+// Times are those of loop turns: an answer's is when the turn began in which its bytes were there, a message's
+// when the turn began in which it was sent. So the generator's own work in a turn is in them, never left out.
+#ifndef SLUICE_TOOLS_LOAD_LOAD_CONNECTION_H_
+#define SLUICE_TOOLS_LOAD_LOAD_CONNECTION_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/base/intrusive_list.h"
+#include "core/io/io.h"
+#include "core/io/timer_wheel.h"
+#include "core/net/stream.h"
+#include "core/smtp/client.h"
+#include "tools/load/results.h"
+
+namespace sluice::load {
+
+class Generator;
+
+class LoadConnection final : public net::StreamOwner, public ListNode {
+ public:
+  // `generator` and `to` outlive it.
+  LoadConnection(Generator& generator, const SockAddr& to);
+
+  void Connect();  // REQUIRES: at rest
+  void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
+
+  // The run is over: QUIT as soon as nothing is under way. Those that are not logged in yet give up.
+  void Finish();
+  void Abort();
+  bool at_rest() const { return state_ == State::kRest; }
+
+  // --- StreamOwner ---
+  void OnSecure() override;
+  void OnInput(ByteView& input) override;
+  void OnInputEnd() override;
+  void OnSent() override;
+  void OnClosed(net::CloseReason reason) override;
+
+ private:
+  enum class State : uint8_t { kRest, kConnecting, kLoggingIn, kOpen, kQuitting };
+
+  // A message under way.
+  struct Sent {
+    smtp::OutgoingMessage message;
+    uint64_t number = 0;
+    MonoTime started;
+    MonoTime ended;  // its end of data was sent
+    uint32_t refused = 0;  // recipients
+    bool complete = false;
+    bool active = false;
+  };
+
+  void OnConnect(const io::Completion& completion);
+  void OnTimer();
+  void StartTls();
+  void Perform(smtp::ClientEffect effect, Buffer& out);
+  void OnReady();
+  void StartNext(Buffer& out);
+  void SendBody(Buffer& out);
+  void EndBody();
+  void OnResult();
+  void OnClientFailed();
+  void Fail(Phase phase, int code, ByteView text);
+  void Rest();
+  void Watch();
+  Sent& Subject();  // what the client's effect is about
+
+  Generator& generator_;
+  const SockAddr& to_;
+  State state_ = State::kRest;
+  bool failed_ = false;   // this connection, and it was counted
+  bool ours_ = false;     // we broke it off
+  uint8_t failures_ = 0;  // in a row
+  uint64_t sent_ = 0;     // messages on this connection
+  MonoTime connected_;    // when Connect was called
+  smtp::ClientOptions options_;
+  std::string sender_;
+  std::optional<smtp::Client> client_;
+  std::array<Sent, 2> messages_;
+  ByteView body_left_;
+  io::Op connect_;
+  io::Timer timer_;
+  net::Stream stream_;
+};
+
+}  // namespace sluice::load
+
+#endif  // SLUICE_TOOLS_LOAD_LOAD_CONNECTION_H_

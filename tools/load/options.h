@@ -1,0 +1,97 @@
+// What a command of sluice-load was asked to do, as plain data. tools/load/command_line.h makes it.
+#ifndef SLUICE_TOOLS_LOAD_OPTIONS_H_
+#define SLUICE_TOOLS_LOAD_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/sock_addr.h"
+#include "core/base/time.h"
+#include "core/smtp/client.h"
+#include "tls/parameters.h"
+#include "tools/load/users.h"
+
+namespace sluice::load {
+
+// `run` and `idle`.
+struct RunOptions {
+  enum class Mode : uint8_t {
+    kRun,   // closed loop: each connection sends its next message when the last one is answered
+    kIdle,  // logs in and holds the sessions
+  };
+  enum class Tls : uint8_t { kNone, kStartTls, kImplicit };
+  enum class Pipelining : uint8_t {
+    kOff,
+    kAuto,  // MAIL, RCPT and DATA at once where the server offers it
+    kDeep,  // and the next message's right behind the body: two messages under way on a connection
+  };
+
+  Mode mode = Mode::kRun;
+  std::vector<SockAddr> to;  // at least one; connections take them in turn
+  uint32_t connections = 1;
+  uint32_t threads = 1;  // each with its own ring, its own part of connections and messages
+
+  // The end: whichever comes first; at least one is given with kRun.
+  uint64_t messages = 0;  // to send; 0: no limit
+  Duration time{};        // 0: no limit; kIdle: how long to hold, 0: until a signal
+
+  uint64_t per_connection = 0;  // messages, then QUIT and a new connection; 0: no limit
+  uint32_t logins_at_once = 128;  // connections that are being made, a thread
+  Duration timeout = seconds(60);  // of any wait for the server
+  bool keep_going = false;  // connect anew, with back-off, when a connection fails
+
+  size_t message_bytes = 4096;
+  uint32_t recipients = 1;
+  std::string recipient = "r%d@sink.example";  // %d: 1 to `recipients`
+  std::string from;  // %d: the user's number. Empty: the user's name, or load@sluice.example
+  uint32_t run = 0;  // the run's part of message numbers
+
+  Tls tls = Tls::kNone;
+  tls::Parameters tls_parameters;
+  std::string server_name;  // SNI; empty: none. The certificate is not checked
+
+  smtp::ClientOptions::Auth auth = smtp::ClientOptions::Auth::kNone;
+  Users users;
+  Pipelining pipelining = Pipelining::kAuto;
+  std::string ehlo_name = "sluice-load.example";
+
+  std::string json;    // file for the results; "-": standard output; empty: none
+  std::string ledger;  // file for accepted messages; empty: none
+};
+
+// What a sink does wrong on purpose. All of it stops after `messages` transactions, or at SIGUSR1.
+struct SinkFaults {
+  // Reply lines without CR LF; empty: the good one. One that begins with 421 closes the connection.
+  std::string greeting;
+  std::string mail;
+  std::string rcpt;
+  std::string data_command;  // instead of 354
+  std::string data;          // after the message
+  bool close_after_data = false;  // drops the connection instead of answering the message
+  Duration delay{};               // before the message is answered
+  uint32_t percent = 100;         // of the chances to do so
+  uint64_t messages = 0;          // transactions; 0: no limit
+};
+
+struct SinkOptions {
+  enum class Tls : uint8_t { kNone, kStartTls, kImplicit };
+
+  std::vector<SockAddr> listen;  // at least one
+  uint32_t threads = 1;
+  uint32_t connections_max = 16384;  // a thread
+  Tls tls = Tls::kNone;
+  std::string certificate;  // PEM files; empty: self-signed
+  std::string key;
+  bool auth = false;   // offers AUTH PLAIN and LOGIN and believes everybody
+  uint64_t until = 0;  // ends after as many messages; 0: at a signal
+  SinkFaults faults;
+
+  std::string store;   // folder for messages; empty: none
+  std::string ledger;  // file for message numbers; empty: none
+  std::string json;    // as above
+};
+
+}  // namespace sluice::load
+
+#endif  // SLUICE_TOOLS_LOAD_OPTIONS_H_

@@ -1,0 +1,90 @@
+#include "tools/load/sink.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "tools/load/sink_connection.h"
+
+namespace sluice::load {
+
+void SinkStats::Merge(const SinkStats& other) {
+  connections += other.connections;
+  handshakes += other.handshakes;
+  messages += other.messages;
+  bytes += other.bytes;
+  refused += other.refused;
+  dropped += other.dropped;
+  unnumbered += other.unnumbered;
+  first = std::min(first, other.first);
+  last = std::max(last, other.last);
+}
+
+Sink::Sink(io::Io& io, const SinkOptions& options, const SinkShared& shared, std::shared_ptr<tls::ServerContext> tls)
+    : io_(io),
+      options_(options),
+      shared_(shared),
+      tls_(std::move(tls)),
+      streams_(io, net::StreamLimits{}),
+      ledger_(shared.ledger),
+      connections_(options.connections_max) {}
+
+Sink::~Sink() = default;
+
+void Sink::Listen(int listener) {
+  io_.Accept(accepts_.emplace_back(io::Completes<&Sink::OnAccept>, this), listener);
+}
+
+void Sink::OnAccept(const io::Completion& completion) {
+  if (completion.result < 0) {
+    if (!stopped_) status_.Update(absl::UnavailableError(absl::StrCat("accept: ", std::strerror(-completion.result))));
+    return Stop();
+  }
+  stats_.connections++;
+  SinkConnection* connection = stopped_ ? nullptr : connections_.New(*this);
+  if (connection == nullptr) return io_.Close(completion.socket);
+  connection->Start(completion.socket);
+}
+
+bool Sink::RunTurn() {
+  while (!delayed_.empty() && delayed_.front()->due() <= io_.now()) delayed_.PopFront()->OnDue();
+  streams_.RunInput();
+  ledger_.Flush();
+  status_.Update(ledger_.status());
+  return streams_.Flush();
+}
+
+MonoTime Sink::deadline() {
+  const MonoTime idle = io_.now() + seconds(1);
+  return delayed_.empty() ? idle : std::min(idle, delayed_.front()->due());
+}
+
+void Sink::Delay(SinkConnection& connection) {
+  connection.set_due(io_.now() + options_.faults.delay);
+  delayed_.PushBack(connection);
+}
+
+void Sink::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  for (io::Op& accept : accepts_) io_.Cancel(accept);
+  connections_.ForEach([](SinkConnection& connection) { connection.Abort(); });
+}
+
+bool Sink::done() const {
+  const bool accepting = std::any_of(accepts_.begin(), accepts_.end(), [](const io::Op& op) { return op.in_flight(); });
+  return stopped_ && !accepting && connections_.size() == 0;
+}
+
+void Sink::Keep(ByteView wire, ByteView envelope) {
+  if (shared_.store != nullptr) status_.Update(shared_.store->Save(wire, envelope));
+  if (!ledger_.on()) return;
+  if (const auto number = MessageNumber::Find(wire)) {
+    numbers_.insert(*number);
+    ledger_.Add(*number, "");
+  } else {
+    stats_.unnumbered++;
+  }
+}
+
+}  // namespace sluice::load
