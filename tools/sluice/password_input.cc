@@ -1,6 +1,7 @@
 #include "tools/sluice/password_input.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
@@ -19,28 +20,31 @@ constexpr size_t kInputBytesMax = auth::kPasswordBytesMax + 3;
 
 volatile sig_atomic_t interrupted_by = 0;
 
-// The terminal, with echo off for its life. A signal that would end or stop the program meanwhile
-// is kept until the terminal is as it was.
+// The terminal, with echo off for its life. Signals that would end or stop the program are blocked
+// meanwhile and let in only while it waits for a key; the terminal is as it was before they act.
 class QuietTerminal {
  public:
   QuietTerminal() : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
     if (fd_ < 0 || tcgetattr(fd_, &before_) != 0) return;
     interrupted_by = 0;
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (const int signal : kSignals) sigaddset(&blocked, signal);
+    sigprocmask(SIG_BLOCK, &blocked, &mask_before_);
     struct sigaction action = {};
-    action.sa_handler = [](int signal) {
-      interrupted_by = signal;
-    };  // and no SA_RESTART: read() returns
-    for (size_t i = 0; i < kSignals.size(); i++)
+    action.sa_handler = [](int signal) { interrupted_by = signal; };
+    for (size_t i = 0; i < kSignals.size(); i++) {
       sigaction(kSignals[i], &action, &actions_before_[i]);
+    }
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     usable_ = tcsetattr(fd_, TCSAFLUSH, &quiet) == 0;
+    if (!usable_) RestoreSignals();
   }
   ~QuietTerminal() {
     if (usable_) {
       tcsetattr(fd_, TCSAFLUSH, &before_);
-      for (size_t i = 0; i < kSignals.size(); i++)
-        sigaction(kSignals[i], &actions_before_[i], nullptr);
+      RestoreSignals();
       if (interrupted_by != 0) raise(interrupted_by);
     }
     if (fd_ >= 0) close(fd_);
@@ -52,26 +56,37 @@ class QuietTerminal {
 
   // One line, without its end. False at end of file, when interrupted, or when it is too long.
   bool Ask(ByteView prompt, auth::Secret& answer) {
-    Write(prompt);
     std::array<char, kInputBytesMax> line;
-    const ssize_t bytes = read(fd_, line.data(), line.size());  // a terminal gives one line a read
-    Write("\n");
-    const bool whole =
-        bytes > 0 && line[static_cast<size_t>(bytes) - 1] == '\n' && interrupted_by == 0;
+    ssize_t bytes = 0;
+    if (Write(prompt) && WaitForLine()) bytes = read(fd_, line.data(), line.size());
+    const bool whole = bytes > 0 && line[static_cast<size_t>(bytes) - 1] == '\n';
     if (whole) answer = auth::Secret(ByteView(line.data(), static_cast<size_t>(bytes) - 1));
     Wipe(line);
-    return whole;
+    return Write("\n") && whole;
   }
 
  private:
-  void Write(ByteView text) {
-    if (write(fd_, text.data(), text.size()) < 0) interrupted_by = SIGHUP;  // the terminal is gone
+  // A terminal is readable when it has a whole line. ppoll lets the signals in and waits in one
+  // step: a signal just before it is not lost.
+  bool WaitForLine() const {
+    pollfd terminal = {.fd = fd_, .events = POLLIN, .revents = 0};
+    return ppoll(&terminal, 1, nullptr, &mask_before_) == 1;
+  }
+  bool Write(ByteView text) const {
+    return write(fd_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  }
+  void RestoreSignals() {
+    for (size_t i = 0; i < kSignals.size(); i++) {
+      sigaction(kSignals[i], &actions_before_[i], nullptr);
+    }
+    sigprocmask(SIG_SETMASK, &mask_before_, nullptr);
   }
 
   static constexpr std::array<int, 5> kSignals = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP};
   const int fd_;
   bool usable_ = false;
   termios before_;
+  sigset_t mask_before_;
   std::array<struct sigaction, kSignals.size()> actions_before_;
 };
 
