@@ -1,0 +1,182 @@
+#include "tools/sluice/check.h"
+
+#include <pwd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/server/options.h"
+#include "core/server/tls_files.h"
+#include "tls/hooks.h"
+#include "tls/identity.h"
+#include "tls/server_context.h"
+
+namespace sluice {
+namespace {
+
+using server::ListenerMode;
+using server::ListenerOptions;
+using server::Options;
+
+struct Arguments {
+  std::string config = "/etc/sluice/sluice.toml";
+  bool show = false;
+};
+
+// What was found: problems keep `serve` from running, warnings do not.
+struct Findings {
+  std::vector<std::string> problems;
+  std::vector<std::string> warnings;
+};
+
+void CheckFolder(const std::string& key, const std::string& path, Findings& found) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    found.problems.push_back(
+        absl::StrCat(key, ": ", path, " is no folder; `sluice init` makes it"));
+  } else if (access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
+    found.problems.push_back(absl::StrCat(key, ": ", path, " cannot be written by this user"));
+  }
+}
+
+void CheckUser(const Options& options, Findings& found) {
+  if (!options.user.empty() && getpwnam(options.user.c_str()) == nullptr) {
+    found.problems.push_back(absl::StrCat("user: there is no account \"", options.user, "\""));
+  }
+  if (const std::string why = server::RefusalToServe(options, geteuid()); !why.empty()) {
+    found.warnings.push_back(why);  // somebody else may be the one to serve
+  }
+  if (options.user == "root") {
+    found.warnings.push_back("user: the server stays root; an account of its own is safer");
+  }
+}
+
+bool Covers(const tls::CertificateFacts& facts, const std::string& hostname) {
+  std::string lower = hostname;
+  for (char& c : lower) c = AsciiLower(c);
+  return std::any_of(facts.names.begin(), facts.names.end(), [&](const std::string& name) {
+    return tls::MatchName(name, lower) != tls::NameMatch::kNone;
+  });
+}
+
+void WarnOfCertificate(const tls::CertificateFacts& facts, const std::string& file,
+                       Findings& found) {
+  const auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  const auto warn = [&](std::string_view text) {
+    found.warnings.push_back(absl::StrCat(file, ": ", text));
+  };
+  if (now >= facts.not_after) {
+    warn("the certificate has expired");
+  } else if (now >= facts.not_after - hours(14 * 24)) {
+    warn("the certificate expires within 14 days");
+  }
+  if (now < facts.not_before) warn("the certificate is not valid yet");
+  if (facts.kind == tls::KeyKind::kRsa && facts.key_bits > 2048) {
+    warn(absl::StrCat(
+        "RSA with ", facts.key_bits,
+        " bits makes handshakes several times slower; ECDSA P-256 is best, RSA 2048 will do"));
+  }
+}
+
+void CheckCertificates(const Options& options, Findings& found) {
+  if (const absl::Status status = tls::Init(); !status.ok()) {
+    found.problems.push_back(std::string(status.message()));
+    return;
+  }
+  for (const server::CertificateOptions& certificate : options.certificate) {
+    const auto chain = server::ReadFile(certificate.chain);
+    const auto key = server::ReadFile(certificate.key);
+    for (const absl::Status& status : {chain.status(), key.status()}) {
+      if (!status.ok()) found.problems.push_back(absl::StrCat("certificate: ", status.message()));
+    }
+    if (!chain.ok() || !key.ok()) continue;
+    tls::ServerOptions tls;
+    tls.identities.push_back({certificate.chain, *chain, certificate.key, *key});
+    tls.parameters.groups = options.tls.groups;
+    const auto context = tls::ServerContext::Create(tls);
+    if (!context.ok()) {
+      found.problems.push_back(absl::StrCat("certificate: ", context.status().message()));
+      continue;
+    }
+    const tls::CertificateFacts& facts = (*context)->certificates().front();
+    WarnOfCertificate(facts, certificate.chain, found);
+    if (&certificate == &options.certificate.front() && !Covers(facts, options.hostname)) {
+      found.warnings.push_back(absl::StrCat(
+          certificate.chain, ": the default certificate does not cover ", options.hostname));
+    }
+  }
+  if (!found.problems.empty()) return;
+  // What remains: the relay's trust anchors, and everything together as the server will load it.
+  if (const auto loaded = server::LoadTls(options, nullptr, 1); !loaded.ok()) {
+    found.problems.push_back(std::string(loaded.status().message()));
+  }
+}
+
+bool IsLoopback(const SockAddr& address) {
+  if (address.family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+  return ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
+}
+
+void WarnOfListener(const ListenerOptions& listener, Findings& found) {
+  const auto warn = [&](std::string_view text) {
+    found.warnings.push_back(absl::StrCat("listener ", listener.address.ToString(), ": ", text));
+  };
+  const bool clear = !server::BuiltMechanisms(listener.mechanisms_clear).empty();
+  const bool secure = listener.mode != ListenerMode::kPlain &&
+                      !server::BuiltMechanisms(listener.mechanisms).empty();
+  if (!clear && !secure) warn("offers no mechanism, so nobody can log in and send");
+  if (clear && listener.mode != ListenerMode::kImplicit && !IsLoopback(listener.address)) {
+    warn("takes passwords without TLS");
+  }
+  if (listener.address.port() < 1024 && geteuid() != 0) {
+    warn("a port below 1024 needs CAP_NET_BIND_SERVICE or a start as root");
+  }
+}
+
+Findings Check(const Options& options) {
+  Findings found;
+  CheckFolder("state_dir", options.state_dir, found);
+  CheckFolder("spool_dir", options.spool_dir, found);
+  if (!options.log_dir.empty()) CheckFolder("log_dir", options.log_dir, found);
+  CheckUser(options, found);
+  CheckCertificates(options, found);
+  for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
+  if (options.hostname.find('.') == std::string::npos) {
+    found.warnings.push_back("hostname: has no dot; other servers expect a full name");
+  }
+  return found;
+}
+
+void Run(const Arguments& arguments) {
+  const auto options = server::LoadOptions(arguments.config);
+  if (!options.ok()) {
+    std::cerr << options.status().message() << '\n';
+    throw CLI::RuntimeError(EX_CONFIG);
+  }
+  const Findings found = Check(*options);
+  for (const std::string& warning : found.warnings) std::cerr << "warning: " << warning << '\n';
+  for (const std::string& problem : found.problems) std::cerr << "problem: " << problem << '\n';
+  if (!found.problems.empty()) throw CLI::RuntimeError(EX_CONFIG);
+  std::cout << (arguments.show ? server::ShowOptions(*options) : arguments.config + ": OK\n");
+}
+
+}  // namespace
+
+void RegisterCheck(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("check", "Say whether the configuration would serve");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("--config", arguments->config, "Configuration file")->capture_default_str();
+  command->add_flag("--show", arguments->show, "Show every key with the value in force, as TOML");
+  command->callback([arguments] { Run(*arguments); });
+}
+
+}  // namespace sluice

@@ -1,0 +1,49 @@
+// The sluice program. Each subcommand is a file; this one only brings them together and turns how
+// they end into an exit code of sysexits.h.
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+
+#include "tools/sluice/check.h"
+#include "tools/sluice/init.h"
+#include "tools/sluice/queue.h"
+#include "tools/sluice/serve.h"
+#include "tools/sluice/stats.h"
+#include "tools/sluice/user.h"
+
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+int Run(int argc, char** argv) {
+  CLI::App app("Sluice, a mail submission server", "sluice");
+  app.set_version_flag("--version", kVersion);
+  app.require_subcommand(1);
+  sluice::RegisterInit(app);
+  sluice::RegisterCheck(app);
+  sluice::RegisterServe(app);
+  sluice::RegisterUser(app);
+  sluice::RegisterQueue(app);
+  sluice::RegisterStats(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& error) {  // a subcommand failed and has said why
+    return error.get_exit_code();
+  } catch (const CLI::ParseError& error) {  // help, the version, or wrong usage
+    return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+  }
+  return EX_OK;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "sluice: " << error.what() << '\n';
+    return EX_SOFTWARE;
+  }
+}

@@ -1,0 +1,107 @@
+#include "tools/sluice/queue.h"
+
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/server/admin.h"
+#include "core/server/options.h"
+#include "core/server/options_values.h"
+#include "queue/queue_id.h"
+#include "tools/sluice/fail.h"
+#include "tools/sluice/offline_queue.h"
+
+namespace sluice {
+namespace {
+
+struct Arguments {
+  std::string config = "/etc/sluice/sluice.toml";
+  server::QueueFilter filter;
+  bool json = false;
+};
+
+absl::StatusOr<std::string> QueueJson(const server::Options& options,
+                                      const server::QueueFilter& filter) {
+  const std::string target =
+      absl::StrCat("/v1/queue?limit=", filter.limit, "&after=", filter.after);
+  auto body = server::AdminGet(server::AdminSocketPath(options.state_dir), target);
+  if (!absl::IsUnavailable(body.status())) return body;
+  return OfflineQueueJson(options, filter);
+}
+
+// "1h30m", as a span from now that is rounded to seconds.
+std::string Ago(int64_t seconds) {
+  return server::FormatDuration(std::chrono::seconds(std::max<int64_t>(seconds, 0)));
+}
+
+void PrintMessage(const nlohmann::json& message, int64_t now) {
+  const std::string sender = message.value("sender", "");
+  std::printf("%s  %8llu octets  %s old  from <%s>\n", message.at("id").get<std::string>().c_str(),
+              static_cast<unsigned long long>(message.value("size", uint64_t{0})),
+              Ago(now - message.value("created", now)).c_str(), sender.c_str());
+  for (const nlohmann::json& recipient : message.at("recipients")) {
+    std::printf("    to <%s>\n", recipient.get<std::string>().c_str());
+  }
+  if (message.value("damaged", false)) std::printf("    damaged on disk: kept, not delivered\n");
+  if (const auto attempts = message.value("num_attempts", 0); attempts > 0) {
+    const std::string response = message.value("last_response", "");
+    std::printf("    tried %d times, next in %s%s%s\n", attempts,
+                Ago(message.value("next_attempt", now) - now).c_str(), response.empty() ? "" : ": ",
+                response.c_str());
+  }
+}
+
+void PrintList(const nlohmann::json& queue) {
+  const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  const nlohmann::json& messages = queue.at("messages");
+  for (const nlohmann::json& message : messages) PrintMessage(message, now);
+  if (messages.empty()) std::printf("The queue is empty.\n");
+  if (queue.value("more", false) && !messages.empty()) {
+    std::printf("There are more: go on with --after %s\n",
+                messages.back().at("id").get<std::string>().c_str());
+  }
+}
+
+void List(const Arguments& arguments) {
+  if (!arguments.filter.after.empty() && !queue::QueueId::Parse(arguments.filter.after)) {
+    Fail("queue list", absl::StrCat("'", arguments.filter.after, "' is not a queue id"), EX_USAGE);
+  }
+  const auto options = server::LoadOptions(arguments.config);
+  if (!options.ok()) Fail("queue list", options.status());
+  const auto body = QueueJson(*options, arguments.filter);
+  if (!body.ok()) Fail("queue list", body.status());
+  if (arguments.json) {
+    std::cout << *body << '\n';
+  } else {
+    PrintList(nlohmann::json::parse(*body));
+  }
+}
+
+}  // namespace
+
+void RegisterQueue(CLI::App& app) {
+  CLI::App* queue = app.add_subcommand("queue", "What is in the queue");
+  queue->require_subcommand(1);
+  CLI::App* list = queue->add_subcommand("list", "List messages, the oldest first");
+  const auto arguments = std::make_shared<Arguments>();
+  list->add_option("--config", arguments->config, "Configuration file")->capture_default_str();
+  list->add_option("--limit", arguments->filter.limit, "Messages at most")
+      ->check(CLI::Range(1u, server::kQueueListMax))
+      ->capture_default_str();
+  list->add_option("--after", arguments->filter.after, "Only ids greater than this one");
+  list->add_flag("--json", arguments->json, "As JSON");
+  list->callback([arguments] { List(*arguments); });
+}
+
+}  // namespace sluice
