@@ -378,6 +378,10 @@ Effect Session::OnBody(ByteView& input, Buffer& replies) {
   Transaction& transaction = *transaction_;
   const SessionOptions& options = config_->options();
   while (!input.empty()) {
+    // One allocation for what is there; never for what was only promised by SIZE=.
+    if (!transaction.reader.dropping()) {
+      transaction.body.Reserve(std::min<size_t>(input.size(), options.part_bytes));
+    }
     // A part's worth at a time; but a header section is gathered whole, up to its own bound.
     const size_t kept_bytes = transaction.header.done() ? 0 : transaction.body.size();
     const bool ended =
