@@ -66,7 +66,7 @@ Connection::Connection(SlabHandle handle, Shard& shard, const Listener& listener
       active_(shard.now()),
       session_id_(shard.NewSessionId()) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() { Abandon(); }
 
 // --- life ---------------------------------------------------------------------------------------------------
 

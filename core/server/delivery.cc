@@ -19,7 +19,7 @@ Delivery::Part::Part(Delivery& owner)
         if (d.connection != nullptr) {
           d.connection->OnPart(d, result);
         } else {
-          d.relay_.OnStrayPart(d);
+          d.relay_.OnStrayPart(d, result);
         }
       }),
       delivery(owner) {}
@@ -53,7 +53,7 @@ void Delivery::Prepare() {
       .bytes = message_.content_bytes(),
       .eight_bit = (envelope.flags() & queue::kBody8BitMime) != 0,
   };
-  heard = false;
+  heard = header_asked = header_read = false;
   next_part = 0;
   stuffer = smtp::DotStuffer();
 }

@@ -70,7 +70,9 @@ class Delivery : public ListNode {
 
   RelayConnection* connection = nullptr;
   bool heard = false;    // the server has said something about it
-  uint8_t restarts = 0;  // connections it was lost with
+  bool header_asked = false;  // the first part is read for the sake of a bounce ...
+  bool header_read = false;   // ... and is there
+  uint8_t restarts = 0;       // connections it was lost with
 
  private:
   struct Message : queue::MessageLoad {

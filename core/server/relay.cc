@@ -217,8 +217,9 @@ void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
   Conclude(delivery);
 }
 
-void Relay::OnStrayPart(Delivery& delivery) {
+void Relay::OnStrayPart(Delivery& delivery, queue::LoadResult result) {
   delivery.Unlink();
+  if (delivery.header_asked) delivery.header_read = result == queue::LoadResult::kOk;
   Conclude(delivery);
 }
 
@@ -241,6 +242,12 @@ void Relay::Conclude(Delivery& delivery) {
     const bool failed_here = answer.permanent() || (expired && !answer.positive());
     failed |= failed_here;
     outcomes.push_back({answer.recipient, answer.positive() || failed_here, answer.text});
+  }
+  if (failed && delivery.message().parts() > 0 && !delivery.header_asked) {
+    delivery.header_asked = true;  // a bounce returns the header section, which is in the first part
+    delivery.next_part = 0;
+    loading_.PushBack(delivery);
+    return delivery.LoadPart();
   }
   queue::Outcome outcome{.recipients = outcomes};
   queue::Submission bounce;
@@ -282,7 +289,10 @@ bool Relay::MakeBounce(Delivery& delivery, bool expired, queue::Submission& boun
   const QueueIdText original_id(delivery.entry().id);
   Buffer original;
   original.Append(delivery.message().prefix());
-  original.Append(delivery.message().body().substr(0, smtp::kBounceHeaderBytesMax));
+  const bool in_parts = delivery.message().parts() > 0;
+  const ByteView content = in_parts ? (delivery.header_read ? delivery.part().bytes() : ByteView())
+                                    : delivery.message().body();
+  original.Append(content.substr(0, smtp::kBounceHeaderBytesMax));
   smtp::AppendBounce({.hostname = shard_.options().hostname,
                       .bounce_id = bounce_id.view(),
                       .date = shard_.date().At(now),

@@ -70,8 +70,8 @@ class Relay {
   // All recipients have an answer.
   void OnAnswered(Delivery& delivery);
   void OnLoaded(Delivery& delivery, queue::LoadResult result);
-  // A part was read for a delivery that has lost its connection meanwhile.
-  void OnStrayPart(Delivery& delivery);
+  // A part was read for a delivery that has no connection (any more).
+  void OnStrayPart(Delivery& delivery, queue::LoadResult result);
   void OnConnectionClosed(RelayConnection& connection);
 
  private:

@@ -143,7 +143,7 @@ void RelayConnection::EndBody(Buffer& out) {
 }
 
 void RelayConnection::OnPart(Delivery& delivery, queue::LoadResult result) {
-  if (stream_.ending()) return relay_.OnStrayPart(delivery);
+  if (stream_.ending()) return;  // OnClosed comes and takes the delivery away
   if (result != queue::LoadResult::kOk) {
     // What was begun cannot be ended rightly: break off, so that the server drops it.
     delivery.AnswerRest("the message could not be read back from the spool");

@@ -1,0 +1,238 @@
+// A whole shard from a seed: clients submit, the next hop misbehaves, connections break, the disk fails, and the
+// process is killed again and again. Whatever was answered 250 must in the end be delivered, or bounced where the
+// next hop refused it for good; and nothing may be delivered again after its end was durable and the server at rest.
+//
+//   SLUICE_SIM_SEEDS=N   how many seeds (300 by default)
+//   SLUICE_SIM_SEED=N    this one alone, with its story on standard error
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/server/shard.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_io.h"
+#include "tests/sim/sim_mail.h"
+
+namespace sluice::sim {
+namespace {
+
+constexpr int kListener = 3;
+constexpr uint16_t kHopPort = 2525;
+constexpr int kTurnsMax = 400'000;
+
+server::Options MakeOptions(Prng& prng) {
+  server::Options options;
+  options.hostname = "submit.example.net";
+  options.shards = 1;
+  server::ListenerOptions listener;
+  listener.address = *SockAddr::Parse("127.0.0.1:1587");
+  listener.mode = server::ListenerMode::kPlain;
+  listener.mechanisms_clear = {"PLAIN"};
+  options.listener.push_back(listener);
+  options.relay.next_hop = {*SockAddr::Parse("127.0.0.1:2525")};
+  options.relay.tls = server::RelayTls::kNone;
+  options.relay.connections = static_cast<uint32_t>(prng.Between(1, 4));
+  options.relay.messages_per_connection = static_cast<uint32_t>(prng.Between(0, 8));
+  options.queue.retry_min = seconds(2);
+  options.queue.retry_max = seconds(20);
+  options.queue.segment_bytes = 1 << 20;
+  options.queue.memory_bytes = prng.Chance(1, 2) ? 32 << 10 : 64 << 20;  // many bodies are read back, or none
+  options.limits.sessions = 8;
+  options.auth.remember_entries = 64;
+  return options;
+}
+
+class World {
+ public:
+  World(uint64_t seed, bool verbose)
+      : seed_(seed), verbose_(verbose), prng_(seed), options_(MakeOptions(prng_)), disk_(seed ^ 0xd15c) {}
+
+  ~World() { PowerOff(); }
+
+  void Run() {
+    const uint64_t lives = prng_.Between(1, 5);
+    for (uint64_t life = 0; life < lives; life++) {
+      if (!PowerOn()) return;
+      Misbehave();
+      const uint64_t turns = prng_.Between(50, 4000);
+      for (uint64_t turn = 0; turn < turns; turn++) {
+        if (prng_.Chance(1, 60) && clients_.size() < 40) NewClient();
+        Turn();
+      }
+      Say("killed with %zu messages made, %u queued", account_.messages.size(), Queued());
+      PowerOff();
+    }
+    // Peace: all that was promised must come out now.
+    if (!PowerOn()) return;
+    ASSERT_TRUE(RunUntil([&] { return Queued() == 0; })) << "the queue does not drain: " << Queued() << " left";
+    CheckPromises();
+    // And once more from the disk alone: finished mail does not come back.
+    ASSERT_TRUE(Stop());
+    std::map<int, int> before = Deliveries();
+    const int bounces = account_.bounces;
+    if (!PowerOn()) return;
+    EXPECT_EQ(Queued(), 0u) << "finished mail has come back";
+    for (int turn = 0; turn < 300; turn++) Turn();
+    EXPECT_EQ(Deliveries(), before);
+    EXPECT_EQ(account_.bounces, bounces);
+  }
+
+ private:
+  bool PowerOn() {
+    io_ = std::make_unique<SimIo>(prng_.Next());
+    io_->set_wall_offset(wall_);
+    io_->AddSource(disk_);
+    verifier_ = std::make_unique<SimVerifier>(
+        [this](const auth::VerifyToken& token, auth::Verdict verdict) { shard_->PostVerdict(token, verdict); });
+    io_->AddSource(*verifier_);
+    hop_ = std::make_unique<NextHopServer>(*io_, account_);
+    io_->Serve(kHopPort, *hop_);
+    disk_.faults = DiskFaults{};
+    server::ShardParts parts;
+    parts.options = &options_;
+    parts.io = io_.get();
+    parts.spool_id.fill('s');
+    parts.spools = {{0, &disk_}};
+    parts.store = &store_;
+    parts.verifier = verifier_.get();
+    parts.remember_key = std::string(32, 'k');
+    parts.seed = seed_;
+    parts.listener_fds = {kListener};
+    shard_ = std::make_unique<server::Shard>(std::move(parts));
+    std::vector<std::string> report;
+    io_->Poll(io_->now());  // both clocks run
+    const absl::Status status = shard_->Recover({io_->now(), io_->wall_now()}, report);
+    EXPECT_TRUE(status.ok()) << status;
+    for (const std::string& line : report) {
+      Say("%s", line.c_str());
+      EXPECT_EQ(line.find("DAMAGE"), std::string::npos) << line;
+    }
+    if (status.ok()) shard_->Start();
+    return status.ok();
+  }
+
+  // The wall clock goes on where it was; sockets and memory are gone.
+  void PowerOff() {
+    if (io_ == nullptr) return;
+    wall_ += io_->now() - MonoTime(seconds(1000)) + milliseconds(5);
+    clients_.clear();
+    io_.reset();
+    disk_.Crash();
+    shard_.reset();
+    hop_.reset();
+    verifier_.reset();
+  }
+
+  void Misbehave() {
+    const bool rough = prng_.Chance(2, 3);
+    hop_->faults.pipelining = prng_.Chance(1, 2);
+    if (rough) {
+      hop_->faults.transient_per_thousand = static_cast<uint32_t>(prng_.Below(200));
+      hop_->faults.permanent_per_thousand = static_cast<uint32_t>(prng_.Below(100));
+      hop_->faults.drop_per_thousand = static_cast<uint32_t>(prng_.Below(60));
+      io_->faults.reset_per_million = static_cast<uint32_t>(prng_.Below(3000));
+      io_->faults.starve_per_million = static_cast<uint32_t>(prng_.Below(300'000));
+      io_->faults.refuse_per_million = static_cast<uint32_t>(prng_.Below(200'000));
+    }
+    if (prng_.Chance(1, 4)) {
+      disk_.faults.write_error = static_cast<uint32_t>(prng_.Below(3000));
+      disk_.faults.short_write = static_cast<uint32_t>(prng_.Below(1000));
+      disk_.faults.read_error = static_cast<uint32_t>(prng_.Below(20'000));
+      disk_.faults.prepare_error = static_cast<uint32_t>(prng_.Below(300'000));
+    }
+  }
+
+  void NewClient() {
+    clients_.push_back(std::make_unique<MailClient>(*io_, account_, static_cast<int>(prng_.Between(1, 5))));
+    const SockAddr from = *SockAddr::Parse("192.0.2.7:" + std::to_string(prng_.Between(1024, 60'000)));
+    io_->ConnectTo(kListener, *clients_.back(), from);
+  }
+
+  void Turn() { shard_->Turn(seconds(1)); }
+
+  template <typename F>
+  bool RunUntil(F done) {
+    for (int turn = 0; turn < kTurnsMax; turn++) {
+      if (done()) return true;
+      Turn();
+    }
+    return false;
+  }
+
+  // The orderly end.
+  bool Stop() {
+    shard_->BeginStop(seconds(10));
+    const bool ended = RunUntil([&] { return shard_->finished(); });
+    PowerOff();
+    return ended;
+  }
+
+  uint32_t Queued() { return shard_->queue().stats().messages; }
+
+  std::map<int, int> Deliveries() {
+    std::map<int, int> deliveries;
+    for (const auto& [number, message] : account_.messages) deliveries[number] = message.delivered;
+    return deliveries;
+  }
+
+  void CheckPromises() {
+    std::set<std::string> ids;
+    int acknowledged = 0;
+    for (const auto& [number, message] : account_.messages) {
+      if (!message.acknowledged) continue;
+      acknowledged++;
+      EXPECT_TRUE(message.delivered > 0 || account_.bounced.contains(number))
+          << "message " << number << " (" << message.queue_id << ") was acknowledged and is lost";
+      EXPECT_TRUE(ids.insert(message.queue_id).second) << "queue id " << message.queue_id << " was used twice";
+    }
+    Say("%d of %zu acknowledged, %d bounces, all accounted for", acknowledged, account_.messages.size(),
+        account_.bounces);
+  }
+
+  template <typename... Args>
+  void Say(const char* format, Args... args) {
+    if (!verbose_) return;
+    std::fprintf(stderr, format, args...);
+    std::fputc('\n', stderr);
+  }
+  void Say(const char* text) {
+    if (verbose_) std::fprintf(stderr, "%s\n", text);
+  }
+
+  const uint64_t seed_;
+  const bool verbose_;
+  Prng prng_;
+  const server::Options options_;
+  OneUserStore store_;
+  SimDisk disk_;
+  Account account_;
+  Duration wall_{};
+  std::unique_ptr<SimIo> io_;
+  std::unique_ptr<SimVerifier> verifier_;
+  std::unique_ptr<NextHopServer> hop_;
+  std::vector<std::unique_ptr<MailClient>> clients_;
+  std::unique_ptr<server::Shard> shard_;
+};
+
+TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
+  if (const char* one = std::getenv("SLUICE_SIM_SEED")) {
+    World(std::strtoull(one, nullptr, 10), true).Run();
+    return;
+  }
+  const char* count = std::getenv("SLUICE_SIM_SEEDS");
+  const uint64_t seeds = count != nullptr ? std::strtoull(count, nullptr, 10) : 300;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    SCOPED_TRACE("SLUICE_SIM_SEED=" + std::to_string(seed));
+    World(seed, false).Run();
+    if (HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::sim

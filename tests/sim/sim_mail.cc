@@ -1,0 +1,262 @@
+#include "tests/sim/sim_mail.h"
+
+#include <gtest/gtest.h>
+
+#include "auth/scram_keys.h"
+#include "core/base/base64.h"
+
+namespace sluice::sim {
+namespace {
+
+constexpr char kTag[] = "X-Number: ";
+
+std::string DotStuffed(const std::string& content) {
+  std::string out;
+  bool line_start = true;
+  for (char c : content) {
+    if (line_start && c == '.') out += '.';
+    out += c;
+    line_start = c == '\n';
+  }
+  return out + ".\r\n";
+}
+
+// Lines of all kinds, among them dots; up to several parts long now and then.
+std::string MakeContent(int number, Prng& prng) {
+  std::string content = kTag + std::to_string(number) + "\r\nSubject: test\r\n\r\n";
+  const uint64_t lines = prng.Chance(1, 12) ? prng.Between(2000, 4000) : prng.Below(60);
+  for (uint64_t i = 0; i < lines; i++) {
+    if (prng.Chance(1, 7)) content += ".";
+    content += std::string(prng.Below(70), static_cast<char>('a' + prng.Below(26))) + "\r\n";
+  }
+  return content;
+}
+
+}  // namespace
+
+int MessageNumber(ByteView content) {
+  const size_t at = content.find(kTag);
+  return at == ByteView::npos ? 0 : std::atoi(content.data() + at + sizeof kTag - 1);
+}
+
+// --- authentication ---------------------------------------------------------------------------------------------
+
+OneUserStore::OneUserStore() {
+  record_.version = 1;
+  record_.scram_sha_256 = auth::DeriveScramSha256Keys(kPassword, "sixteen octets..", 1);
+  record_.addresses = {kUser};
+}
+
+auth::LookupStatus OneUserStore::Lookup(ByteView login, auth::CredentialRecord& record) {
+  if (login != kUser) return auth::LookupStatus::kNotFound;
+  record = record_;
+  return auth::LookupStatus::kFound;
+}
+
+bool SimVerifier::Submit(auth::VerifyJob&& job) {
+  if (jobs_.size() >= 2) return false;
+  jobs_.push_back(std::move(job));
+  return true;
+}
+
+void SimVerifier::RunOne() {
+  auth::VerifyJob job = std::move(jobs_.front());
+  jobs_.pop_front();
+  const bool match = auth::PasswordMatches(job.keys, job.password.view());
+  sink_(job.token, match ? auth::Verdict::kMatch : auth::Verdict::kMismatch);
+}
+
+// --- the client ---------------------------------------------------------------------------------------------------
+
+MailClient::MailClient(SimIo& io, Account& account, int messages)
+    : io_(io), account_(account), left_(messages), pipelined_(io.prng().Chance(1, 2)) {}
+
+void MailClient::OnConnected(PeerId peer) { peer_ = peer; }
+
+void MailClient::OnClosed(PeerId, bool) { closed_ = true; }
+
+void MailClient::OnBytes(PeerId, ByteView bytes) {
+  input_.append(bytes);
+  size_t end;
+  while ((end = input_.find("\r\n")) != std::string::npos) {
+    const std::string line = input_.substr(0, end);
+    input_.erase(0, end + 2);
+    if (line.size() > 3 && line[3] == '-') continue;
+    OnReply(line);
+  }
+}
+
+void MailClient::Quit() {
+  state_ = State::kQuit;
+  Send("QUIT\r\n");
+}
+
+void MailClient::StartMessage() {
+  if (left_-- <= 0) return Quit();
+  message_ = account_.next++;
+  account_.messages[message_].content = MakeContent(message_, io_.prng());
+  state_ = State::kMail;
+  const std::string mail = std::string("MAIL FROM:<") + kUser + ">\r\n";
+  Send(pipelined_ ? mail + "RCPT TO:<bob@example.org>\r\nDATA\r\n" : mail);
+}
+
+void MailClient::SendBody() {
+  const std::string wire = DotStuffed(account_.messages[message_].content);
+  // Some clients go away in the middle.
+  if (io_.prng().Chance(1, 40)) {
+    Send(wire.substr(0, io_.prng().Below(wire.size())));
+    io_.PeerFinish(peer_);
+    state_ = State::kOver;
+    return;
+  }
+  Send(wire);
+}
+
+void MailClient::OnReply(const std::string& line) {
+  const int code = std::atoi(line.c_str());
+  if (code == 421) {
+    state_ = State::kOver;
+    return;
+  }
+  switch (state_) {
+    case State::kGreeting:
+      EXPECT_EQ(code, 220) << line;
+      state_ = State::kEhlo;
+      return Send("EHLO client.example\r\n");
+    case State::kEhlo: {
+      EXPECT_EQ(code, 250) << line;
+      state_ = State::kAuth;
+      const std::string secret = std::string("\0", 1) + kUser + std::string("\0", 1) + kPassword;
+      return Send("AUTH PLAIN " + Base64Encode(secret) + "\r\n");
+    }
+    case State::kAuth:
+      EXPECT_TRUE(code == 235 || code == 454) << line;
+      if (code == 235) return StartMessage();
+      return Quit();
+    case State::kMail:
+      if (code != 250) {  // the spool is full or failed
+        EXPECT_TRUE(code == 452 || code == 451) << line;
+        if (!pipelined_) return Quit();
+      }
+      state_ = State::kRcpt;
+      if (!pipelined_) Send("RCPT TO:<bob@example.org>\r\n");
+      return;
+    case State::kRcpt:
+      state_ = State::kData;
+      if (!pipelined_) Send("DATA\r\n");
+      return;
+    case State::kData:
+      if (code != 354) return Quit();
+      state_ = State::kBody;
+      return SendBody();
+    case State::kBody: {
+      const size_t id = line.find("queued as ");
+      if (code == 250) {
+        EXPECT_NE(id, std::string::npos) << line;
+        Account::Message& message = account_.messages[message_];
+        message.acknowledged = true;
+        message.queue_id = line.substr(id + 10);
+      } else {
+        EXPECT_TRUE(code == 451 || code == 452) << line;
+      }
+      return StartMessage();
+    }
+    case State::kQuit:
+      EXPECT_EQ(code, 221) << line;
+      state_ = State::kOver;
+      return;
+    case State::kOver:
+      return;
+  }
+}
+
+// --- the next hop -------------------------------------------------------------------------------------------------
+
+void NextHopServer::OnConnected(PeerId peer) {
+  sessions_[peer];
+  Reply(peer, Chance(faults.transient_per_thousand) ? "421 busy" : "220 hop.example ESMTP");
+}
+
+void NextHopServer::OnBytes(PeerId peer, ByteView bytes) {
+  auto it = sessions_.find(peer);
+  if (it == sessions_.end()) return;
+  Session& session = it->second;
+  session.input.append(bytes);
+  size_t end;
+  while (!session.dropped && (end = session.input.find("\r\n")) != std::string::npos) {
+    const std::string line = session.input.substr(0, end);
+    session.input.erase(0, end + 2);
+    if (!session.in_data) {
+      OnLine(peer, session, line);
+    } else if (line == ".") {
+      session.in_data = false;
+      OnMessage(peer, session);
+    } else {
+      session.content += (line.starts_with(".") ? line.substr(1) : line) + "\r\n";
+    }
+  }
+}
+
+void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& line) {
+  if (Chance(faults.drop_per_thousand)) {
+    session.dropped = true;
+    return io_.PeerFinish(peer);
+  }
+  if (line.starts_with("EHLO")) {
+    return Reply(peer, faults.pipelining ? "250-hop.example\r\n250-PIPELINING\r\n250 8BITMIME" : "250 hop.example");
+  }
+  if (line.starts_with("MAIL FROM:<")) {
+    session.sender = line.substr(11, line.find('>') - 11);
+    session.recipients.clear();
+    session.content.clear();
+    if (Chance(faults.transient_per_thousand)) {
+      session.sender = "refused";
+      return Reply(peer, "451 4.3.0 later");
+    }
+    return Reply(peer, "250 ok");
+  }
+  if (line.starts_with("RCPT TO:<")) {
+    if (session.sender == "refused") return Reply(peer, "503 no sender");
+    if (Chance(faults.transient_per_thousand)) return Reply(peer, "450 4.2.1 mailbox busy");
+    const std::string address = line.substr(9, line.find('>') - 9);
+    if (address != kUser && Chance(faults.permanent_per_thousand)) return Reply(peer, "550 5.1.1 no such user");
+    session.recipients.push_back(address);
+    return Reply(peer, "250 ok");
+  }
+  if (line == "DATA") {
+    if (session.recipients.empty()) return Reply(peer, "554 no recipients");
+    session.in_data = true;
+    return Reply(peer, "354 go on");
+  }
+  if (line == "QUIT") {
+    Reply(peer, "221 bye");
+    return io_.PeerFinish(peer);
+  }
+  Reply(peer, line == "RSET" ? "250 ok" : "502 what?");
+}
+
+void NextHopServer::OnMessage(PeerId peer, Session& session) {
+  if (Chance(faults.transient_per_thousand)) return Reply(peer, "451 4.3.0 try later");
+  const int number = MessageNumber(session.content);
+  ASSERT_TRUE(account_.messages.contains(number)) << session.content;
+  Account::Message& message = account_.messages[number];
+  if (session.sender.empty()) {  // a bounce, back to the sender
+    EXPECT_EQ(session.recipients, std::vector<std::string>{kUser});
+    EXPECT_NE(session.content.find("multipart/report"), std::string::npos);
+    account_.bounces++;
+    account_.bounced.insert(number);
+  } else {
+    EXPECT_EQ(session.sender, kUser);
+    EXPECT_TRUE(session.content.starts_with("Received: ")) << session.content.substr(0, 80);
+    EXPECT_TRUE(session.content.ends_with(message.content)) << "the content of " << number << " has changed";
+    message.delivered++;
+  }
+  // Taken, but the answer is lost: the sender must send it again.
+  if (Chance(faults.drop_per_thousand)) {
+    session.dropped = true;
+    return io_.PeerFinish(peer);
+  }
+  Reply(peer, "250 taken");
+}
+
+}  // namespace sluice::sim
