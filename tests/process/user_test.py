@@ -1,0 +1,99 @@
+"""`sluice user` beside a running server: each change counts at the next login, with no reload.
+
+Run as root, the server runs as nobody and owns the state folder, so this also shows that what root's
+commands write stays readable for the server.
+"""
+import os
+import pathlib
+import shutil
+import smtplib
+import socket
+import subprocess
+import tempfile
+import unittest
+
+SLUICE = os.environ["SLUICE"]
+NOBODY = 65534
+
+CONFIG = """
+hostname = "submit.example.net"
+state_dir = "state"
+spool_dir = "spool"
+shards = 1
+{user}
+[[listener]]
+address = "127.0.0.1:{port}"
+mode = "plain"
+[auth]
+mechanisms_clear = ["PLAIN", "LOGIN"]
+failure_delay = "100ms"
+failure_jitter = "10ms"
+[relay]
+next_hop = ["discard"]
+"""
+
+
+class UserTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-user-"))
+        self.folder.chmod(0o755)
+        root = os.geteuid() == 0
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(mode=0o700)
+            if root:
+                os.chown(self.folder / name, NOBODY, NOBODY)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.config = self.folder / "sluice.toml"
+        self.config.write_text(CONFIG.format(port=self.port, user='user = "nobody"' if root else ""))
+        self.server = subprocess.Popen([SLUICE, "serve", "--config", self.config], stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL)
+        self.assertEqual(self.server.stdout.readline(), b"ready\n")
+
+    def tearDown(self):
+        self.server.terminate()
+        self.server.stdout.read()
+        self.assertEqual(self.server.wait(20), 0)
+        self.server.stdout.close()
+        shutil.rmtree(self.folder)
+
+    def user(self, *arguments, password=""):
+        command = [SLUICE, "user", *arguments, "--config", self.config]
+        subprocess.run(command, input=password.encode(), check=True, stdout=subprocess.DEVNULL)
+
+    def login(self, name, password, mechanism="PLAIN"):
+        """The reply code of one AUTH on a new connection, and those of MAIL from each of two senders."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as session:
+            session.ehlo()
+            session.user, session.password = name, password
+            method = {"PLAIN": session.auth_plain, "LOGIN": session.auth_login}[mechanism]
+            try:
+                code = session.auth(mechanism, method)[0]
+            except smtplib.SMTPAuthenticationError as error:
+                return error.smtp_code, []
+            senders = []
+            for sender in ("alice@example.net", "sales@example.org"):
+                senders.append(session.mail(sender)[0])
+                session.rset()
+            return code, senders
+
+    def test_each_change_counts_at_the_next_login(self):
+        self.assertEqual(self.login("alice@example.net", "one")[0], 535)
+        self.user("add", "Alice@Example.net", "--password-stdin", password="one\n")
+        for mechanism in ("PLAIN", "LOGIN", "PLAIN"):  # proved once, then remembered
+            self.assertEqual(self.login("ALICE@example.net", "one", mechanism), (235, [250, 553]))
+        self.assertEqual(self.login("alice@example.net", "two")[0], 535)
+
+        self.user("passwd", "alice@example.net", "--password-stdin", password="two")
+        self.assertEqual(self.login("alice@example.net", "one")[0], 535)
+        self.assertEqual(self.login("alice@example.net", "two")[0], 235)
+
+        self.user("remove", "alice@example.net")
+        self.assertEqual(self.login("alice@example.net", "two")[0], 535)
+        self.user("add", "alice@example.net", "--domain", "example.org", "--password-stdin", password="two")
+        self.assertEqual(self.login("alice@example.net", "two"), (235, [553, 250]))
+
+
+if __name__ == "__main__":
+    unittest.main()
