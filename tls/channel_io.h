@@ -34,8 +34,11 @@ class ChannelIo {
   }
 
  private:
-  // The library asks for a record's header, makes room for the whole record, and asks for what is missing of it
-  // until it has it. So the largest question since one was last answered in full is the room that it holds.
+  static constexpr size_t kHeaderBytes = 5;
+
+  // The library asks for a record's header (which has its place in the connection's object), makes room on the heap
+  // for the whole record, and asks for what is missing of it until it has it. So the largest question since one was
+  // last answered in full is the room that it holds.
   static int Receive(WOLFSSL*, char* to, int bytes, void* context) {
     auto* io = static_cast<ChannelIo*>(context);
     const size_t wanted = static_cast<size_t>(bytes);
@@ -50,8 +53,11 @@ class ChannelIo {
     io->cipher_.remove_prefix(more);
     given += more;
 
-    const size_t held = std::max<size_t>(io->pending_, std::min<size_t>(wanted, UINT16_MAX));
-    io->pending_ = given == wanted ? 0 : static_cast<uint16_t>(held);
+    if (given == wanted) {
+      io->pending_ = 0;
+    } else if (wanted > kHeaderBytes && wanted > io->pending_) {
+      io->pending_ = static_cast<uint16_t>(std::min<size_t>(wanted, UINT16_MAX));
+    }
     return given == 0 ? WOLFSSL_CBIO_ERR_WANT_READ : static_cast<int>(given);
   }
 

@@ -45,11 +45,11 @@ absl::Status Start() {
     return absl::FailedPreconditionError(
         "this processor has no AES-NI; Sluice needs an x86-64 processor with AES-NI at present");
   }
-  wc_SetSeed_Cb(SeedCallback);
-  wc_SetTimeCb(TimeCallback);
   if (const int result = wolfSSL_Init(); result != WOLFSSL_SUCCESS) {
     return absl::InternalError(absl::StrCat("wolfSSL does not start: ", ErrorText(result)));
   }
+  wc_SetSeed_Cb(SeedCallback);  // after wolfSSL_Init, which sets its own
+  wc_SetTimeCb(TimeCallback);
   return absl::OkStatus();
 }
 

@@ -103,8 +103,10 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Create(const Serve
   std::shared_ptr<ServerContext> context(new ServerContext);
   context->versions_ = options.parameters.versions;
   context->ticket_keys_ = options.ticket_keys;
-  const int lifetime_seconds =
-      static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(options.ticket_lifetime).count());
+  if (options.ticket_lifetime < seconds(1) || options.ticket_lifetime > hours(24 * 7)) {
+    return absl::InvalidArgumentError("a ticket's lifetime must be from 1 second to 7 days (RFC 8446 4.6.1)");
+  }
+  const int lifetime_seconds = static_cast<int>(std::chrono::duration_cast<seconds>(options.ticket_lifetime).count());
 
   for (const IdentityPem& pem : options.identities) {
     absl::StatusOr<CertificateFacts> facts = ReadCertificate(pem.chain, pem.chain_file);
@@ -119,10 +121,8 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Create(const Serve
       wolfSSL_CTX_set_TicketEncCb(library.get(), TicketCallback::Call);
       wolfSSL_CTX_set_TicketEncCtx(library.get(), context.get());
       // Also how long a ticket is taken: the library knows when it was made.
-      if (wolfSSL_CTX_set_TicketHint(library.get(), lifetime_seconds) != WOLFSSL_SUCCESS ||
-          wolfSSL_CTX_set_timeout(library.get(), static_cast<unsigned>(lifetime_seconds)) != WOLFSSL_SUCCESS) {
-        return absl::InvalidArgumentError("a ticket's lifetime must be from 1 second to 7 days (RFC 8446 4.6.1)");
-      }
+      CHECK(wolfSSL_CTX_set_TicketHint(library.get(), lifetime_seconds) == WOLFSSL_SUCCESS);
+      CHECK(wolfSSL_CTX_set_timeout(library.get(), static_cast<unsigned>(lifetime_seconds)) == WOLFSSL_SUCCESS);
     } else {
       wolfSSL_CTX_NoTicketTLSv12(library.get());
       wolfSSL_CTX_no_ticket_TLSv13(library.get());

@@ -58,17 +58,18 @@ std::shared_ptr<ClientContext> MakeClient(ClientOptions options) {
 }
 
 bool Pair::Shake(size_t piece) {
-  Step client_step = StepOnce(client, to_client, to_server, piece, client_info);
-  Step server_step = Step::kWantRead;
+  bool server_ready = false;
+  bool client_starts = to_server.empty() && to_client.empty();
   for (int i = 0; i < 100'000; i++) {
-    if (client_step == Step::kFailed || server_step == Step::kFailed) return false;
-    if (client_step == Step::kDone && server_step == Step::kDone) return true;
-    if (server_step == Step::kReady || (server_step != Step::kDone && !to_server.empty())) {
-      flights_to_server += server_step == Step::kReady ? 0 : 1;
-      server_step = StepOnce(server, to_server, to_client, piece, server_info);
-      if (server_step == Step::kReady) server_work = server.NextWork();
-    } else if (client_step != Step::kDone && !to_client.empty()) {
-      client_step = StepOnce(client, to_client, to_server, piece, client_info);
+    if (client.failed() || server.failed()) return false;
+    if (client.handshake_done() && server.handshake_done()) return true;
+    if (server_ready || (!server.handshake_done() && !to_server.empty())) {
+      flights_to_server += server_ready ? 0 : 1;
+      server_ready = StepOnce(server, to_server, to_client, piece, server_info) == Step::kReady;
+      if (server_ready) server_work = server.NextWork();
+    } else if (client_starts || (!client.handshake_done() && !to_client.empty())) {
+      client_starts = false;
+      StepOnce(client, to_client, to_server, piece, client_info);
     } else {
       return false;  // both wait
     }
