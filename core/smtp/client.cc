@@ -87,7 +87,9 @@ ClientEffect Client::OnReply(Buffer& out) {
         state_ = State::kHandshake;
         return ClientEffect::kStartTls;
       }
-      if (options_->tls == ClientOptions::Tls::kRequired) return Fail(ClientFailure::kTls);
+      if (options_->tls == ClientOptions::Tls::kRequired || reply_.code() == 421) {
+        return Fail(ClientFailure::kTls);
+      }
       return StartAuth(out);
     case State::kHandshake:
       return Fail(ClientFailure::kProtocol);

@@ -506,6 +506,7 @@ void Session::Accept(Buffer& replies) {
     case Effect::kData:
       Say(reply::kStartMail, replies);
       state_ = kBody;
+      more_behind_data_ = false;
       break;
     default:
       CHECK(false);  // no other effect is answered by a yes

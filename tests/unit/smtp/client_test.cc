@@ -320,6 +320,7 @@ TEST(ClientTest, TlsPolicies) {
       {ClientOptions::Tls::kNever, offered, "", {"ready"}},
       {ClientOptions::Tls::kIfOffered, absent, "", {"ready"}},
       {ClientOptions::Tls::kIfOffered, offered, "454 no\r\n", {"ready"}},
+      {ClientOptions::Tls::kIfOffered, offered, "421 bye\r\n", {Down(ClientFailure::kTls)}},
       {ClientOptions::Tls::kIfOffered, offered, "220 go\r\n", {"tls"}},
       {ClientOptions::Tls::kRequired, absent, "", {Down(ClientFailure::kTls)}},
       {ClientOptions::Tls::kRequired, offered, "454 no\r\n", {Down(ClientFailure::kTls)}},

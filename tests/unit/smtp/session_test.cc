@@ -363,6 +363,15 @@ TEST(SessionTest, DrainsToTwiceTheLimitThenGivesUp) {
   EXPECT_TRUE(client.outside.closed());
 }
 
+TEST(SessionTest, ABodyBehindAnAcceptedDataIsNoOffence) {
+  for (const char* line : {"X\r\n", "NOOP\n\r\n", "RCPT TO:<b@example.org>\r\n"}) {
+    LoggedIn client;
+    const std::string replies = client.Say(std::string(kEnvelope) + "text\r\n.\r\n" + line);
+    EXPECT_THAT(replies, HasSubstr("queued as ID1\r\n50"));
+    EXPECT_THAT(replies, testing::Not(HasSubstr("421")));
+  }
+}
+
 TEST(SessionTest, ErrorsAreForgottenWithAMessage) {
   SessionOptions options = Options();
   options.errors_max = 2;
