@@ -10,12 +10,12 @@
 //                                 the outside, when it is durable: Committed: 250
 // C: QUIT                         Quit, kClose
 // clang-format on
+// AUTH is in session_auth.cc, what follows 354 in session_body.cc.
 #include "core/smtp/session.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "core/base/base64.h"
 #include "core/smtp/address.h"
 
 namespace sluice::smtp {
@@ -220,104 +220,6 @@ void Session::TlsStarted() {
   lines_.Reset();
 }
 
-// --- AUTH (RFC 4954)
-
-Effect Session::Auth(ByteView argument, Buffer& replies) {
-  if (authenticated_) return Refuse(reply::kAuthAlready, replies);
-  if (!config_->offers_auth(tls_) && !config_->offers_auth(true)) {
-    return Refuse(reply::kAuthNotOffered, replies);
-  }
-  if (argument.empty()) return Refuse(reply::kArgumentMissing, replies);
-  const size_t name_bytes = std::min(argument.find(' '), argument.size());
-  switch (config_->FindMechanism(tls_, argument.substr(0, name_bytes), mechanism_)) {
-    case SessionConfig::Offer::kUnknown:
-      return Refuse(reply::kAuthUnknownMechanism, replies);
-    case SessionConfig::Offer::kNeedsTls:
-      return Refuse(reply::kAuthNeedsTls, replies);
-    case SessionConfig::Offer::kOffered:
-      break;
-  }
-  ByteView response = argument.substr(name_bytes);
-  TrimBlanks(response);
-  has_auth_response_ = !response.empty();
-  if (response == "=") response = {};  // there is one, and it is empty
-  if (!TakeSaslResponse(response)) return Refuse(reply::kAuthBadBase64, replies);
-  return Ask(Effect::kAuthStart);
-}
-
-Effect Session::OnSaslLine(ByteView line, Buffer& replies) {
-  state_ = kGreeted;
-  if (line == "*" || !TakeSaslResponse(line)) {
-    Refuse(line == "*" ? reply::kAuthCancelled : reply::kAuthBadBase64, replies);
-    return Effect::kAbort;
-  }
-  has_auth_response_ = true;
-  return Ask(Effect::kAuthContinue);
-}
-
-bool Session::TakeSaslResponse(ByteView base64) {
-  sasl_.Clear();
-  if (base64.empty()) return true;
-  const size_t bytes_max = Base64DecodedBytesMax(base64.size());
-  char* const at = sasl_.Extend(bytes_max);
-  const ptrdiff_t bytes = Base64Decode(base64, MutableBytes(at, bytes_max));
-  if (bytes < 0) {
-    ForgetSaslResponse();
-    return false;
-  }
-  sasl_.Truncate(static_cast<size_t>(bytes));
-  return true;
-}
-
-void Session::ForgetSaslResponse() {
-  if (!sasl_.empty()) Wipe(sasl_.data(), sasl_.size());
-  sasl_.Reset();
-}
-
-void Session::AuthChallenge(ByteView challenge, Buffer& replies) {
-  Answered(Effect::kAuthStart, Effect::kAuthContinue);
-  ForgetSaslResponse();
-  state_ = kSasl;
-  replies.Append("334 ");
-  Base64Encode(challenge, replies);
-  replies.Append("\r\n");
-}
-
-void Session::AuthSucceeded(Buffer& replies) {
-  Answered(Effect::kAuthStart, Effect::kAuthContinue);
-  ForgetSaslResponse();
-  authenticated_ = true;
-  errors_ = 0;
-  Say(reply::kAuthenticated, replies);
-}
-
-void Session::AuthFailed(AuthFailure failure, Buffer& replies) {
-  Answered(Effect::kAuthStart, Effect::kAuthContinue);
-  ForgetSaslResponse();
-  switch (failure) {
-    case AuthFailure::kBadCredentials:
-      Refuse(reply::kAuthBadCredentials, replies);
-      return;
-    case AuthFailure::kMalformed:
-      Refuse(reply::kAuthMalformed, replies);
-      return;
-    case AuthFailure::kTemporary:
-      Refuse(reply::kAuthTemporary, replies);
-      return;
-    case AuthFailure::kTooWeak:
-      Refuse(reply::kAuthTooWeak, replies);
-      return;
-    case AuthFailure::kTransition:
-      Refuse(reply::kAuthTransition, replies);
-      return;
-    case AuthFailure::kTooMany:
-      Refuse(reply::kTooManyLogins, replies);
-      return;
-  }
-}
-
-ByteView Session::auth_mechanism() const { return config_->mechanisms(tls_)[mechanism_]; }
-
 // --- MAIL, RCPT (RFC 5321 4.1.1.2 and 4.1.1.3)
 
 Effect Session::Mail(ByteView argument, Buffer& replies) {
@@ -372,77 +274,6 @@ Effect Session::Rcpt(ByteView argument, Buffer& replies) {
 Effect Session::Data(ByteView, Buffer& replies) {
   if (state_ == kSender) return Refuse(reply::kNeedRecipient, replies);
   return Ask(Effect::kData);
-}
-
-Effect Session::OnBody(ByteView& input, Buffer& replies) {
-  Transaction& transaction = *transaction_;
-  const SessionOptions& options = config_->options();
-  while (!input.empty()) {
-    // One allocation for what is there; never for what was only promised by SIZE=.
-    if (!transaction.reader.dropping()) {
-      transaction.body.Reserve(std::min<size_t>(input.size(), options.part_bytes));
-    }
-    // A part's worth at a time; but a header section is gathered whole, up to its own bound.
-    const size_t kept_bytes = transaction.header.done() ? 0 : transaction.body.size();
-    const bool ended =
-        transaction.reader.Read(input, transaction.body, kept_bytes + options.part_bytes);
-    transaction.body_bytes = transaction.reader.bytes();
-    if (!transaction.reader.dropping()) ScanHeader(ended);
-    if (transaction.reader.dropping()) {
-      transaction.body.Clear();
-      if (transaction.body_bytes / 2 > options.message_bytes_max) {
-        Say(reply::kDrainedTooMuch, replies);
-        EndTransaction();
-        state_ = kClosed;
-        return Effect::kClose;
-      }
-    }
-    if (ended) return EndOfBody(replies);
-    if (transaction.header.done() && transaction.body.size() >= options.part_bytes) {
-      transaction.parts_taken++;
-      return Effect::kBodyPart;
-    }
-  }
-  return Effect::kNone;
-}
-
-void Session::ScanHeader(bool ended) {
-  Transaction& transaction = *transaction_;
-  if (transaction.header.done()) return;
-  transaction.header.Scan(transaction.body, ended);
-  if (transaction.header.received_count() > config_->options().received_max) {
-    transaction.RefuseAtEnd(reply::kMailLoop);
-  } else if (transaction.header.too_big()) {
-    transaction.RefuseAtEnd(reply::kHeaderTooBig);
-  }
-}
-
-Effect Session::EndOfBody(Buffer& replies) {
-  Transaction& transaction = *transaction_;
-  if (!transaction.reader.dropping()) return Ask(Effect::kMessage);
-
-  switch (transaction.reader.fault()) {
-    case BodyFault::kNone:
-      Say(transaction.refusal, replies);
-      break;
-    case BodyFault::kBareCr:
-      Say(reply::kBareCarriageReturn, replies);
-      break;
-    case BodyFault::kNul:
-      Say(reply::kNulInMessage, replies);
-      break;
-    case BodyFault::kTooBig:
-      Say(reply::kMessageTooBig, replies);
-      break;
-    case BodyFault::kBareLf: {
-      const std::string text = "Bare LF in line " +
-                               std::to_string(transaction.reader.fault_line()) +
-                               " of the message: make the client end lines in CR LF";
-      FormatReply(550, "5.6.0", text, replies);
-      break;
-    }
-  }
-  return EndTransaction();
 }
 
 void Session::Committed(ByteView queue_id, Buffer& replies) {
