@@ -96,17 +96,19 @@ std::optional<uint64_t> Generator::TakeMessage() {
   return messages_taken_++ * options_.threads + index_ + 1;
 }
 
-// A connection whose turn comes when nothing is left to do has had its last.
+// A connection whose turn comes when nothing is left to do has had its last, and none is made for messages that
+// those being made will take.
 void Generator::StartWaiting() {
-  while (!waiting_.empty() && (!MoreToDo() || making_ < options_.logins_at_once)) {
-    LoadConnection& connection = *waiting_.PopFront();
+  while (!waiting_.empty()) {
     if (!MoreToDo()) {
+      waiting_.PopFront();
       at_rest_++;
       continue;
     }
+    if (making_ >= std::min<uint64_t>(options_.logins_at_once, messages_max_ - messages_taken_)) return;
     making_++;
     results_.connections++;
-    connection.Connect();
+    waiting_.PopFront()->Connect();
   }
 }
 

@@ -1,0 +1,204 @@
+#include "tools/load/command_line.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace sluice::load {
+namespace {
+
+using Parsed = std::variant<RunOptions, SinkOptions, ExitCode>;
+
+Parsed Parse(const std::vector<std::string>& arguments, std::string* said = nullptr) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Parsed parsed = ParseCommandLine(arguments, out, err);
+  if (said != nullptr) *said = out.str() + err.str();
+  return parsed;
+}
+
+RunOptions ParseRun(const std::vector<std::string>& arguments) {
+  std::string said;
+  Parsed parsed = Parse(arguments, &said);
+  EXPECT_TRUE(std::holds_alternative<RunOptions>(parsed)) << said;
+  return std::holds_alternative<RunOptions>(parsed) ? std::get<RunOptions>(parsed) : RunOptions{};
+}
+
+SinkOptions ParseSink(const std::vector<std::string>& arguments) {
+  std::string said;
+  Parsed parsed = Parse(arguments, &said);
+  EXPECT_TRUE(std::holds_alternative<SinkOptions>(parsed)) << said;
+  return std::holds_alternative<SinkOptions>(parsed) ? std::get<SinkOptions>(parsed) : SinkOptions{};
+}
+
+TEST(CommandLineTest, RunWithTheLeast) {
+  const RunOptions options = ParseRun({"run", "--to", "127.0.0.1:1587", "--messages", "10"});
+  EXPECT_EQ(options.mode, RunOptions::Mode::kRun);
+  ASSERT_EQ(options.to.size(), 1u);
+  EXPECT_EQ(options.to[0].ToString(), "127.0.0.1:1587");
+  EXPECT_EQ(options.messages, 10u);
+  EXPECT_EQ(options.time, Duration(0));
+  EXPECT_EQ(options.connections, 1u);
+  EXPECT_EQ(options.tls, RunOptions::Tls::kNone);
+  EXPECT_EQ(options.auth, smtp::ClientOptions::Auth::kNone);
+  EXPECT_EQ(options.pipelining, RunOptions::Pipelining::kAuto);
+}
+
+TEST(CommandLineTest, RunWithEverything) {
+  const RunOptions options =
+      ParseRun({"run",           "--to",          "127.0.0.1:1587", "--to",       "[::1]:1465",     "--seconds",
+                "2.5",           "--connections", "50",             "--threads",  "2",              "--per-connection",
+                "7",             "--size",        "65536",          "--recipients", "3",            "--tls",
+                "STARTTLS",      "--tls-version", "1.3",            "--groups",   "X25519,P-256",   "--mechanism",
+                "login",         "--user",        "u%d@x.example",  "--users",    "9",              "--password",
+                "p",             "--pipelining",  "deep",           "--from",     "f%d@x.example",  "--to-domain",
+                "y.example",     "--run",         "0badcafe",       "--timeout",  "5",              "--keep-going",
+                "--server-name", "mail.example",  "--ledger",       "l",          "--json",         "-"});
+  ASSERT_EQ(options.to.size(), 2u);
+  EXPECT_EQ(options.to[1].ToString(), "[::1]:1465");
+  EXPECT_EQ(options.time, milliseconds(2500));
+  EXPECT_EQ(options.connections, 50u);
+  EXPECT_EQ(options.threads, 2u);
+  EXPECT_EQ(options.per_connection, 7u);
+  EXPECT_EQ(options.message_bytes, 65536u);
+  EXPECT_EQ(options.recipients, 3u);
+  EXPECT_EQ(options.tls, RunOptions::Tls::kStartTls);
+  EXPECT_EQ(options.tls_parameters.versions, tls::Versions::kOnly13);
+  EXPECT_EQ(options.tls_parameters.groups, (std::vector<std::string>{"X25519", "P-256"}));
+  EXPECT_EQ(options.auth, smtp::ClientOptions::Auth::kLogin);
+  EXPECT_EQ(options.users.count(), 9u);
+  EXPECT_EQ(options.users.At(8).name, "u9@x.example");
+  EXPECT_EQ(options.pipelining, RunOptions::Pipelining::kDeep);
+  EXPECT_EQ(options.from, "f%d@x.example");
+  EXPECT_EQ(options.recipient, "r%d@y.example");
+  EXPECT_EQ(options.run, 0x0badcafeu);
+  EXPECT_EQ(options.timeout, seconds(5));
+  EXPECT_TRUE(options.keep_going);
+  EXPECT_EQ(options.server_name, "mail.example");
+  EXPECT_EQ(options.ledger, "l");
+  EXPECT_EQ(options.json, "-");
+}
+
+TEST(CommandLineTest, IdleHoldsSessions) {
+  const RunOptions options = ParseRun({"idle", "--to", "127.0.0.1:1465", "--connections", "10000", "--hold", "30"});
+  EXPECT_EQ(options.mode, RunOptions::Mode::kIdle);
+  EXPECT_EQ(options.connections, 10000u);
+  EXPECT_EQ(options.time, seconds(30));
+  EXPECT_EQ(ParseRun({"idle", "--to", "127.0.0.1:1465"}).time, Duration(0));
+}
+
+TEST(CommandLineTest, PasswordsComeFromTheEnvironmentAndFromFiles) {
+  const std::vector<std::string> login = {"run", "--to", "127.0.0.1:1", "--messages", "1", "--mechanism", "PLAIN"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), login.begin(), login.end());
+    return ParseRun(more).users.At(0);
+  };
+  setenv("SLUICE_LOAD_PASSWORD", "from the environment", 1);
+  EXPECT_EQ(with({"--user", "u"}).password, "from the environment");
+  EXPECT_EQ(with({"--user", "u", "--password", "given"}).password, "given");
+  unsetenv("SLUICE_LOAD_PASSWORD");
+
+  const std::string file = testing::TempDir() + "/passwords." + std::to_string(getpid());
+  std::ofstream(file) << "first line\nsecond\n";
+  EXPECT_EQ(with({"--user", "u", "--password-file", file}).password, "first line");
+  std::ofstream(file) << "a:1\nb:2\n";
+  EXPECT_EQ(with({"--user-file", file}).password, "1");
+  unlink(file.c_str());
+}
+
+TEST(CommandLineTest, SinkWithTheLeast) {
+  const SinkOptions options = ParseSink({"sink", "--listen", "127.0.0.1:2525"});
+  ASSERT_EQ(options.listen.size(), 1u);
+  EXPECT_EQ(options.tls, SinkOptions::Tls::kNone);
+  EXPECT_FALSE(options.auth);
+}
+
+TEST(CommandLineTest, SinkWithEverything) {
+  const SinkOptions options = ParseSink({"sink",
+                                         "--listen", "127.0.0.1:2525",
+                                         "--listen", "[::1]:2525",
+                                         "--threads", "2",
+                                         "--tls", "cert.pem", "key.pem",
+                                         "--implicit",
+                                         "--auth",
+                                         "--until", "100",
+                                         "--store", "folder",
+                                         "--ledger", "ledger",
+                                         "--json", "file",
+                                         "--reply-greeting", "421 4.3.2 Busy",
+                                         "--reply-mail", "450 4.7.1 Slow",
+                                         "--reply-rcpt", "550 5.1.1 Nobody",
+                                         "--reply-data-command", "451 4.3.0 No",
+                                         "--reply-data", "451 4.3.0 Later",
+                                         "--close-after-data",
+                                         "--delay-ms", "2.5",
+                                         "--fault-percent", "10",
+                                         "--fault-messages", "5"});
+  EXPECT_EQ(options.listen.size(), 2u);
+  EXPECT_EQ(options.threads, 2u);
+  EXPECT_EQ(options.tls, SinkOptions::Tls::kImplicit);
+  EXPECT_EQ(options.certificate, "cert.pem");
+  EXPECT_EQ(options.key, "key.pem");
+  EXPECT_TRUE(options.auth);
+  EXPECT_EQ(options.until, 100u);
+  EXPECT_EQ(options.store, "folder");
+  EXPECT_EQ(options.ledger, "ledger");
+  EXPECT_EQ(options.json, "file");
+  EXPECT_EQ(options.faults.greeting, "421 4.3.2 Busy");
+  EXPECT_EQ(options.faults.mail, "450 4.7.1 Slow");
+  EXPECT_EQ(options.faults.rcpt, "550 5.1.1 Nobody");
+  EXPECT_EQ(options.faults.data_command, "451 4.3.0 No");
+  EXPECT_EQ(options.faults.data, "451 4.3.0 Later");
+  EXPECT_TRUE(options.faults.close_after_data);
+  EXPECT_EQ(options.faults.delay, microseconds(2500));
+  EXPECT_EQ(options.faults.percent, 10u);
+  EXPECT_EQ(options.faults.messages, 5u);
+  const SinkOptions self_signed = ParseSink({"sink", "--listen", "127.0.0.1:2525", "--tls", "self-signed"});
+  EXPECT_EQ(self_signed.tls, SinkOptions::Tls::kStartTls);
+  EXPECT_EQ(self_signed.certificate, "");
+}
+
+TEST(CommandLineTest, MistakesAreTold) {
+  const struct {
+    std::vector<std::string> arguments;
+    const char* said;
+  } cases[] = {
+      {{}, "subcommand"},
+      {{"run", "--messages", "1"}, "--to"},
+      {{"run", "--to", "localhost:25", "--messages", "1"}, "'localhost:25' is no address"},
+      {{"run", "--to", "127.0.0.1", "--messages", "1"}, "is no address"},
+      {{"run", "--to", "127.0.0.1:1"}, "when is it over?"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "x"}, "--messages"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--tls", "yes"}, "--tls"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--mechanism", "PLAIN"}, "--user"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--user", "u", "--users", "2"}, "%d"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--run", "xyz"}, "--run"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--password-file", "/nonexistent"}, "/nonexistent"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--speed", "9"}, "--speed"},
+      {{"sink", "--listen", "127.0.0.1:1", "--tls", "cert.pem"}, "self-signed"},
+      {{"sink", "--listen", "127.0.0.1:1", "--implicit"}, "--tls"},
+      {{"sink", "--listen", "127.0.0.1:1", "--reply-data", "later"}, "no reply line"},
+      {{"sink", "--listen", "127.0.0.1:1", "--fault-percent", "101"}, "--fault-percent"},
+  };
+  for (const auto& c : cases) {
+    std::string said;
+    const Parsed parsed = Parse(c.arguments, &said);
+    ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << c.said;
+    EXPECT_NE(std::get<ExitCode>(parsed).code, 0);
+    EXPECT_NE(said.find(c.said), std::string::npos) << said;
+  }
+}
+
+TEST(CommandLineTest, HelpIsNoMistake) {
+  std::string said;
+  const Parsed parsed = Parse({"sink", "--help"}, &said);
+  ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed));
+  EXPECT_EQ(std::get<ExitCode>(parsed).code, 0);
+  EXPECT_NE(said.find("--reply-data"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::load
