@@ -4,7 +4,6 @@
 #define SLUICE_TLS_CHANNEL_IO_H_
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
@@ -44,12 +43,10 @@ class ChannelIo {
     const size_t wanted = static_cast<size_t>(bytes);
     size_t given = 0;
     if (io->kept_ != nullptr) {
-      given = std::min(wanted, io->kept_->size());
-      std::memcpy(to, io->kept_->data(), given);
+      given = io->kept_->view().copy(to, wanted);
       io->kept_->Consume(given);
     }
-    const size_t more = std::min(wanted - given, io->cipher_.size());
-    if (more > 0) std::memcpy(to + given, io->cipher_.data(), more);
+    const size_t more = io->cipher_.copy(to + given, wanted - given);
     io->cipher_.remove_prefix(more);
     given += more;
 

@@ -1,5 +1,7 @@
 #include "tls/server_context.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/base/check.h"
