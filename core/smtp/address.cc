@@ -282,7 +282,7 @@ bool DecodeXtext(ByteView text, Buffer& out) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
   };
   for (size_t i = 0; i < text.size(); i++) {
-    int octet = text[i];
+    int octet = static_cast<unsigned char>(text[i]);
     if (octet == '+') {
       octet = i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0
                   ? hex(text[i + 1]) * 16 + hex(text[i + 2])

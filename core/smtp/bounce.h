@@ -32,7 +32,7 @@ struct BounceInfo {
 };
 
 // Of the original's header section, whole lines up to this many octets are returned.
-inline constexpr size_t kBounceHeaderBytesMax = 16 * 1024;
+inline constexpr size_t kBounceHeaderBytesMax = size_t{16} << 10;
 
 // Appends the report: 7-bit, except where the original's header is not. CR LF everywhere, not
 // dot-stuffed. What came from peers (diagnostics) is made printable and cannot add fields or end a

@@ -27,11 +27,12 @@ ByteView DateText::At(WallTime now) {
     const std::chrono::hh_mm_ss time(whole - day);
     const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
     char* at = text_;
-    at = Put(at, ByteView(kWeekdays + 3 * std::chrono::weekday(day).c_encoding(), 3));
+    at = Put(at, ByteView(kWeekdays).substr(size_t{3} * std::chrono::weekday(day).c_encoding(), 3));
     at = Put(at, ", ");
     at = PutTwoDigits(at, static_cast<unsigned>(date.day()));
     *at++ = ' ';
-    at = Put(at, ByteView(kMonths + 3 * (static_cast<unsigned>(date.month()) - 1), 3));
+    at =
+        Put(at, ByteView(kMonths).substr(size_t{3} * (static_cast<unsigned>(date.month()) - 1), 3));
     *at++ = ' ';
     at = PutTwoDigits(at, year / 100);
     at = PutTwoDigits(at, year);

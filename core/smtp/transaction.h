@@ -69,8 +69,8 @@ class TransactionPool {
 
  private:
   // Memory beyond these is not kept: one huge message must not be paid for ever after.
-  static constexpr size_t kBodyBytesKept = 128 * 1024;
-  static constexpr size_t kEnvelopeBytesKept = 16 * 1024;
+  static constexpr size_t kBodyBytesKept = size_t{128} << 10;
+  static constexpr size_t kEnvelopeBytesKept = size_t{16} << 10;
 
   void Give(Transaction* transaction);
 
