@@ -5,7 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
-#include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -41,11 +41,18 @@ std::vector<SockAddr> ParseAddresses(const std::vector<std::string>& texts) {
 
 Duration ParseSeconds(double count) { return Duration(static_cast<int64_t>(count * 1e9)); }
 
-// An option that takes one of a few words.
-template <typename T>
-CLI::Option* AddChoice(CLI::App& app, const std::string& name, T& value, std::map<std::string, T> words,
-                       const std::string& help) {
-  return app.add_option(name, value, help)->transform(CLI::CheckedTransformer(std::move(words), CLI::ignore_case));
+// An option that takes one of a few words, in any case of letters.
+template <typename T, typename Value>
+void AddChoice(CLI::App& app, const std::string& name, Value& value, const std::vector<std::pair<std::string, T>>& words,
+               const std::string& help) {
+  std::vector<std::string> names;
+  for (const auto& [word, meaning] : words) names.push_back(word);
+  const auto take = [&value, words](const std::string& given) {
+    for (const auto& [word, meaning] : words) {
+      if (EqualsIgnoreCase(given, word)) value = meaning;
+    }
+  };
+  app.add_option_function<std::string>(name, take, help)->check(CLI::IsMember(names, CLI::ignore_case));
 }
 
 // --- run and idle -----------------------------------------------------------------------------------------
@@ -56,6 +63,7 @@ struct RunArguments {
   std::vector<std::string> to;
   double seconds = 0;
   double timeout = 60;
+  std::optional<Auth> mechanism;
   std::string user;
   uint64_t users = 1;
   std::string password;
@@ -78,19 +86,20 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
                              {{"none", RunOptions::Tls::kNone},
                               {"starttls", RunOptions::Tls::kStartTls},
                               {"implicit", RunOptions::Tls::kImplicit}},
-                             "none, starttls or implicit; the certificate is not checked");
+                             "the certificate is not checked");
   AddChoice<tls::Versions>(app, "--tls-version", options.tls_parameters.versions,
                            {{"1.2", tls::Versions::kOnly12}, {"1.3", tls::Versions::kOnly13}},
-                           "1.2 or 1.3 alone; otherwise both are offered");
+                           "that one alone; otherwise both are offered");
   app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
   app.add_option("--server-name", options.server_name, "for SNI");
-  AddChoice<Auth>(app, "--mechanism", options.auth,
-                  {{"none", Auth::kNone}, {"PLAIN", Auth::kPlain}, {"LOGIN", Auth::kLogin}}, "PLAIN, LOGIN or none");
+  AddChoice<Auth>(app, "--mechanism", arguments.mechanism,
+                  {{"PLAIN", Auth::kPlain}, {"LOGIN", Auth::kLogin}, {"none", Auth::kNone}},
+                  "otherwise PLAIN where there is a user");
   app.add_option("--user", arguments.user, "login name; %d stands for the user's number");
   app.add_option("--users", arguments.users, "how many users the pattern names, from 1 on")
       ->check(CLI::PositiveNumber);
   app.add_option("--user-file", arguments.user_file, "lines of name:password");
-  app.add_option("--password", arguments.password, "%d as above. Others on this machine can see it: better")
+  app.add_option("--password", arguments.password, "%d as above; others on this machine can see it")
       ->envname(kPasswordVariable);
   app.add_option("--password-file", arguments.password_file, "its first line is the password");
   app.add_option("--ehlo", options.ehlo_name, "the name to say");
@@ -113,7 +122,7 @@ void AddMessages(CLI::App& app, RunArguments& arguments) {
                                     {{"off", RunOptions::Pipelining::kOff},
                                      {"auto", RunOptions::Pipelining::kAuto},
                                      {"deep", RunOptions::Pipelining::kDeep}},
-                                    "off, auto, or deep: the next message right behind the body");
+                                    "deep: the next message right behind the body");
   app.add_option("--ledger", options.ledger, "file for the numbers and queue ids of accepted messages");
   app.add_option("--run", arguments.run, "first part of message numbers, 8 hexadecimal digits; otherwise random");
 }
@@ -153,7 +162,9 @@ RunOptions Finish(RunArguments& arguments) {
   if (options.mode == RunOptions::Mode::kRun && options.messages == 0 && arguments.seconds == 0) {
     Refuse("--messages or --seconds: when is it over?");
   }
-  if (options.auth != Auth::kNone && arguments.user.empty() && arguments.user_file.empty()) {
+  const bool has_user = !arguments.user.empty() || !arguments.user_file.empty();
+  options.auth = arguments.mechanism.value_or(has_user ? Auth::kPlain : Auth::kNone);
+  if (options.auth != Auth::kNone && !has_user) {
     Refuse("--mechanism needs --user or --user-file");
   }
   if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) Refuse("--users needs %d in --user");

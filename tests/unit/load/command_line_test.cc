@@ -82,6 +82,18 @@ TEST(CommandLineTest, RunWithEverything) {
   EXPECT_EQ(options.json, "-");
 }
 
+TEST(CommandLineTest, AUserLogsInByPlainUnlessToldOtherwise) {
+  const std::vector<std::string> run = {"run", "--to", "127.0.0.1:1", "--messages", "1"};
+  const auto auth = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), run.begin(), run.end());
+    return ParseRun(more).auth;
+  };
+  EXPECT_EQ(auth({}), smtp::ClientOptions::Auth::kNone);
+  EXPECT_EQ(auth({"--user", "u"}), smtp::ClientOptions::Auth::kPlain);
+  EXPECT_EQ(auth({"--user", "u", "--mechanism", "LOGIN"}), smtp::ClientOptions::Auth::kLogin);
+  EXPECT_EQ(auth({"--user", "u@x", "--mechanism", "none"}), smtp::ClientOptions::Auth::kNone);  // a sender only
+}
+
 TEST(CommandLineTest, IdleHoldsSessions) {
   const RunOptions options = ParseRun({"idle", "--to", "127.0.0.1:1465", "--connections", "10000", "--hold", "30"});
   EXPECT_EQ(options.mode, RunOptions::Mode::kIdle);
