@@ -18,7 +18,10 @@ bool Loader::Load(const Entry& entry, MessageLoad& load) {
     return true;
   }
   load.loader_ = this;
-  Start(load.message_read_, entry.message, RecordType::kMessage, entry.id);
+  load.message_at_ = entry.message;
+  Pin(load.message_at_);
+  Pin(load.status_at_);  // read second: the entry may have a newer status by then
+  load.message_read_.Start(device_, load.message_at_, RecordType::kMessage, entry.id);
   return false;
 }
 
@@ -26,38 +29,40 @@ void Loader::LoadPart(const MessageLoad& message, size_t part, PartLoad& load) {
   CHECK(!load.in_flight() && part < message.parts_.size());
   load.loader_ = this;
   const PartLocation& at = message.parts_[part];
-  const auto record_bytes = static_cast<uint32_t>(kRecordHeaderBytes + at.bytes);
-  Start(load.read_, Location{at.segment, at.offset, record_bytes}, RecordType::kPart, message.id_);
+  const Location where{at.segment, at.offset, static_cast<uint32_t>(kRecordHeaderBytes + at.bytes)};
+  Pin(where);
+  load.read_.Start(device_, where, RecordType::kPart, message.id_);
 }
 
-void Loader::Start(RecordRead& read, const Location& where, RecordType type, QueueId id) {
-  segments_.At(where.segment).readers++;
-  read.Start(device_, where, type, id);
+void Loader::Pin(const Location& where) {
+  if (where) segments_.At(where.segment).readers++;
 }
 
-void Loader::Ended(const RecordRead& read) { segments_.At(read.where().segment).readers--; }
+void Loader::Unpin(const Location& where) {
+  if (where) segments_.At(where.segment).readers--;
+}
 
 // --- MessageLoad ---------------------------------------------------------------------------------------------
 
 void MessageLoad::OnMessageRead(void* owner, ReadResult result) {
   MessageLoad& load = *static_cast<MessageLoad*>(owner);
-  load.loader_->Ended(load.message_read_);
   if (result != ReadResult::kOk) return load.Finish(result);
   if (load.status_at_) {
-    return load.loader_->Start(load.status_read_, load.status_at_, RecordType::kStatus, load.id_);
+    return load.status_read_.Start(load.loader_->device_, load.status_at_, RecordType::kStatus, load.id_);
   }
   load.Finish(load.Accept(load.message_read_.payload(), {}) ? LoadResult::kOk : LoadResult::kCorrupt);
 }
 
 void MessageLoad::OnStatusRead(void* owner, ReadResult result) {
   MessageLoad& load = *static_cast<MessageLoad*>(owner);
-  load.loader_->Ended(load.status_read_);
   if (result != ReadResult::kOk) return load.Finish(result);
   const bool good = load.Accept(load.message_read_.payload(), load.status_read_.payload());
   load.Finish(good ? LoadResult::kOk : LoadResult::kCorrupt);
 }
 
 void MessageLoad::Finish(LoadResult result) {
+  loader_->Unpin(message_at_);
+  loader_->Unpin(status_at_);
   loader_ = nullptr;
   done_(*this, result);
 }
@@ -109,7 +114,7 @@ void MessageLoad::Reset() {
 
 void PartLoad::OnRead(void* owner, ReadResult result) {
   PartLoad& load = *static_cast<PartLoad*>(owner);
-  load.loader_->Ended(load.read_);
+  load.loader_->Unpin(load.read_.where());
   load.loader_ = nullptr;
   load.done_(load, result);
 }

@@ -65,6 +65,7 @@ class MessageLoad {
   Done done_;
   Loader* loader_ = nullptr;  // while in flight
   QueueId id_;
+  Location message_at_;
   Location status_at_;
   RecordRead message_read_{&OnMessageRead, this};
   RecordRead status_read_{&OnStatusRead, this};
@@ -108,8 +109,8 @@ class Loader {
  private:
   friend class MessageLoad;
   friend class PartLoad;
-  void Start(RecordRead& read, const Location& where, RecordType type, QueueId id);
-  void Ended(const RecordRead& read);
+  void Pin(const Location& where);  // its segment is not recycled
+  void Unpin(const Location& where);
 
   Device& device_;
   SegmentTable& segments_;

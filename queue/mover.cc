@@ -44,6 +44,8 @@ void Mover::OnRead(void* owner, ReadResult result) {
   mover.segments_.At(mover.reading_from_).readers--;
   if (mover.step_ == Step::kAborted || result != ReadResult::kOk) {
     mover.Finish();  // what cannot be read stays where it is; delivery will find out and say so
+  } else if (!mover.Unchanged()) {
+    mover.Finish();  // taken meanwhile, and what is to be read next may be gone: another pass will come
   } else {
     mover.AfterRead();
   }
@@ -88,7 +90,7 @@ void Mover::Pump() {
   if (step_ == Step::kAppendPart) {
     AppendPart();
   } else if (step_ == Step::kAppend) {
-    if (!Unchanged()) return Finish();  // taken meanwhile: another pass will come
+    if (!Unchanged()) return Finish();
     if (with_message_) {
       AppendMessage();
     } else {

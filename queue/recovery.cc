@@ -26,13 +26,14 @@ class Recovery : private ScanVisitor {
 
  private:
   struct OpenSegment {
-    size_t index;  // in journal_.segments
+    size_t index = 0;  // in journal_.segments
     SegmentHeader header;
     bool headless = false;
   };
 
   absl::Status Classify(const SegmentFile& file);
-  absl::Status ClassifyHeadless(RecoveredSegment& segment, bool blank);
+  bool HasSecondBatch(const RecoveredSegment& segment, const BatchHeader& first);
+  absl::Status ClassifyHeadless(RecoveredSegment& segment);
   absl::Status Scan(const OpenSegment& open, bool newest);
   absl::Status ReadRange(uint32_t segment, uint64_t offset, MutableBytes bytes);
   absl::Status ReadWhole(const RecoveredSegment& segment);
@@ -120,10 +121,12 @@ absl::Status Recovery::Classify(const SegmentFile& file) {
   const bool has_batch =
       spool_.has_value() && DecodeBatchAt(memory(file.bytes), kBlockBytes, *spool_, file.number, first);
   if (has_batch) journal_.next_epoch = std::max(journal_.next_epoch, first.epoch + 1);
-  if (!ours) {
-    if (found == SegmentHeader::Found::kBlank && !has_batch) return absl::OkStatus();  // never used
-    return ClassifyHeadless(segment, found == SegmentHeader::Found::kBlank);
+  if (found == SegmentHeader::Found::kBlank && (!has_batch || !HasSecondBatch(segment, first))) {
+    // Never used; or its first write, which carries header and first batch, was torn: not acknowledged.
+    if (has_batch) journal_.report.torn_bytes += RoundUpToBlock(first.bytes);
+    return absl::OkStatus();
   }
+  if (!ours) return ClassifyHeadless(segment);
   segment.epoch = header.epoch;
   journal_.next_epoch = std::max(journal_.next_epoch, header.epoch + 1);
   journal_.next_batch = std::max(journal_.next_batch, header.first_batch);
@@ -137,24 +140,29 @@ absl::Status Recovery::Classify(const SegmentFile& file) {
   return absl::OkStatus();
 }
 
+bool Recovery::HasSecondBatch(const RecoveredSegment& segment, const BatchHeader& first) {
+  const uint64_t at = kBlockBytes + RoundUpToBlock(first.bytes);
+  if (at + kBlockBytes > segment.bytes) return false;
+  if (!ReadRange(segment.number, at, memory_.span().subspan(at, kBlockBytes)).ok()) return false;
+  BatchHeader second;
+  return DecodeBatchAt(memory(segment.bytes), at, *spool_, segment.number, second) && second.epoch == first.epoch;
+}
+
 // Both copies of the header are gone. The batches tell which use was the last; taking what was void for live
 // would only deliver mail twice, the reverse would lose it.
-absl::Status Recovery::ClassifyHeadless(RecoveredSegment& segment, bool blank) {
+absl::Status Recovery::ClassifyHeadless(RecoveredSegment& segment) {
   absl::Status status = ReadWhole(segment);
   if (!status.ok()) return status;
   const uint64_t epoch =
       spool_.has_value() ? FindEpoch(memory(segment.bytes), *spool_, segment.number) : 0;
-  if (!blank) {
-    scanning_ = &segment;
-    segment.epoch = epoch;
-    OnDamage(0, kBlockBytes, "a segment's header is damaged");
-    scanning_ = nullptr;
-  }
+  scanning_ = &segment;
+  segment.epoch = epoch;
+  OnDamage(0, kBlockBytes, "a segment's header is damaged");
+  scanning_ = nullptr;
   if (epoch == 0) {
     segment.state = SegmentState::kUnusable;
     return absl::OkStatus();
   }
-  segment.epoch = epoch;
   segment.state = SegmentState::kSealed;
   segment.end = kBlockBytes;
   journal_.next_epoch = std::max(journal_.next_epoch, epoch + 1);
