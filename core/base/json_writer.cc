@@ -1,5 +1,6 @@
 #include "core/base/json_writer.h"
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -20,7 +21,11 @@ bool AllPlain(uint64_t word) {
   return ((below_space | quote | backslash | del_or_high) & kHighBits) == 0;
 }
 
-bool IsPlain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x7f; c++) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
 
 // Octets at the front of `text` that need no escape.
 size_t PlainPrefix(ByteView text) {
@@ -31,7 +36,7 @@ size_t PlainPrefix(ByteView text) {
     if (!AllPlain(word)) break;
     at += 8;
   }
-  while (at < text.size() && IsPlain(static_cast<unsigned char>(text[at]))) at++;
+  while (at < text.size() && kPlain[static_cast<unsigned char>(text[at])]) at++;
   return at;
 }
 

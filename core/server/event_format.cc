@@ -94,20 +94,28 @@ void ResponseField(JsonWriter& json, const EventResponse& response) {
   json.EndObject();
 }
 
+// "192.0.2.7" by hand, since inet_ntop goes through printf. Returns the length.
+size_t PrintIpv4(const in_addr& address, char (&text)[16]) {
+  size_t length = 0;
+  const uint32_t octets = ntohl(address.s_addr);
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    const uint32_t octet = octets >> shift & 255;
+    if (octet >= 100) text[length++] = static_cast<char>('0' + octet / 100);
+    if (octet >= 10) text[length++] = static_cast<char>('0' + octet / 10 % 10);
+    text[length++] = static_cast<char>('0' + octet % 10);
+    if (shift > 0) text[length++] = '.';
+  }
+  return length;
+}
+
 void PeerField(JsonWriter& json, ByteView name, const SockAddr& peer) {
   if (name.empty() && !peer.known()) return;
   json.Key("peer_address");
   json.BeginObject();
   OptionalField(json, "name", name);
-  if (peer.family() == AF_INET) {  // by hand: inet_ntop goes through printf
+  if (peer.family() == AF_INET) {
     char text[16];
-    char* at = text;
-    const auto* octets = reinterpret_cast<const unsigned char*>(&peer.v4.sin_addr);
-    for (size_t i = 0; i < 4; i++) {
-      if (i > 0) *at++ = '.';
-      at = std::to_chars(at, text + sizeof text, octets[i]).ptr;
-    }
-    json.Field("addr", ByteView(text, static_cast<size_t>(at - text)));
+    json.Field("addr", ByteView(text, PrintIpv4(peer.v4.sin_addr, text)));
   } else if (peer.family() == AF_INET6) {
     char text[INET6_ADDRSTRLEN] = "";
     inet_ntop(AF_INET6, &peer.v6.sin6_addr, text, sizeof text);

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "auth/mechanism.h"
@@ -57,7 +57,7 @@ class Problems {
     tables_.insert(TopOf(key));
   }
   bool empty() const { return list_.empty(); }
-  const absl::flat_hash_set<std::string>& Tables() const { return tables_; }
+  const std::set<std::string>& Tables() const { return tables_; }
 
   // In the order of the file.
   absl::Status ToStatus() {
@@ -79,7 +79,7 @@ class Problems {
   };
   const std::string& file_;
   std::vector<Problem> list_;
-  absl::flat_hash_set<std::string> tables_;  // top parts of the keys that have a problem
+  std::set<std::string> tables_;  // top parts of the keys that have a problem
 };
 
 // All full names, "limits.message_bytes", for advice.
@@ -208,7 +208,7 @@ class Reader : public KeyVisitor {
   Problems* problems_;
   std::string prefix_;
   std::vector<std::string_view> known_;  // keys of table_ that were asked for
-  absl::flat_hash_map<std::string, Place> places_;
+  std::map<std::string, Place> places_;
 };
 
 void Fill(const toml::table& root, const std::string& path, Options* options, Problems* problems) {
@@ -225,7 +225,7 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
   }
   // Where a table has a value that could not be read, more would only be talk about that value's
   // default.
-  const absl::flat_hash_set<std::string> doubtful = problems->Tables();
+  const std::set<std::string> doubtful = problems->Tables();
   CheckOptions(*options, [&](const std::string& where, const std::string& text) {
     if (!doubtful.contains(TopOf(where))) problems->Add(reader.Where(where), where, text);
   });

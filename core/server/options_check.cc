@@ -1,8 +1,8 @@
 #include "core/server/options_check.h"
 
 #include <algorithm>
+#include <map>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
 
@@ -44,7 +44,7 @@ void CheckListeners(const Options& options, const ReportFn& report) {
   if (options.listener.empty())
     report("listener", "there is none, expected at least one [[listener]]");
 
-  absl::flat_hash_map<std::string, std::string> taken;  // address to the key that has it
+  std::map<std::string, std::string> taken;  // address to the key that has it
   const auto claim = [&](const SockAddr& address, const std::string& where) {
     if (!address.known() || address.port() == 0) return;
     const auto [other, is_new] = taken.emplace(address.ToString(), where);
