@@ -12,6 +12,7 @@ namespace sluice::server {
 namespace {
 
 constexpr Duration kCloseTimeout = seconds(10);  // for the last reply to leave
+constexpr size_t kUnsentMax = 64 << 10;          // of replies; a client that does not take them is not read
 constexpr Duration kBodyGrace = minutes(1);      // before a body's rate is looked at, and between looks
 constexpr smtp::Reply kEnvelopeTooBig = smtp::internal::Checked("552 5.3.4 Envelope exceeds the size limit\r\n");
 
@@ -160,6 +161,10 @@ void Connection::Run(ByteView& input) {
   }
   if (!stream_.ending()) {
     stream_.Write(replies.view());
+    if (stream_.unsent_bytes() > kUnsentMax) {
+      unread_ = true;
+      stream_.Pause();
+    }
     if (stopping_ && !session_.waiting() && !session_.in_transaction()) BeginStop();
   }
   replies.Clear();
@@ -171,7 +176,14 @@ void Connection::Answered() {
   if (stream_.ending() || session_.waiting()) return;
   if (peer_finished_) return Close();
   active_ = shard_.now();
-  stream_.Resume();
+  if (!unread_) stream_.Resume();
+}
+
+void Connection::OnSent() {
+  if (!unread_) return;
+  unread_ = false;
+  active_ = shard_.now();
+  if (!session_.waiting()) stream_.Resume();
 }
 
 void Connection::Perform(smtp::Effect effect) {
@@ -364,9 +376,9 @@ void Connection::StoreParts() {
   const size_t left = incoming.content.size();
   if (incoming.complete && left <= kPart) {
     incoming.submission.body = std::move(incoming.content);
-    incoming.submitted = true;
     const queue::SubmitResult result = shard_.queue().Submit(incoming.submission, &incoming.message_waiter);
     if (result != queue::SubmitResult::kAccepted) return RefuseMessage(result);
+    incoming.submitted = true;
     return stream_.Pause();
   }
   if (left == 0) return;
@@ -529,7 +541,8 @@ void Connection::OnTimer() {
 
 // The timer is not moved for each command; it looks when the last one was, and sleeps on.
 void Connection::CheckIdle() {
-  const bool ours_to_act = stream_.paused();  // a commit or a verifier is slow: no fault of the client
+  // A commit or a verifier is slow: no fault of the client. One that does not read its replies is idle.
+  const bool ours_to_act = stream_.paused() && !unread_;
   const MonoTime due = active_ + IdleTimeout();
   if (!ours_to_act && (shard_.now() >= due || BodyIsTooSlow())) {
     stream_.Write(smtp::reply::kIdleTooLong.line);

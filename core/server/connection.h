@@ -44,6 +44,7 @@ class Connection final : public net::StreamOwner {
   void OnSecure() override;
   void OnInput(ByteView& input) override;
   void OnInputEnd() override;
+  void OnSent() override;
   void OnClosed(net::CloseReason reason) override;
 
  private:
@@ -87,6 +88,7 @@ class Connection final : public net::StreamOwner {
   bool stopping_ : 1 = false;
   bool counted_authenticated_ : 1 = false;
   bool peer_finished_ : 1 = false;
+  bool unread_ : 1 = false;  // too many replies wait to be taken by the client: paused until they are gone
   uint8_t auth_failures_ = 0;
   net::Stream stream_;
   smtp::Session session_;
