@@ -22,7 +22,7 @@ struct Content {
   Buffer envelope;
   Buffer prefix;
   Buffer body;
-  Buffer status;                  // payload of the STATUS record that is to be written
+  Buffer status;                  // payload of a STATUS record that is not (or never will be) durable
   MonoTime due{};                 // when that attempt comes, once the record is durable
   CommitWaiter* waiter = nullptr; // of the message's commit
   std::unique_ptr<Entry> bounce;  // to be committed in the same batch as the record

@@ -13,6 +13,10 @@ bool Loader::Load(const Entry& entry, MessageLoad& load) {
   load.Reset();
   load.id_ = entry.id;
   load.status_at_ = entry.status;
+  if (entry.content != nullptr && !entry.content->status.empty()) {  // newer than what is on disk
+    load.status_bytes_.Append(entry.content->status.view());
+    load.status_at_ = Location();
+  }
   if (entry.content != nullptr && !entry.content->envelope.empty()) {
     load.AcceptContent(*entry.content, entry.upload.get());
     return true;
@@ -50,7 +54,7 @@ void MessageLoad::OnMessageRead(void* owner, ReadResult result) {
   if (load.status_at_) {
     return load.status_read_.Start(load.loader_->device_, load.status_at_, RecordType::kStatus, load.id_);
   }
-  load.Finish(load.Accept(load.message_read_.payload(), {}) ? LoadResult::kOk : LoadResult::kCorrupt);
+  load.Finish(load.Accept(load.message_read_.payload(), load.status_bytes_.view()) ? LoadResult::kOk : LoadResult::kCorrupt);
 }
 
 void MessageLoad::OnStatusRead(void* owner, ReadResult result) {
@@ -104,6 +108,7 @@ void MessageLoad::Reset() {
   CHECK(!in_flight());
   message_read_.Reset();
   status_read_.Reset();
+  status_bytes_.Reset();
   envelope_ = EnvelopeView();
   prefix_ = body_ = ByteView();
   status_ = StatusView();

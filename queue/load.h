@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/aligned_bytes.h"
+#include "core/base/buffer.h"
 #include "core/base/bytes.h"
 #include "queue/message.h"
 #include "queue/record.h"
@@ -69,6 +70,7 @@ class MessageLoad {
   Location status_at_;
   RecordRead message_read_{&OnMessageRead, this};
   RecordRead status_read_{&OnStatusRead, this};
+  Buffer status_bytes_;  // of a status that is only in memory
   EnvelopeView envelope_;
   ByteView prefix_;
   ByteView body_;

@@ -465,10 +465,9 @@ void Queue::Fail(const Waiting& waiting) {
 }
 
 void Queue::FailEntry(Entry& entry) {
-  if (entry.message && !entry.finishing) {  // durable, but its status is not: it is tried again all the same
-    const MonoTime due = entry.content->due;
-    DropContent(entry);
-    scheduler_.Defer(entry, due);
+  if (entry.message && !entry.finishing) {  // durable, but its status is not: that stays in memory
+    if (std::exchange(entry.content->bounce, nullptr) != nullptr) entries_--;
+    scheduler_.Defer(entry, entry.content->due);
     return;
   }
   CommitWaiter* waiter = entry.message ? nullptr : entry.content->waiter;
@@ -511,14 +510,14 @@ FinishResult Queue::Finish(Entry& entry, MessageLoad& load, const Outcome& outco
 
   StatusBuilder status(entry.attempts, entry.recipients, WallMillis(result.next_attempt));
   const uint16_t open_before = entry.open_recipients;
-  for (uint32_t i = 0; i < entry.recipients; i++) {
-    if (load.finished(i)) status.SetFinished(i);
-  }
   for (const RecipientOutcome& one : outcome.recipients) {
     CHECK(one.recipient < entry.recipients);
-    if (!one.finished || status.finished(one.recipient)) continue;
-    status.SetFinished(one.recipient);
-    entry.open_recipients--;
+    if (one.finished) status.SetFinished(one.recipient);
+  }
+  entry.open_recipients = 0;
+  for (uint32_t i = 0; i < entry.recipients; i++) {
+    if (load.finished(i)) status.SetFinished(i);
+    if (!status.finished(i)) entry.open_recipients++;
   }
   AddReplies(status, load, outcome);
   load.Reset();
@@ -531,18 +530,18 @@ FinishResult Queue::Finish(Entry& entry, MessageLoad& load, const Outcome& outco
   // is tried a little early.
   const bool skip = !result.done && outcome.bounce == nullptr && entry.open_recipients == open_before &&
                     !HasRoomFor(0);
-  if (closed() || skip) {
+  if (!result.done || outcome.bounce != nullptr) {
+    entry.content = std::make_unique<Content>();
+    entry.content->status = status.Take();
+    entry.content->due = now.mono + delay;
+  }
+  if (closed() || skip) {  // memory has to do
     if (result.done) {
       Destroy(entry);
     } else {
       scheduler_.Defer(entry, now.mono + delay);
     }
     return result;
-  }
-  if (!result.done || outcome.bounce != nullptr) {
-    entry.content = std::make_unique<Content>();
-    entry.content->status = status.Take();
-    entry.content->due = now.mono + delay;
   }
   if (outcome.bounce != nullptr) {
     const std::optional<EnvelopeView> envelope = EnvelopeView::Parse(outcome.bounce->envelope.view());

@@ -170,6 +170,7 @@ class World : public queue::QueueObserver {
   uint64_t submit_weight_ = 0;
   uint64_t large_weight_ = 0;
   uint64_t finish_percent_ = 0;
+  uint64_t crash_weight_ = 0;
 };
 
 World::Totals World::totals;
@@ -187,13 +188,14 @@ DiskOptions MakeDiskOptions(uint64_t seed) {
 
 World::World(uint64_t seed, bool verbose)
     : seed_(seed), verbose_(verbose), prng_(seed), disk_(seed, MakeDiskOptions(seed)) {
-  disk_.faults.write_error = static_cast<uint32_t>(RandomFault(prng_, 3000));
+  disk_.faults.write_error = static_cast<uint32_t>(RandomFault(prng_, 6000));
   disk_.faults.short_write = static_cast<uint32_t>(RandomFault(prng_, 1000));
   disk_.faults.read_error = static_cast<uint32_t>(RandomFault(prng_, 20'000));
   disk_.faults.prepare_error = static_cast<uint32_t>(RandomFault(prng_, 500'000));
-  submit_weight_ = prng_.Between(1, 20);
-  large_weight_ = prng_.Between(0, 30);
+  submit_weight_ = prng_.Between(1, 30);
+  large_weight_ = prng_.Chance(1, 4) ? 80 : prng_.Between(0, 30);
   finish_percent_ = prng_.Between(20, 100);
+  crash_weight_ = prng_.Between(1, 5);
   Open();
 }
 
@@ -210,7 +212,7 @@ void World::Say(const char* format, ...) {
 }
 
 void World::Run() {
-  const uint64_t steps = prng_.Between(1500, 4000);
+  const uint64_t steps = prng_.Between(1500, 9000);
   for (uint64_t i = 0; i < steps && !::testing::Test::HasFailure(); i++) Step();
   if (::testing::Test::HasFailure()) return;
   DrainAll();
@@ -228,7 +230,7 @@ void World::Step() {
     Continue(*deliveries_[prng_.Below(deliveries_.size())]);
   } else if (choice < 780) {
     Look();
-  } else if (choice < 785) {
+  } else if (choice < 780 + crash_weight_) {
     Chance(1, 4) ? CloseClean() : Crash();
     Open();
     // A crash while it recovers, or soon after.
@@ -237,7 +239,7 @@ void World::Step() {
       Crash();
       Open();
     }
-  } else if (choice < 788) {
+  } else if (choice < 787) {
     queue_->set_batch_bytes(prng_.Between(1, 256) << 10);
     queue_->set_batch_linger(microseconds(prng_.Below(2000)));
   } else if (choice < 790) {
