@@ -467,6 +467,8 @@ void Queue::Fail(const Waiting& waiting) {
 void Queue::FailEntry(Entry& entry) {
   if (entry.message && !entry.finishing) {  // durable, but its status is not: that stays in memory
     if (std::exchange(entry.content->bounce, nullptr) != nullptr) entries_--;
+    // With nobody left to try, only its record on disk remembers that a bounce is owed: for the next start.
+    if (entry.open_recipients == 0) return Destroy(entry);
     scheduler_.Defer(entry, entry.content->due);
     return;
   }

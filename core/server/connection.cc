@@ -167,6 +167,7 @@ void Connection::Run(ByteView& input) {
     }
     if (stopping_ && !session_.waiting() && !session_.in_transaction()) BeginStop();
   }
+  shard_.stats().commands_total.Add(session_.TakeCommands());
   replies.Clear();
 }
 
@@ -483,12 +484,6 @@ void Connection::ReportReception(ByteView id) {
   event.recipients = recipients;
   event.size = incoming_->bytes;
   event.response.code = 250;
-  event.peer_name = session_.helo();
-  event.protocol = smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated());
-  if (stream_.secure()) {
-    event.tls_protocol = stream_.channel().version();
-    event.tls_cipher = stream_.channel().cipher();
-  }
   shard_.events().Write(event);
 }
 
@@ -507,7 +502,13 @@ Event Connection::MakeEvent(EventType type) const {
   event.time = shard_.wall_now();
   event.session = session_id_;
   event.peer = peer_;
+  event.peer_name = session_.helo();
   if (identity_ != nullptr) event.login = identity_->login;
+  event.protocol = smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated());
+  if (stream_.secure()) {
+    event.tls_protocol = stream_.channel().version();
+    event.tls_cipher = stream_.channel().cipher();
+  }
   return event;
 }
 

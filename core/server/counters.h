@@ -20,7 +20,6 @@ namespace sluice::server {
   X(connections_total, kCounter, "Client connections accepted") \
   X(connections_open, kGauge, "Client connections open") \
   X(connections_refused_total, kCounter, "Client connections refused at a limit") \
-  X(accept_passed_total, kCounter, "Fresh connections passed on to a less busy shard") \
   X(sessions_authenticated, kGauge, "Open sessions that have authenticated") \
   X(commands_total, kCounter, "SMTP commands received") \
   X(rejections_total, kCounter, "4xx and 5xx replies given to clients") \
@@ -45,9 +44,7 @@ namespace sluice::server {
   X(journal_bytes_total, kCounter, "Octets written to the journal, padding included") \
   X(journal_poisoned, kGauge, "1 when a write failed and the journal refuses further mail") \
   X(events_dropped_total, kCounter, "Events counted instead of written to the event log") \
-  X(recv_starved_total, kCounter, "Receives that waited for a buffer") \
-  X(loop_turns_total, kCounter, "Turns of the shard's loop") \
-  X(stalls_total, kCounter, "Loop turns that took longer than the watchdog allows")
+  X(loop_turns_total, kCounter, "Turns of the shard's loop")
 // clang-format on
 
 enum class CounterKind : uint8_t { kCounter, kGauge };

@@ -96,7 +96,6 @@ struct RelayOptions {
 
   uint32_t connections = 8;                   // to one next hop, a shard
   uint32_t messages_per_connection = 1000;    // then a new one is made; 0: no end
-  uint32_t recipients_per_transaction = 100;  // RFC 5321 4.5.3.1.8: every server takes 100
 
   Duration idle_timeout = seconds(10);  // an unused connection is kept this long
   Duration connect_timeout = seconds(30);

@@ -84,8 +84,6 @@ void RelayKeys(RelayOptions& o, KeyVisitor& v) {
   v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
   v.Key("connections", Count(&o.connections, 1, 10'000), "to one next hop, a shard");
   v.Key("messages_per_connection", Count(&o.messages_per_connection, 0, kMany), "0: no end");
-  v.Key("recipients_per_transaction", Count(&o.recipients_per_transaction, 1, 10'000),
-        "in one MAIL transaction");
   v.Key("idle_timeout", Span(&o.idle_timeout, kNever, minutes(5)),
         "an unused connection is kept this long");
   v.Key("connect_timeout", Span(&o.connect_timeout, kMoment, minutes(10)),

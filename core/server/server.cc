@@ -149,7 +149,6 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<auth::VerifierThreads> verifier_;
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
-  uint64_t stalls_ = 0;
 };
 
 ServerProcess::~ServerProcess() {
@@ -467,7 +466,6 @@ void ServerProcess::Watch() {
       const uint64_t now_turns = shards_[i]->shard->turns();
       const Stage stage = shards_[i]->shard->stage();
       if (now_turns == turns[i] && stage == stages[i] && stage != Stage::kAsleep) {
-        stalls_++;
         LogAdmin(absl::StrCat("shard ", i, " has been in stage ", static_cast<int>(stage), " for over ",
                               std::chrono::duration_cast<milliseconds>(kWatch).count(), " ms"));
       }

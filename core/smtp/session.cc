@@ -144,6 +144,7 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
 }
 
 Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
+  commands_++;
   if (HasForbiddenControl(line)) {
     const bool bare_lf = line.find('\n') != ByteView::npos;
     return Refuse(bare_lf ? reply::kBareLineFeed : reply::kControlInLine, replies);

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
@@ -107,6 +108,8 @@ class Session {
   bool has_auth_response() const { return has_auth_response_; }
   ByteView auth_response() const { return sasl_.view(); }  // decoded
   const SessionConfig& config() const { return *config_; }
+  // Command lines read since the last call, for statistics.
+  uint32_t TakeCommands() { return std::exchange(commands_, 0); }
 
   bool in_transaction() const { return transaction_ != nullptr; }
   Transaction& transaction() { return *transaction_; }  // REQUIRES: in_transaction()
@@ -162,6 +165,7 @@ class Session {
   Buffer sasl_;  // the decoded response, from kAuthStart or kAuthContinue to its answer; wiped
   std::unique_ptr<char[]> helo_;
   uint32_t errors_ = 0;
+  uint32_t commands_ = 0;
   uint8_t helo_bytes_ = 0;
   uint8_t mechanism_ = 0;  // index into the configured list
   State state_ = kConnected;

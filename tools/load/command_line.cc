@@ -43,8 +43,8 @@ Duration ParseSeconds(double count) { return Duration(static_cast<int64_t>(count
 
 // An option that takes one of a few words, in any case of letters.
 template <typename T, typename Value>
-void AddChoice(CLI::App& app, const std::string& name, Value& value, const std::vector<std::pair<std::string, T>>& words,
-               const std::string& help) {
+void AddChoice(CLI::App& app, const std::string& name, Value& value,
+               const std::vector<std::pair<std::string, T>>& words, const std::string& help) {
   std::vector<std::string> names;
   for (const auto& [word, meaning] : words) names.push_back(word);
   const auto take = [&value, words](const std::string& given) {
@@ -52,10 +52,11 @@ void AddChoice(CLI::App& app, const std::string& name, Value& value, const std::
       if (EqualsIgnoreCase(given, word)) value = meaning;
     }
   };
-  app.add_option_function<std::string>(name, take, help)->check(CLI::IsMember(names, CLI::ignore_case));
+  app.add_option_function<std::string>(name, take, help)
+      ->check(CLI::IsMember(names, CLI::ignore_case));
 }
 
-// --- run and idle -----------------------------------------------------------------------------------------
+// --- run and idle --------------------------------------------------------------------------------
 
 // What is given as text and needs a second look.
 struct RunArguments {
@@ -75,13 +76,18 @@ struct RunArguments {
 
 void AddCommon(CLI::App& app, RunArguments& arguments) {
   RunOptions& options = arguments.options;
-  app.add_option("--to", arguments.to, "numeric address with port; several are taken in turn")->required();
-  app.add_option("--connections", options.connections, "at once")->check(CLI::Range(1u, 10'000'000u));
-  app.add_option("--threads", options.threads, "each with a ring of its own")->check(CLI::Range(1u, 256u));
+  app.add_option("--to", arguments.to, "numeric address with port; several are taken in turn")
+      ->required();
+  app.add_option("--connections", options.connections, "at once")
+      ->check(CLI::Range(1u, 10'000'000u));
+  app.add_option("--threads", options.threads, "each with a ring of its own")
+      ->check(CLI::Range(1u, 256u));
   app.add_option("--logins-at-once", options.logins_at_once, "connections being made, a thread")
       ->check(CLI::Range(1u, 1'000'000u));
-  app.add_option("--timeout", arguments.timeout, "seconds to wait for any answer")->check(CLI::PositiveNumber);
-  app.add_flag("--keep-going", options.keep_going, "connect anew, with back-off, when a connection fails");
+  app.add_option("--timeout", arguments.timeout, "seconds to wait for any answer")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--keep-going", options.keep_going,
+               "connect anew, with back-off, when a connection fails");
   AddChoice<RunOptions::Tls>(app, "--tls", options.tls,
                              {{"none", RunOptions::Tls::kNone},
                               {"starttls", RunOptions::Tls::kStartTls},
@@ -108,11 +114,15 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
 
 void AddMessages(CLI::App& app, RunArguments& arguments) {
   RunOptions& options = arguments.options;
-  app.add_option("--messages", options.messages, "to send, over all connections")->check(CLI::PositiveNumber);
+  app.add_option("--messages", options.messages, "to send, over all connections")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seconds", arguments.seconds, "to go on for")->check(CLI::PositiveNumber);
-  app.add_option("--per-connection", options.per_connection, "messages, then QUIT and a new connection; 0: no limit");
-  app.add_option("--size", options.message_bytes, "octets of a message")->check(CLI::Range(1u, 1u << 29));
-  app.add_option("--recipients", options.recipients, "of a message")->check(CLI::Range(1u, 100'000u));
+  app.add_option("--per-connection", options.per_connection,
+                 "messages, then QUIT and a new connection; 0: no limit");
+  app.add_option("--size", options.message_bytes, "octets of a message")
+      ->check(CLI::Range(1u, 1u << 29));
+  app.add_option("--recipients", options.recipients, "of a message")
+      ->check(CLI::Range(1u, 100'000u));
   app.add_option("--recipient", options.recipient, "address; %d stands for its number");
   app.add_option_function<std::string>(
       "--to-domain", [&options](const std::string& domain) { options.recipient = "r%d@" + domain; },
@@ -123,8 +133,10 @@ void AddMessages(CLI::App& app, RunArguments& arguments) {
                                      {"auto", RunOptions::Pipelining::kAuto},
                                      {"deep", RunOptions::Pipelining::kDeep}},
                                     "deep: the next message right behind the body");
-  app.add_option("--ledger", options.ledger, "file for the numbers and queue ids of accepted messages");
-  app.add_option("--run", arguments.run, "first part of message numbers, 8 hexadecimal digits; otherwise random");
+  app.add_option("--ledger", options.ledger,
+                 "file for the numbers and queue ids of accepted messages");
+  app.add_option("--run", arguments.run,
+                 "first part of message numbers, 8 hexadecimal digits; otherwise random");
 }
 
 uint32_t RunNumber(const std::string& text) {
@@ -146,7 +158,9 @@ std::string PasswordOf(const RunArguments& arguments) {
 
 Users UsersOf(const RunArguments& arguments) {
   const std::string password = PasswordOf(arguments);
-  if (arguments.user_file.empty()) return Users::FromPattern(arguments.user, password, arguments.users);
+  if (arguments.user_file.empty()) {
+    return Users::FromPattern(arguments.user, password, arguments.users);
+  }
   auto users = Users::FromLines(ReadFile(arguments.user_file), password);
   if (!users.ok()) Refuse(arguments.user_file + ": " + std::string(users.status().message()));
   return *std::move(users);
@@ -158,7 +172,9 @@ RunOptions Finish(RunArguments& arguments) {
   options.time = ParseSeconds(arguments.seconds);
   options.timeout = ParseSeconds(arguments.timeout);
   options.run = RunNumber(arguments.run);
-  if (!arguments.groups.empty()) options.tls_parameters.groups = CLI::detail::split(arguments.groups, ',');
+  if (!arguments.groups.empty()) {
+    options.tls_parameters.groups = CLI::detail::split(arguments.groups, ',');
+  }
   if (options.mode == RunOptions::Mode::kRun && options.messages == 0 && arguments.seconds == 0) {
     Refuse("--messages or --seconds: when is it over?");
   }
@@ -167,12 +183,14 @@ RunOptions Finish(RunArguments& arguments) {
   if (options.auth != Auth::kNone && !has_user) {
     Refuse("--mechanism needs --user or --user-file");
   }
-  if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) Refuse("--users needs %d in --user");
+  if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) {
+    Refuse("--users needs %d in --user");
+  }
   options.users = UsersOf(arguments);
   return std::move(options);
 }
 
-// --- sink -------------------------------------------------------------------------------------------------
+// --- sink ----------------------------------------------------------------------------------------
 
 struct SinkArguments {
   SinkOptions options;
@@ -185,10 +203,14 @@ struct SinkArguments {
 void AddSink(CLI::App& app, SinkArguments& arguments) {
   SinkOptions& options = arguments.options;
   SinkFaults& faults = options.faults;
-  app.add_option("--listen", arguments.listen, "numeric address with port; several may be given")->required();
-  app.add_option("--threads", options.threads, "each with a ring of its own")->check(CLI::Range(1u, 256u));
-  app.add_option("--connections-max", options.connections_max, "a thread")->check(CLI::Range(1u, 10'000'000u));
-  app.add_option("--tls", arguments.tls, "CERTIFICATE KEY (PEM files), or self-signed: offers STARTTLS")
+  app.add_option("--listen", arguments.listen, "numeric address with port; several may be given")
+      ->required();
+  app.add_option("--threads", options.threads, "each with a ring of its own")
+      ->check(CLI::Range(1u, 256u));
+  app.add_option("--connections-max", options.connections_max, "a thread")
+      ->check(CLI::Range(1u, 10'000'000u));
+  app.add_option("--tls", arguments.tls,
+                 "CERTIFICATE KEY (PEM files), or self-signed: offers STARTTLS")
       ->expected(1, 2);
   app.add_flag("--implicit", arguments.implicit, "with --tls: TLS from the first octet");
   app.add_flag("--auth", options.auth, "offers AUTH PLAIN and LOGIN and believes everybody");
@@ -201,21 +223,31 @@ void AddSink(CLI::App& app, SinkArguments& arguments) {
   app.add_option("--reply-greeting", faults.greeting, "instead of 220")->group(group);
   app.add_option("--reply-mail", faults.mail, "instead of 250 to MAIL")->group(group);
   app.add_option("--reply-rcpt", faults.rcpt, "instead of 250 to RCPT")->group(group);
-  app.add_option("--reply-data-command", faults.data_command, "instead of 354 to DATA")->group(group);
-  app.add_option("--reply-data", faults.data, "instead of 250 after the message: \"451 4.3.0 Later\"")->group(group);
-  app.add_flag("--close-after-data", faults.close_after_data, "drops the connection instead of answering the message")
+  app.add_option("--reply-data-command", faults.data_command, "instead of 354 to DATA")
+      ->group(group);
+  app.add_option("--reply-data", faults.data,
+                 "instead of 250 after the message: \"451 4.3.0 Later\"")
+      ->group(group);
+  app.add_flag("--close-after-data", faults.close_after_data,
+               "drops the connection instead of answering the message")
       ->group(group);
   app.add_option("--delay-ms", arguments.delay_ms, "before the message is answered")->group(group);
-  app.add_option("--fault-percent", faults.percent, "of the chances to do so")->check(CLI::Range(0u, 100u))->group(group);
-  app.add_option("--fault-messages", faults.messages, "only with so many messages; SIGUSR1 ends faults too")
+  app.add_option("--fault-percent", faults.percent, "of the chances to do so")
+      ->check(CLI::Range(0u, 100u))
+      ->group(group);
+  app.add_option("--fault-messages", faults.messages,
+                 "only with so many messages; SIGUSR1 ends faults too")
       ->group(group);
 }
 
 void CheckReply(const std::string& option, const std::string& reply) {
-  const bool good = reply.size() >= 3 && reply[0] >= '2' && reply[0] <= '5' && IsAsciiDigit(reply[1]) &&
-                    IsAsciiDigit(reply[2]) && (reply.size() == 3 || reply[3] == ' ') &&
+  const bool good = reply.size() >= 3 && reply[0] >= '2' && reply[0] <= '5' &&
+                    IsAsciiDigit(reply[1]) && IsAsciiDigit(reply[2]) &&
+                    (reply.size() == 3 || reply[3] == ' ') &&
                     reply.find_first_of("\r\n") == std::string::npos;
-  if (!reply.empty() && !good) Refuse(option + ": '" + reply + "' is no reply line: 451 4.3.0 Later");
+  if (!reply.empty() && !good) {
+    Refuse(option + ": '" + reply + "' is no reply line: 451 4.3.0 Later");
+  }
 }
 
 SinkOptions Finish(SinkArguments& arguments) {
@@ -244,18 +276,21 @@ SinkOptions Finish(SinkArguments& arguments) {
 }  // namespace
 
 std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std::string> arguments,
-                                                                 std::ostream& out, std::ostream& err) {
+                                                                 std::ostream& out,
+                                                                 std::ostream& err) {
   CLI::App app("Load for SMTP submission servers, and a sink for what they relay", "sluice-load");
   app.require_subcommand(1);
 
   RunArguments run;
-  CLI::App* run_command = app.add_subcommand("run", "sends messages, each connection as fast as it is answered");
+  CLI::App* run_command =
+      app.add_subcommand("run", "sends messages, each connection as fast as it is answered");
   AddCommon(*run_command, run);
   AddMessages(*run_command, run);
 
   RunArguments idle;
   idle.options.mode = RunOptions::Mode::kIdle;
-  CLI::App* idle_command = app.add_subcommand("idle", "logs in, says `ready` and holds the sessions");
+  CLI::App* idle_command =
+      app.add_subcommand("idle", "logs in, says `ready` and holds the sessions");
   AddCommon(*idle_command, idle);
   idle_command->add_option("--hold", idle.seconds, "seconds; otherwise until SIGTERM or SIGINT")
       ->check(CLI::PositiveNumber);

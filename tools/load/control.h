@@ -10,7 +10,12 @@ namespace sluice::load {
 
 class Control {
  public:
-  enum class Event { kStop, kUser1, kWord, kTime };  // SIGINT or SIGTERM; SIGUSR1; Notify; `until` is past
+  enum class Event {
+    kStop,
+    kUser1,
+    kWord,
+    kTime
+  };  // SIGINT or SIGTERM; SIGUSR1; Notify; `until` is past
 
   Control();
   ~Control();

@@ -31,8 +31,9 @@ CpuUsage CpuUsage::OfThread() {
 CpuUsage CpuUsage::OfProcess() { return Read(RUSAGE_SELF); }
 
 CpuUsage CpuUsage::operator-(const CpuUsage& before) const {
-  return CpuUsage{
-      .user = user - before.user, .system = system - before.system, .waited = waited - before.waited};
+  return CpuUsage{.user = user - before.user,
+                  .system = system - before.system,
+                  .waited = waited - before.waited};
 }
 
 CpuUsage& CpuUsage::operator+=(const CpuUsage& more) {

@@ -26,12 +26,14 @@ size_t EndOfData::Take(ByteView part, bool& ended) {
   }
   // From here on an end lies whole in this part, or is cut by its last octets. Dots are rare.
   constexpr size_t kBefore = 2;  // octets of kEnd before its dot
-  for (size_t dot = part.find('.', at + kBefore); dot != ByteView::npos; dot = part.find('.', dot + 1)) {
+  for (size_t dot = part.find('.', at + kBefore); dot != ByteView::npos;
+       dot = part.find('.', dot + 1)) {
     if (part.substr(dot - kBefore, kEnd.size()) != kEnd) continue;
     ended = true;
     return dot - kBefore + kEnd.size();
   }
-  for (at = std::max(at, part.size() - std::min(part.size(), kEnd.size() - 1)); at < part.size(); at++) {
+  for (at = std::max(at, part.size() - std::min(part.size(), kEnd.size() - 1)); at < part.size();
+       at++) {
     Step(part[at]);
   }
   return part.size();

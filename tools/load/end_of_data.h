@@ -1,4 +1,5 @@
-// EndOfData: finds CR LF "." CR LF in a body that comes in parts, as fast as memory can be searched.
+// EndOfData: finds CR LF "." CR LF in a body that comes in parts, as fast as memory can be
+// searched.
 #ifndef SLUICE_TOOLS_LOAD_END_OF_DATA_H_
 #define SLUICE_TOOLS_LOAD_END_OF_DATA_H_
 

@@ -1,4 +1,5 @@
-// FaultSwitch: whether a sink still does wrong what it was told to; shared by its threads and sessions.
+// FaultSwitch: whether a sink still does wrong what it was told to; shared by its threads and
+// sessions.
 #ifndef SLUICE_TOOLS_LOAD_FAULT_SWITCH_H_
 #define SLUICE_TOOLS_LOAD_FAULT_SWITCH_H_
 

@@ -6,8 +6,9 @@ namespace sluice::load {
 namespace {
 
 // What every turn may spend on handshakes is the server's worry, not ours: all that are wanted run.
-constexpr net::StreamLimits kStreamLimits = {
-    .heavy_steps_turn = UINT32_MAX, .handshakes_max = UINT32_MAX, .partial_record_bytes = UINT64_MAX};
+constexpr net::StreamLimits kStreamLimits = {.heavy_steps_turn = UINT32_MAX,
+                                             .handshakes_max = UINT32_MAX,
+                                             .partial_record_bytes = UINT64_MAX};
 
 MessageTemplate::Options TemplateOptions(const RunOptions& options, WallTime now) {
   const Login first = options.users.At(0);
@@ -38,8 +39,8 @@ std::string SenderOf(const RunOptions& options, const Login& login) {
   return login.name.find('@') != std::string::npos ? login.name : "load@sluice.example";
 }
 
-Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index, const tls::ClientContext* tls,
-                     Ledger* ledger)
+Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
+                     const tls::ClientContext* tls, Ledger* ledger)
     : io_(io),
       options_(options),
       tls_(tls),
@@ -48,7 +49,8 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index, cons
       message_(TemplateOptions(options, io.wall_now())),
       prng_(uint64_t{options.run} << 32 | index),
       ledger_(ledger),
-      messages_max_(options.messages == 0 ? UINT64_MAX : ShareOf(options.messages, index, options.threads)) {
+      messages_max_(options.messages == 0 ? UINT64_MAX
+                                          : ShareOf(options.messages, index, options.threads)) {
   for (uint32_t i = 1; i <= options.recipients; i++) {
     recipient_names_.push_back(FillPattern(options.recipient, i));
   }
@@ -60,7 +62,9 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index, cons
 }
 
 void Generator::Start() {
-  if (options_.mode == RunOptions::Mode::kRun && options_.time > Duration(0)) end_ = io_.now() + options_.time;
+  if (options_.mode == RunOptions::Mode::kRun && options_.time > Duration(0)) {
+    end_ = io_.now() + options_.time;
+  }
   results_.first_connect = io_.now();
   for (LoadConnection& connection : connections_) Queue(connection);
   StartWaiting();
@@ -74,7 +78,9 @@ bool Generator::RunTurn() {
   return streams_.Flush();
 }
 
-MonoTime Generator::deadline() const { return std::min(stopping_ ? MonoTime::max() : end_, io_.now() + seconds(1)); }
+MonoTime Generator::deadline() const {
+  return std::min(stopping_ ? MonoTime::max() : end_, io_.now() + seconds(1));
+}
 
 void Generator::Stop() {
   if (stopping_) return;
@@ -87,7 +93,7 @@ void Generator::Abort() {
   for (LoadConnection& connection : connections_) connection.Abort();
 }
 
-// --- what connections ask and tell -------------------------------------------------------------------------
+// --- what connections ask and tell ---------------------------------------------------------------
 
 bool Generator::MoreToDo() const { return !stopping_ && messages_taken_ < messages_max_; }
 
@@ -96,8 +102,8 @@ std::optional<uint64_t> Generator::TakeMessage() {
   return messages_taken_++ * options_.threads + index_ + 1;
 }
 
-// A connection whose turn comes when nothing is left to do has had its last, and none is made for messages that
-// those being made will take.
+// A connection whose turn comes when nothing is left to do has had its last, and none is made for
+// messages that those being made will take.
 void Generator::StartWaiting() {
   while (!waiting_.empty()) {
     if (!MoreToDo()) {
@@ -105,7 +111,9 @@ void Generator::StartWaiting() {
       at_rest_++;
       continue;
     }
-    if (making_ >= std::min<uint64_t>(options_.logins_at_once, messages_max_ - messages_taken_)) return;
+    if (making_ >= std::min<uint64_t>(options_.logins_at_once, messages_max_ - messages_taken_)) {
+      return;
+    }
     making_++;
     results_.connections++;
     waiting_.PopFront()->Connect();

@@ -1,13 +1,14 @@
-// Generator: one thread's part of a run: its connections, and what they share: the message, the users, what is
-// left to do, the results. It works on any Io, so that tests can run it against a simulated world.
+// Generator: one thread's part of a run: its connections, and what they share: the message, the
+// users, what is left to do, the results. It works on any Io, so that tests can run it against a
+// simulated world.
 //
 //   generator.Start();
 //   for (bool busy = false; !generator.done(); busy = generator.RunTurn()) {
 //     io.Poll(busy ? io.now() : generator.deadline());
 //   }
 //
-// Closed loop: a connection takes its next message when the last is answered. An open loop would differ in
-// TakeMessage alone, which then says "not yet".
+// Closed loop: a connection takes its next message when the last is answered. An open loop would
+// differ in TakeMessage alone, which then says "not yet".
 #ifndef SLUICE_TOOLS_LOAD_GENERATOR_H_
 #define SLUICE_TOOLS_LOAD_GENERATOR_H_
 
@@ -40,9 +41,10 @@ std::string SenderOf(const RunOptions& options, const Login& login);
 
 class Generator {
  public:
-  // Thread `index` of options.threads. `tls` may be nullptr with Tls::kNone, `ledger` always. What is given
-  // outlives it. REQUIRES of its end: done(), or Start was never called.
-  Generator(io::Io& io, const RunOptions& options, uint32_t index, const tls::ClientContext* tls, Ledger* ledger);
+  // Thread `index` of options.threads. `tls` may be nullptr with Tls::kNone, `ledger` always. What
+  // is given outlives it. REQUIRES of its end: done(), or Start was never called.
+  Generator(io::Io& io, const RunOptions& options, uint32_t index, const tls::ClientContext* tls,
+            Ledger* ledger);
 
   void Start();
 

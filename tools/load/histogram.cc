@@ -36,8 +36,8 @@ Duration Histogram::Quantile(double quantile) const {
   return max_;
 }
 
-// A value of more than kExactBits bits loses its lowest `shift` ones. What is left is between kPart and
-// 2 * kPart, so the buckets of one shift follow those of the shift before without a gap.
+// A value of more than kExactBits bits loses its lowest `shift` ones. What is left is between kPart
+// and 2 * kPart, so the buckets of one shift follow those of the shift before without a gap.
 uint64_t Histogram::BucketOf(uint64_t value) {
   const int shift = std::max(static_cast<int>(std::bit_width(value)) - kExactBits, 0);
   return static_cast<uint64_t>(shift) * kPart + (value >> shift);

@@ -1,9 +1,10 @@
-// Histogram: counts durations so that percentiles to p99.99 can be told, in constant memory (36 KiB).
+// Histogram: counts durations so that percentiles to p99.99 can be told, in constant memory (36
+// KiB).
 //
-// Log-linear, as HdrHistogram: below 256 ns each value has its bucket, above each power of two is cut into
-// 128 equal parts, so that what is told is at most 0.8 percent above what was measured. Never an average:
-// histograms of threads (or of seconds, or of machines) are merged by adding their counts, and their
-// percentiles are then those of all values together. One thread.
+// Log-linear, as HdrHistogram: below 256 ns each value has its bucket, above each power of two is
+// cut into 128 equal parts, so that what is told is at most 0.8 percent above what was measured.
+// Never an average: histograms of threads (or of seconds, or of machines) are merged by adding
+// their counts, and their percentiles are then those of all values together. One thread.
 #ifndef SLUICE_TOOLS_LOAD_HISTOGRAM_H_
 #define SLUICE_TOOLS_LOAD_HISTOGRAM_H_
 
@@ -28,8 +29,8 @@ class Histogram {
   Duration max() const { return max_; }  // exact; 0 when nothing was added
   Duration mean() const;
 
-  // The value that `quantile` (0 to 1) of all values do not exceed, rounded up to its bucket's end but never
-  // above max(). 0 when nothing was added.
+  // The value that `quantile` (0 to 1) of all values do not exceed, rounded up to its bucket's end
+  // but never above max(). 0 when nothing was added.
   Duration Quantile(double quantile) const;
 
  private:

@@ -1,8 +1,9 @@
 // Ledger: a file with a line a message, appended by several threads, for crash tests to compare.
 //
-// A thread's lines are collected in its LedgerWriter and written once a turn, whole lines in one write(2) on
-// a descriptor in append mode, so that lines of threads never mix and what Flush returned for survives the
-// death of this process. Opening and writing may block: the files of a test are local.
+// A thread's lines are collected in its LedgerWriter and written once a turn, whole lines in one
+// write(2) on a descriptor in append mode, so that lines of threads never mix and what Flush
+// returned for survives the death of this process. Opening and writing may block: the files of a
+// test are local.
 #ifndef SLUICE_TOOLS_LOAD_LEDGER_H_
 #define SLUICE_TOOLS_LOAD_LEDGER_H_
 
@@ -43,7 +44,8 @@ class LedgerWriter {
   // A line: the number, and behind a blank what else is to be told (no line end in it).
   void Add(const MessageNumber& number, ByteView text);
 
-  // Writes what was added. The first failure is kept, later lines are dropped: a ledger with holes is none.
+  // Writes what was added. The first failure is kept, later lines are dropped: a ledger with holes
+  // is none.
   void Flush();
   const absl::Status& status() const { return status_; }
 

@@ -56,12 +56,13 @@ LoadConnection::LoadConnection(Generator& generator, const SockAddr& to)
   using Tls = RunOptions::Tls;
   const RunOptions& options = generator.options_;
   options_.ehlo_name = options.ehlo_name;
-  options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired : smtp::ClientOptions::Tls::kNever;
+  options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired
+                                               : smtp::ClientOptions::Tls::kNever;
   options_.auth = options.auth;
   options_.pipelining = options.pipelining != RunOptions::Pipelining::kOff;
 }
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
 void LoadConnection::Connect() {
   CHECK(at_rest());
@@ -80,7 +81,8 @@ void LoadConnection::Connect() {
 
 void LoadConnection::BackOff() {
   const Duration wait = kBackOffMin * (1 << std::min<int>(failures_, kBackOffDoublings));
-  const auto jitter = static_cast<int64_t>(generator_.prng_.Below(static_cast<uint64_t>(wait.count())));
+  const auto jitter =
+      static_cast<int64_t>(generator_.prng_.Below(static_cast<uint64_t>(wait.count())));
   generator_.io_.timers().Set(timer_, generator_.io_.now() + wait / 2 + Duration(jitter) / 2);
   if (failures_ < UINT8_MAX) failures_++;
 }
@@ -172,7 +174,7 @@ void LoadConnection::Watch() {
   generator_.io_.timers().Set(timer_, generator_.io_.now() + generator_.options_.timeout);
 }
 
-// --- the dialogue ---------------------------------------------------------------------------------------------
+// --- the dialogue --------------------------------------------------------------------------------
 
 void LoadConnection::StartTls() {
   stream_.StartTls(
@@ -211,7 +213,8 @@ void LoadConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
       return OnReady();
     case smtp::ClientEffect::kRecipientFailed:
       Subject().refused++;
-      return generator_.results_.Fail(Phase::kRecipient, client_->reply().code(), client_->reply().text());
+      return generator_.results_.Fail(Phase::kRecipient, client_->reply().code(),
+                                      client_->reply().text());
     case smtp::ClientEffect::kSendBody:
       return SendBody(out);
     case smtp::ClientEffect::kMessageResult:
@@ -240,7 +243,9 @@ void LoadConnection::StartNext(Buffer& out) {
   while (client_->can_start()) {
     if (client_->under_way() > 0 && options.pipelining != RunOptions::Pipelining::kDeep) return;
     std::optional<uint64_t> number;
-    if (options.per_connection == 0 || sent_ < options.per_connection) number = generator_.TakeMessage();
+    if (options.per_connection == 0 || sent_ < options.per_connection) {
+      number = generator_.TakeMessage();
+    }
     if (!number.has_value()) {
       if (client_->under_way() > 0) return;
       client_->Quit(out);

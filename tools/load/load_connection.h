@@ -1,8 +1,10 @@
-// LoadConnection: one client of the generator, for the whole run: it connects, logs in, sends messages, quits,
-// and does it again when it should. It carries bytes between a Stream and an smtp::Client and takes the times.
+// LoadConnection: one client of the generator, for the whole run: it connects, logs in, sends
+// messages, quits, and does it again when it should. It carries bytes between a Stream and an
+// smtp::Client and takes the times.
 //
-// Times are those of loop turns: an answer's is when the turn began in which its bytes were there, a message's
-// when the turn began in which it was sent. So the generator's own work in a turn is in them, never left out.
+// Times are those of loop turns: an answer's is when the turn began in which its bytes were there,
+// a message's when the turn began in which it was sent. So the generator's own work in a turn is in
+// them, never left out.
 #ifndef SLUICE_TOOLS_LOAD_LOAD_CONNECTION_H_
 #define SLUICE_TOOLS_LOAD_LOAD_CONNECTION_H_
 
@@ -30,7 +32,8 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void Connect();  // REQUIRES: at rest
   void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
 
-  // The run is over: QUIT as soon as nothing is under way. Those that are not logged in yet give up.
+  // The run is over: QUIT as soon as nothing is under way. Those that are not logged in yet give
+  // up.
   void Finish();
   void Abort();
   bool at_rest() const { return state_ == State::kRest; }
@@ -50,7 +53,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
     smtp::OutgoingMessage message;
     uint64_t number = 0;
     MonoTime started;
-    MonoTime ended;  // its end of data was sent
+    MonoTime ended;        // its end of data was sent
     uint32_t refused = 0;  // recipients
     bool complete = false;
     bool active = false;

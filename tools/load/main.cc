@@ -1,4 +1,5 @@
-// sluice-load: a load generator for submission servers, and a sink for them to send to. README.md tells how to use it.
+// sluice-load: a load generator for submission servers, and a sink for them to send to. README.md
+// tells how to use it.
 #include <iostream>
 #include <string>
 #include <variant>
@@ -10,7 +11,8 @@
 
 int main(int argc, char** argv) {
   using namespace sluice::load;
-  const auto parsed = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+  const auto parsed =
+      ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   if (const auto* run = std::get_if<RunOptions>(&parsed)) return RunCommand(*run);
   if (const auto* sink = std::get_if<SinkOptions>(&parsed)) return SinkCommand(*sink);
   return std::get<ExitCode>(parsed).code;

@@ -1,6 +1,6 @@
 // MessageNumber: the name that the generator gives to each message: <run>-<n>, in the header field
-// X-Sluice-Load and in Message-ID. Ledgers of generator and sink have it in their first column, so a crash
-// test finds what is missing, or came twice, by comparing two files.
+// X-Sluice-Load and in Message-ID. Ledgers of generator and sink have it in their first column, so
+// a crash test finds what is missing, or came twice, by comparing two files.
 #ifndef SLUICE_TOOLS_LOAD_MESSAGE_NUMBER_H_
 #define SLUICE_TOOLS_LOAD_MESSAGE_NUMBER_H_
 
@@ -24,8 +24,8 @@ struct MessageNumber {
 
   static std::optional<MessageNumber> Parse(ByteView text);
 
-  // From the header field in the header section of a message, dot-stuffed or not, that may be cut anywhere.
-  // nullopt when there is none.
+  // From the header field in the header section of a message, dot-stuffed or not, that may be cut
+  // anywhere. nullopt when there is none.
   static std::optional<MessageNumber> Find(ByteView message);
 
   bool operator==(const MessageNumber&) const = default;

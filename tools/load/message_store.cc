@@ -45,7 +45,9 @@ std::string UnstuffDots(ByteView wire) {
 }
 
 absl::StatusOr<std::unique_ptr<MessageStore>> MessageStore::Open(const std::string& folder) {
-  if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return absl::ErrnoToStatus(errno, folder);
+  if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
+    return absl::ErrnoToStatus(errno, folder);
+  }
   return std::unique_ptr<MessageStore>(new MessageStore(folder));
 }
 
@@ -61,7 +63,9 @@ absl::Status MessageStore::Save(ByteView wire, ByteView envelope) {
   if (!status.ok()) return status;
   const std::string part = name + ".part";
   if (status = WriteNew(part, UnstuffDots(wire)); !status.ok()) return status;
-  if (std::rename(part.c_str(), (name + ".eml").c_str()) != 0) return absl::ErrnoToStatus(errno, name);
+  if (std::rename(part.c_str(), (name + ".eml").c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, name);
+  }
   return absl::OkStatus();
 }
 

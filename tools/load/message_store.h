@@ -1,6 +1,7 @@
-// MessageStore: a folder with a pair of files a message: N.eml, its content as the sender meant it (dots
-// unstuffed, not a byte more), and N.env, the MAIL and RCPT lines. N counts from 1, past what is there already.
-// The .eml appears last and whole, so that whoever watches the folder sees finished messages. Any thread; blocks.
+// MessageStore: a folder with a pair of files a message: N.eml, its content as the sender meant it
+// (dots unstuffed, not a byte more), and N.env, the MAIL and RCPT lines. N counts from 1, past what
+// is there already. The .eml appears last and whole, so that whoever watches the folder sees
+// finished messages. Any thread; blocks.
 #ifndef SLUICE_TOOLS_LOAD_MESSAGE_STORE_H_
 #define SLUICE_TOOLS_LOAD_MESSAGE_STORE_H_
 

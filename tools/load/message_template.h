@@ -1,5 +1,6 @@
-// MessageTemplate: the message that is sent again and again, made once and finished: dot-stuffed, with its
-// end of data. Only its number changes, in place, so that a message costs the generator one copy. One thread.
+// MessageTemplate: the message that is sent again and again, made once and finished: dot-stuffed,
+// with its end of data. Only its number changes, in place, so that a message costs the generator
+// one copy. One thread.
 #ifndef SLUICE_TOOLS_LOAD_MESSAGE_TEMPLATE_H_
 #define SLUICE_TOOLS_LOAD_MESSAGE_TEMPLATE_H_
 
@@ -24,8 +25,8 @@ class MessageTemplate {
 
   explicit MessageTemplate(const Options& options);
 
-  // The message with number `n`, ready for the wire; its number stands in the first kHeadBytes octets.
-  // Valid until the next call, what is behind them for ever.
+  // The message with number `n`, ready for the wire; its number stands in the first kHeadBytes
+  // octets. Valid until the next call, what is behind them for ever.
   ByteView Wire(uint64_t n);
   static constexpr size_t kHeadBytes = 4096;
 

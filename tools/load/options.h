@@ -36,10 +36,10 @@ struct RunOptions {
   uint64_t messages = 0;  // to send; 0: no limit
   Duration time{};        // 0: no limit; kIdle: how long to hold, 0: until a signal
 
-  uint64_t per_connection = 0;  // messages, then QUIT and a new connection; 0: no limit
-  uint32_t logins_at_once = 128;  // connections that are being made, a thread
+  uint64_t per_connection = 0;     // messages, then QUIT and a new connection; 0: no limit
+  uint32_t logins_at_once = 128;   // connections that are being made, a thread
   Duration timeout = seconds(60);  // of any wait for the server
-  bool keep_going = false;  // connect anew, with back-off, when a connection fails
+  bool keep_going = false;         // connect anew, with back-off, when a connection fails
 
   size_t message_bytes = 4096;
   uint32_t recipients = 1;
@@ -66,8 +66,8 @@ struct SinkFaults {
   std::string greeting;
   std::string mail;
   std::string rcpt;
-  std::string data_command;  // instead of 354
-  std::string data;          // after the message
+  std::string data_command;       // instead of 354
+  std::string data;               // after the message
   bool close_after_data = false;  // drops the connection instead of answering the message
   Duration delay{};               // before the message is answered
   uint32_t percent = 100;         // of the chances to do so

@@ -19,8 +19,8 @@ struct Quantile {
 constexpr Quantile kQuantiles[] = {
     {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}};
 
-// Above this a thread has no time to send more: the server may well have had. Processor time is too coarse to
-// tell it of a short run.
+// Above this a thread has no time to send more: the server may well have had. Processor time is too
+// coarse to tell it of a short run.
 constexpr double kBottleneck = 0.95;
 constexpr double kTellingSeconds = 0.5;
 
@@ -82,7 +82,9 @@ void AppendLatency(const char* name, const Histogram& histogram, std::string& to
 
 Json LatencyJson(const Histogram& histogram) {
   Json json = {{"count", histogram.count()}, {"mean", InMillis(histogram.mean())}};
-  for (const Quantile& quantile : kQuantiles) json[quantile.name] = InMillis(histogram.Quantile(quantile.share));
+  for (const Quantile& quantile : kQuantiles) {
+    json[quantile.name] = InMillis(histogram.Quantile(quantile.share));
+  }
   json["max"] = InMillis(histogram.max());
   return json;
 }
@@ -95,20 +97,26 @@ void AppendFailures(const Results& results, std::string& to) {
   const char* title = "failures";
   for (const auto& [where, failure] : results.failures) {
     const std::string code = where.second == 0 ? "" : absl::StrFormat(" %d", where.second);
-    absl::StrAppendFormat(&to, "%-12s %-16s%10d  %s\n", title, Name(where.first) + code, failure.count, failure.text);
+    absl::StrAppendFormat(&to, "%-12s %-16s%10d  %s\n", title, Name(where.first) + code,
+                          failure.count, failure.text);
     title = "";
   }
 }
 
 void AppendGenerator(const RunReport& report, std::string& to) {
-  absl::StrAppendFormat(&to, "generator    CPU %.2f s (user %.2f, system %.2f); busiest thread %.0f%% of the time\n",
-                        InSeconds(report.cpu.busy()), InSeconds(report.cpu.user), InSeconds(report.cpu.system),
-                        report.busiest * 100);
+  absl::StrAppendFormat(
+      &to, "generator    CPU %.2f s (user %.2f, system %.2f); busiest thread %.0f%% of the time\n",
+      InSeconds(report.cpu.busy()), InSeconds(report.cpu.user), InSeconds(report.cpu.system),
+      report.busiest * 100);
   if (IsBottleneck(report, report.busiest)) {
-    to += "WARNING      the generator was the bottleneck: give it more --threads, or measure the server's CPU\n";
+    to +=
+        "WARNING      the generator was the bottleneck: give it more --threads, or measure the "
+        "server's CPU\n";
   } else if (IsBottleneck(report, report.busiest + report.starved)) {
-    absl::StrAppendFormat(&to, "WARNING      the generator waited for a core %.0f%% of the time: the machine was full\n",
-                          report.starved * 100);
+    absl::StrAppendFormat(
+        &to,
+        "WARNING      the generator waited for a core %.0f%% of the time: the machine was full\n",
+        report.starved * 100);
   }
 }
 
@@ -123,23 +131,26 @@ std::string ToText(const RunReport& report) {
   const Results& results = report.results;
   const RunOptions& options = report.options;
   const double seconds = Seconds(results);
-  std::string text = absl::StrFormat("%d connections, TLS %s, AUTH %s", options.connections, TlsName(options.tls),
-                                     AuthName(options.auth));
+  std::string text = absl::StrFormat("%d connections, TLS %s, AUTH %s", options.connections,
+                                     TlsName(options.tls), AuthName(options.auth));
   if (options.mode == RunOptions::Mode::kRun) {
-    absl::StrAppendFormat(&text, ", messages of %d bytes to %d recipients, pipelining %s", report.content_bytes,
-                          options.recipients, PipeliningName(options.pipelining));
+    absl::StrAppendFormat(&text, ", messages of %d bytes to %d recipients, pipelining %s",
+                          report.content_bytes, options.recipients,
+                          PipeliningName(options.pipelining));
   }
   text += '\n';
   if (options.mode == RunOptions::Mode::kRun) {
-    absl::StrAppendFormat(&text, "accepted     %d in %.3f s: %.0f a second, %.1f MiB/s\n", results.accepted, seconds,
-                          PerSecond(results.accepted, seconds), PerSecond(results.bytes, seconds) / (1 << 20));
-    absl::StrAppendFormat(&text, "not accepted %d refused, %d unanswered\n", results.refused, results.unanswered);
+    absl::StrAppendFormat(&text, "accepted     %d in %.3f s: %.0f a second, %.1f MiB/s\n",
+                          results.accepted, seconds, PerSecond(results.accepted, seconds),
+                          PerSecond(results.bytes, seconds) / (1 << 20));
+    absl::StrAppendFormat(&text, "not accepted %d refused, %d unanswered\n", results.refused,
+                          results.unanswered);
   }
-  absl::StrAppendFormat(&text, "logins       %d of %d connections; %d lost\n", results.logins, results.connections,
-                        results.logins_lost);
+  absl::StrAppendFormat(&text, "logins       %d of %d connections; %d lost\n", results.logins,
+                        results.connections, results.logins_lost);
   if (results.login.count() > 0) {
-    absl::StrAppendFormat(&text, "%-12s%10s%10s%10s%10s%10s%10s\n", "ms", "p50", "p90", "p99", "p99.9", "p99.99",
-                          "max");
+    absl::StrAppendFormat(&text, "%-12s%10s%10s%10s%10s%10s%10s\n", "ms", "p50", "p90", "p99",
+                          "p99.9", "p99.99", "max");
   }
   AppendLatency("login", results.login, text);
   AppendLatency("answer", results.answer, text);
@@ -198,7 +209,8 @@ std::string ToJson(const RunReport& report) {
 absl::Status WriteFileOrOutput(const std::string& file, const std::string& text) {
   std::FILE* out = file == "-" ? stdout : std::fopen(file.c_str(), "we");
   if (out == nullptr) return absl::ErrnoToStatus(errno, file);
-  const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size() && std::fflush(out) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), out) == text.size() && std::fflush(out) == 0;
   const int error = errno;
   if (out != stdout) std::fclose(out);
   return written ? absl::OkStatus() : absl::ErrnoToStatus(error, file);

@@ -1,4 +1,5 @@
-// Results: what one thread of the generator counted. Merged at the end, so that nothing is shared meanwhile.
+// Results: what one thread of the generator counted. Merged at the end, so that nothing is shared
+// meanwhile.
 #ifndef SLUICE_TOOLS_LOAD_RESULTS_H_
 #define SLUICE_TOOLS_LOAD_RESULTS_H_
 
@@ -15,9 +16,9 @@ namespace sluice::load {
 
 // Where something failed. The first group ends connections, the second messages.
 enum class Phase : uint8_t {
-  kConnect,    // the code is an errno
-  kGreeting,   // the greeting or EHLO
-  kTls,        // STARTTLS, or the handshake
+  kConnect,   // the code is an errno
+  kGreeting,  // the greeting or EHLO
+  kTls,       // STARTTLS, or the handshake
   kAuth,
   kProtocol,   // what came is no SMTP reply, or came unasked
   kClosing,    // 421, or a reply to a message that was not sent yet
@@ -26,7 +27,8 @@ enum class Phase : uint8_t {
   kEnvelope,   // a message was refused at MAIL or DATA
   kRecipient,  // a recipient was refused
   kMessage,    // a message was refused after its end
-  kUnanswered  // a message was sent, in part or whole, and its connection ended: its fate is unknown
+  kUnanswered  // a message was sent, in part or whole, and its connection ended: its fate is
+               // unknown
 };
 const char* Name(Phase phase);
 

@@ -29,17 +29,19 @@ int CannotStart(const absl::Status& status) {
 class Worker {
  public:
   static absl::StatusOr<std::unique_ptr<Worker>> Create(const RunOptions& options, uint32_t index,
-                                                        const io::RingFeatures& features, Ledger* ledger,
-                                                        Control& control) {
+                                                        const io::RingFeatures& features,
+                                                        Ledger* ledger, Control& control) {
     std::unique_ptr<Worker> worker(new Worker(options, index, control));
     if (options.tls != RunOptions::Tls::kNone) {
       // Full handshakes only: resumption will be a choice of its own.
-      auto tls = tls::ClientContext::Create({.parameters = options.tls_parameters, .resumption = false});
+      auto tls =
+          tls::ClientContext::Create({.parameters = options.tls_parameters, .resumption = false});
       if (!tls.ok()) return tls.status();
       worker->tls_ = *std::move(tls);
     }
     io::RingOptions ring_options{.features = features};
-    ring_options.sockets_max = static_cast<uint32_t>(ShareOf(options.connections, index, options.threads)) + kSpareSockets;
+    ring_options.sockets_max =
+        static_cast<uint32_t>(ShareOf(options.connections, index, options.threads)) + kSpareSockets;
     auto ring = io::Ring::Create(ring_options);
     if (!ring.ok()) return ring.status();
     worker->ring_ = *std::move(ring);

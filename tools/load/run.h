@@ -6,8 +6,8 @@
 
 namespace sluice::load {
 
-// Blocking. Exit code: 0 when messages were accepted (idle: all sessions held) and nothing failed, or with
-// keep_going in spite of failures; 1 when not; 2 when it could not start.
+// Blocking. Exit code: 0 when messages were accepted (idle: all sessions held) and nothing failed,
+// or with keep_going in spite of failures; 1 when not; 2 when it could not start.
 int RunCommand(const RunOptions& options);
 
 }  // namespace sluice::load

@@ -20,7 +20,8 @@ void SinkStats::Merge(const SinkStats& other) {
   last = std::max(last, other.last);
 }
 
-Sink::Sink(io::Io& io, const SinkOptions& options, const SinkShared& shared, std::shared_ptr<tls::ServerContext> tls)
+Sink::Sink(io::Io& io, const SinkOptions& options, const SinkShared& shared,
+           std::shared_ptr<tls::ServerContext> tls)
     : io_(io),
       options_(options),
       shared_(shared),
@@ -37,7 +38,8 @@ void Sink::Listen(int listener) {
 
 void Sink::OnAccept(const io::Completion& completion) {
   if (completion.result < 0) {
-    if (!stopped_) status_.Update(absl::UnavailableError(absl::StrCat("accept: ", std::strerror(-completion.result))));
+    const char* why = std::strerror(-completion.result);
+    if (!stopped_) status_.Update(absl::UnavailableError(absl::StrCat("accept: ", why)));
     return Stop();
   }
   stats_.connections++;
@@ -72,7 +74,8 @@ void Sink::Stop() {
 }
 
 bool Sink::done() const {
-  const bool accepting = std::any_of(accepts_.begin(), accepts_.end(), [](const io::Op& op) { return op.in_flight(); });
+  const bool accepting = std::any_of(accepts_.begin(), accepts_.end(),
+                                     [](const io::Op& op) { return op.in_flight(); });
   return stopped_ && !accepting && connections_.size() == 0;
 }
 

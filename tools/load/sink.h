@@ -1,8 +1,9 @@
-// Sink: one thread's part of a next hop that takes every message, counts it, and keeps what it was asked to keep:
-// nothing, numbers (a ledger), or whole messages. It works on any Io.
+// Sink: one thread's part of a next hop that takes every message, counts it, and keeps what it was
+// asked to keep: nothing, numbers (a ledger), or whole messages. It works on any Io.
 //
 //   sink.Listen(descriptor);
-//   for (bool busy = false; !sink.done(); busy = sink.RunTurn()) io.Poll(busy ? io.now() : sink.deadline());
+//   for (bool busy = false; !sink.done(); busy = sink.RunTurn()) io.Poll(busy ? io.now() :
+//   sink.deadline());
 //
 // A message that was answered 250 is in the ledger and in the folder before the answer leaves.
 #ifndef SLUICE_TOOLS_LOAD_SINK_H_
@@ -33,11 +34,11 @@ class SinkConnection;
 struct SinkStats {
   uint64_t connections = 0;
   uint64_t handshakes = 0;
-  uint64_t messages = 0;    // answered 250
-  uint64_t bytes = 0;       // of their content, as it came
-  uint64_t refused = 0;     // after their end
-  uint64_t dropped = 0;     // their connection was, instead of an answer
-  uint64_t unnumbered = 0;  // messages of nobody we know; counted with a ledger only
+  uint64_t messages = 0;             // answered 250
+  uint64_t bytes = 0;                // of their content, as it came
+  uint64_t refused = 0;              // after their end
+  uint64_t dropped = 0;              // their connection was, instead of an answer
+  uint64_t unnumbered = 0;           // messages of nobody we know; counted with a ledger only
   MonoTime first = MonoTime::max();  // message
   MonoTime last = MonoTime::min();
 
@@ -53,9 +54,10 @@ struct SinkShared {
 
 class Sink {
  public:
-  // `tls` may be nullptr with Tls::kNone. What is given outlives it, `tls` excepted. REQUIRES of its end: done(),
-  // or Listen was never called.
-  Sink(io::Io& io, const SinkOptions& options, const SinkShared& shared, std::shared_ptr<tls::ServerContext> tls);
+  // `tls` may be nullptr with Tls::kNone. What is given outlives it, `tls` excepted. REQUIRES of
+  // its end: done(), or Listen was never called.
+  Sink(io::Io& io, const SinkOptions& options, const SinkShared& shared,
+       std::shared_ptr<tls::ServerContext> tls);
   ~Sink();
 
   void Listen(int listener);  // a bound, listening descriptor, the caller's
@@ -86,7 +88,8 @@ class Sink {
   LedgerWriter ledger_;
   std::deque<io::Op> accepts_;
   Slab<SinkConnection> connections_;
-  IntrusiveList<SinkConnection> delayed_;  // the delay is the same for all, so the first is due first
+  IntrusiveList<SinkConnection>
+      delayed_;  // the delay is the same for all, so the first is due first
   SinkStats stats_;
   absl::flat_hash_set<MessageNumber> numbers_;
   absl::Status status_;

@@ -56,10 +56,10 @@ absl::StatusOr<tls::IdentityPem> MakeIdentity(const SinkOptions& options) {
 // A thread with its ring, its sink and its listeners. Made and destroyed on the main thread.
 class Worker {
  public:
-  static absl::StatusOr<std::unique_ptr<Worker>> Create(const SinkOptions& options, const SinkShared& shared,
-                                                        const io::RingFeatures& features,
-                                                        const std::optional<tls::IdentityPem>& identity,
-                                                        std::atomic<uint64_t>& messages, Control& control) {
+  static absl::StatusOr<std::unique_ptr<Worker>> Create(
+      const SinkOptions& options, const SinkShared& shared, const io::RingFeatures& features,
+      const std::optional<tls::IdentityPem>& identity, std::atomic<uint64_t>& messages,
+      Control& control) {
     std::unique_ptr<Worker> worker(new Worker(options, messages, control));
     std::shared_ptr<tls::ServerContext> tls;
     if (identity.has_value()) {
@@ -160,19 +160,23 @@ std::string ToText(const Summary& summary, bool ledger) {
   const SinkStats& stats = summary.stats;
   const std::chrono::duration<double> cpu = summary.cpu.busy();
   std::string text = absl::StrFormat(
-      "sink: %d messages, %d bytes, %d connections, %d refused, %d dropped; CPU %.2f s, %.0f messages a CPU second\n",
+      "sink: %d messages, %d bytes, %d connections, %d refused, %d dropped; CPU %.2f s, %.0f "
+      "messages a CPU second\n",
       stats.messages, stats.bytes, stats.connections, stats.refused, stats.dropped, cpu.count(),
       cpu.count() > 0 ? static_cast<double>(stats.messages) / cpu.count() : 0.0);
   if (ledger) {
-    absl::StrAppendFormat(&text, "sink: %d different numbers, %d duplicates, %d messages without a number\n",
-                          summary.unique, summary.numbered - summary.unique, stats.unnumbered);
+    absl::StrAppendFormat(
+        &text, "sink: %d different numbers, %d duplicates, %d messages without a number\n",
+        summary.unique, summary.numbered - summary.unique, stats.unnumbered);
   }
   return text;
 }
 
 std::string ToJson(const Summary& summary, bool ledger) {
   const SinkStats& stats = summary.stats;
-  const auto in_seconds = [](Duration duration) { return std::chrono::duration<double>(duration).count(); };
+  const auto in_seconds = [](Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+  };
   nlohmann::ordered_json json = {
       {"messages", stats.messages},
       {"bytes", stats.bytes},
@@ -266,7 +270,9 @@ int SinkCommand(const SinkOptions& options) {
   const Summary summary = Summarize(workers, before);
   const bool numbers = ledger != nullptr;
   std::fputs(ToText(summary, numbers).c_str(), options.json == "-" ? stderr : stdout);
-  if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(summary, numbers)));
+  if (!options.json.empty()) {
+    status.Update(WriteFileOrOutput(options.json, ToJson(summary, numbers)));
+  }
   return status.ok() ? 0 : CannotStart(status);
 }
 

@@ -6,8 +6,9 @@
 
 namespace sluice::load {
 
-// Blocking; prints `ready` on standard output when all addresses accept. SIGUSR1 ends the faults, SIGTERM and SIGINT
-// the sink. Exit code: 0; 2 when it could not start, or could not keep what it was to keep.
+// Blocking; prints `ready` on standard output when all addresses accept. SIGUSR1 ends the faults,
+// SIGTERM and SIGINT the sink. Exit code: 0; 2 when it could not start, or could not keep what it
+// was to keep.
 int SinkCommand(const SinkOptions& options);
 
 }  // namespace sluice::load

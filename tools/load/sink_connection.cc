@@ -15,12 +15,15 @@ constexpr size_t kHeadBytesMax = 64 << 10;
 SinkConnection::SinkConnection(SlabHandle handle, Sink& sink)
     : sink_(sink),
       handle_(handle),
-      session_(sink.options_, sink.shared_.faults, sink.prng_, sink.options_.tls == SinkOptions::Tls::kImplicit),
+      session_(sink.options_, sink.shared_.faults, sink.prng_,
+               sink.options_.tls == SinkOptions::Tls::kImplicit),
       stream_(sink.streams_, *this) {}
 
 void SinkConnection::Start(io::Socket socket) {
   stream_.Attach(socket);
-  if (sink_.options_.tls == SinkOptions::Tls::kImplicit) return stream_.StartTls(tls::Channel::Accept(sink_.tls_));
+  if (sink_.options_.tls == SinkOptions::Tls::kImplicit) {
+    return stream_.StartTls(tls::Channel::Accept(sink_.tls_));
+  }
   Greet();
 }
 
@@ -71,7 +74,9 @@ void SinkConnection::Run(ByteView& input) {
 
 void SinkConnection::Capture(ByteView part) {
   if (sink_.shared_.store != nullptr) return message_.Append(part);
-  if (sink_.ledger_.on()) message_.Append(part.substr(0, kHeadBytesMax - std::min(message_.size(), kHeadBytesMax)));
+  if (sink_.ledger_.on()) {
+    message_.Append(part.substr(0, kHeadBytesMax - std::min(message_.size(), kHeadBytesMax)));
+  }
 }
 
 // False: the dialogue does not go on now.

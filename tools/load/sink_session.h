@@ -1,8 +1,9 @@
-// SinkSession: the dialogue of the sink, as a lean pure machine: canned replies, no syntax checks, no limits but
-// that of a line. It is a next hop for tests and benchmarks on a network of one's own, and must cost little beside
-// the server that sends to it; never let it face the world.
+// SinkSession: the dialogue of the sink, as a lean pure machine: canned replies, no syntax checks,
+// no limits but that of a line. It is a next hop for tests and benchmarks on a network of one's
+// own, and must cost little beside the server that sends to it; never let it face the world.
 //
-// What it is asked to do wrong comes from a FaultSwitch. What takes time or files is the caller's: SinkConnection.
+// What it is asked to do wrong comes from a FaultSwitch. What takes time or files is the caller's:
+// SinkConnection.
 #ifndef SLUICE_TOOLS_LOAD_SINK_SESSION_H_
 #define SLUICE_TOOLS_LOAD_SINK_SESSION_H_
 
@@ -40,7 +41,9 @@ class SinkSession {
   bool faulty() const { return faulty_; }  // the transaction is one that faults were ordered for
 
   ByteView part() const { return part_; }
-  uint64_t message_bytes() const { return message_bytes_; }  // so far, as they came; end of data included
+  uint64_t message_bytes() const {
+    return message_bytes_;
+  }  // so far, as they came; end of data included
   // With options.store: MAIL and RCPT lines of the transaction, until the next begins.
   const std::string& envelope() const { return envelope_; }
 
@@ -55,7 +58,9 @@ class SinkSession {
   SinkEffect Data(Buffer& out);
   void Ehlo(Buffer& out);
   bool Fault(const std::string& reply, Buffer& out);
-  SinkEffect Wish() const { return state_ == State::kClosed ? SinkEffect::kClose : SinkEffect::kNone; }
+  SinkEffect Wish() const {
+    return state_ == State::kClosed ? SinkEffect::kClose : SinkEffect::kNone;
+  }
   void Reset();
 
   const SinkOptions& options_;
@@ -63,7 +68,7 @@ class SinkSession {
   Prng& prng_;
   State state_ = State::kCommand;
   bool tls_;
-  bool mail_ = false;    // a transaction has begun
+  bool mail_ = false;  // a transaction has begun
   bool faulty_ = false;
   uint32_t recipients_ = 0;
   EndOfData end_;

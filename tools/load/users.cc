@@ -31,7 +31,8 @@ absl::StatusOr<Users> Users::FromLines(ByteView lines, ByteView password) {
     const std::pair<ByteView, ByteView> parts = absl::StrSplit(line, absl::MaxSplits(':', 1));
     const bool has_password = line.find(':') != ByteView::npos;
     if (parts.first.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("line ", line_number, " has no name before the colon"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", line_number, " has no name before the colon"));
     }
     users.list_.push_back(Login{.number = users.list_.size() + 1,
                                 .name = std::string(parts.first),

@@ -1,5 +1,5 @@
-// Users: who logs in. One name, a pattern that stands for many, or a list from a file; taken in turn by the
-// connections. Immutable once made; any thread.
+// Users: who logs in. One name, a pattern that stands for many, or a list from a file; taken in
+// turn by the connections. Immutable once made; any thread.
 #ifndef SLUICE_TOOLS_LOAD_USERS_H_
 #define SLUICE_TOOLS_LOAD_USERS_H_
 
@@ -28,8 +28,8 @@ class Users {
   // %d in `name` stands for 1 to `count`. One password for all; %d in it too.
   static Users FromPattern(std::string name, std::string password, uint64_t count);
 
-  // Lines of name:password, or of a name alone, whose password is then `password`. Empty lines and those that
-  // begin with # are passed over. InvalidArgument names the line.
+  // Lines of name:password, or of a name alone, whose password is then `password`. Empty lines and
+  // those that begin with # are passed over. InvalidArgument names the line.
   static absl::StatusOr<Users> FromLines(ByteView lines, ByteView password);
 
   uint64_t count() const { return list_.empty() ? count_ : list_.size(); }

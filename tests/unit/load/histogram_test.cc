@@ -80,7 +80,9 @@ TEST(HistogramTest, MergedPartsTellTheSameAsTheWhole) {
   EXPECT_EQ(merged.count(), whole.count());
   EXPECT_EQ(merged.max(), whole.max());
   EXPECT_EQ(merged.mean(), whole.mean());
-  for (int i = 0; i <= 1000; i++) EXPECT_EQ(merged.Quantile(i / 1000.0), whole.Quantile(i / 1000.0));
+  for (int i = 0; i <= 1000; i++) {
+    EXPECT_EQ(merged.Quantile(i / 1000.0), whole.Quantile(i / 1000.0));
+  }
 }
 
 }  // namespace

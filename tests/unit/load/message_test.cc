@@ -24,18 +24,21 @@ MessageTemplate::Options TemplateOptions(size_t bytes) {
 }
 
 TEST(MessageNumberTest, TextIsReadBack) {
-  for (const MessageNumber number : {MessageNumber{.run = 0, .n = 0}, MessageNumber{.run = 0x0badcafe, .n = 42},
-                                     MessageNumber{.run = UINT32_MAX, .n = 999'999'999'999}}) {
+  for (const MessageNumber number :
+       {MessageNumber{.run = 0, .n = 0}, MessageNumber{.run = 0x0badcafe, .n = 42},
+        MessageNumber{.run = UINT32_MAX, .n = 999'999'999'999}}) {
     std::string text(MessageNumber::kTextBytes, '?');
     number.Write(text.data());
     EXPECT_EQ(MessageNumber::Parse(text), number) << text;
   }
-  EXPECT_EQ(MessageNumber::Parse("0badcafe-000000000042"), (MessageNumber{.run = 0x0badcafe, .n = 42}));
+  EXPECT_EQ(MessageNumber::Parse("0badcafe-000000000042"),
+            (MessageNumber{.run = 0x0badcafe, .n = 42}));
 }
 
 TEST(MessageNumberTest, OtherTextIsNone) {
-  for (const char* text : {"", "0badcafe-00000000004", "0badcafe-0000000000422", "0badcafe 000000000042",
-                           "0badcafg-000000000042", "0badcafe-00000000004x", "-badcafe-000000000042"}) {
+  for (const char* text :
+       {"", "0badcafe-00000000004", "0badcafe-0000000000422", "0badcafe 000000000042",
+        "0badcafg-000000000042", "0badcafe-00000000004x", "-badcafe-000000000042"}) {
     EXPECT_EQ(MessageNumber::Parse(text), std::nullopt) << text;
   }
 }
@@ -90,7 +93,8 @@ TEST(MessageTemplateTest, OnlyTheNumberChanges) {
   EXPECT_EQ(MessageNumber::Find(first), (MessageNumber{.run = 0x0badcafe, .n = 1}));
   EXPECT_EQ(MessageNumber::Find(second), (MessageNumber{.run = 0x0badcafe, .n = 2}));
   EXPECT_NE(second.find("Message-ID: <0badcafe-000000000002@load.invalid>\r\n"), std::string::npos);
-  for (size_t at = second.find("000000000002"); at != std::string::npos; at = second.find("000000000002")) {
+  for (size_t at = second.find("000000000002"); at != std::string::npos;
+       at = second.find("000000000002")) {
     second.replace(at, 12, "000000000001");
   }
   EXPECT_EQ(first, second);
@@ -138,7 +142,8 @@ TEST(EndOfDataTest, IsFoundHoweverTheBodyIsCut) {
   for (const auto& c : cases) {
     for (size_t first = 0; first <= c.body.size(); first++) {
       for (size_t second = first; second <= c.body.size(); second++) {
-        EXPECT_EQ(EndIn(c.body, {first, second}), c.end) << c.body << " cut at " << first << ", " << second;
+        EXPECT_EQ(EndIn(c.body, {first, second}), c.end)
+            << c.body << " cut at " << first << ", " << second;
       }
     }
     std::vector<size_t> everywhere;
@@ -148,7 +153,8 @@ TEST(EndOfDataTest, IsFoundHoweverTheBodyIsCut) {
 }
 
 TEST(UnstuffDotsTest, UndoesDotStuffing) {
-  for (const char* content : {"", "a\r\n", ".\r\n", "..\r\n.a\r\nb.\r\n\r\n..\r\n", "a\r\n.", "...\r\n...\r\n"}) {
+  for (const char* content :
+       {"", "a\r\n", ".\r\n", "..\r\n.a\r\nb.\r\n\r\n..\r\n", "a\r\n.", "...\r\n...\r\n"}) {
     Buffer wire;
     smtp::DotStuffer stuffer;
     stuffer.Append(content, wire);

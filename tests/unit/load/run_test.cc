@@ -78,8 +78,9 @@ class RunTest : public testing::Test {
     if (!sink_options_.ledger.empty()) sink_ledger_ = *Ledger::Open(sink_options_.ledger);
     faults_.emplace(sink_options_.faults.messages);
     Listen();
-    sink_.emplace(*ring_, sink_options_,
-                  SinkShared{.faults = *faults_, .ledger = sink_ledger_.get(), .store = store_.get()}, tls);
+    sink_.emplace(
+        *ring_, sink_options_,
+        SinkShared{.faults = *faults_, .ledger = sink_ledger_.get(), .store = store_.get()}, tls);
     sink_->Listen(listener_);
   }
 
@@ -105,7 +106,8 @@ class RunTest : public testing::Test {
   Results Run(uint32_t index, F each_turn) {
     std::shared_ptr<tls::ClientContext> tls;
     if (options_.tls != RunOptions::Tls::kNone) {
-      auto made = tls::ClientContext::Create({.parameters = options_.tls_parameters, .resumption = false});
+      auto made =
+          tls::ClientContext::Create({.parameters = options_.tls_parameters, .resumption = false});
       EXPECT_TRUE(made.ok()) << made.status();
       tls = *std::move(made);
     }
@@ -145,7 +147,9 @@ class RunTest : public testing::Test {
     EXPECT_EQ(sink_stats_.connections, results.connections);
   }
 
-  std::string Told(const Results& results) { return ToText(RunReport{.options = options_, .results = results}); }
+  std::string Told(const Results& results) {
+    return ToText(RunReport{.options = options_, .results = results});
+  }
   static uint64_t Count(const Results& results, Phase phase, int code) {
     const auto found = results.failures.find({phase, code});
     return found == results.failures.end() ? 0 : found->second.count;
@@ -164,7 +168,9 @@ class RunTest : public testing::Test {
 };
 
 // Every way of TLS, logging in and pipelining that both sides know.
-class EveryWay : public RunTest, public testing::WithParamInterface<std::tuple<RunOptions::Tls, Auth, Pipelining>> {};
+class EveryWay : public RunTest,
+                 public testing::WithParamInterface<std::tuple<RunOptions::Tls, Auth, Pipelining>> {
+};
 
 TEST_P(EveryWay, AllMessagesArrive) {
   options_.tls = std::get<0>(GetParam());
@@ -181,15 +187,17 @@ std::string WayName(const testing::TestParamInfo<EveryWay::ParamType>& info) {
   const char* tls[] = {"Plain", "StartTls", "ImplicitTls"};
   const char* auth[] = {"NoAuth", "AuthPlain", "AuthLogin"};
   const char* pipelining[] = {"Off", "Auto", "Deep"};
-  return std::string(tls[static_cast<int>(std::get<0>(info.param))]) + auth[static_cast<int>(std::get<1>(info.param))] +
+  return std::string(tls[static_cast<int>(std::get<0>(info.param))]) +
+         auth[static_cast<int>(std::get<1>(info.param))] +
          pipelining[static_cast<int>(std::get<2>(info.param))];
 }
-INSTANTIATE_TEST_SUITE_P(RunTest, EveryWay,
-                         testing::Combine(testing::Values(RunOptions::Tls::kNone, RunOptions::Tls::kStartTls,
-                                                          RunOptions::Tls::kImplicit),
-                                          testing::Values(Auth::kNone, Auth::kPlain, Auth::kLogin),
-                                          testing::Values(Pipelining::kOff, Pipelining::kAuto, Pipelining::kDeep)),
-                         WayName);
+INSTANTIATE_TEST_SUITE_P(
+    RunTest, EveryWay,
+    testing::Combine(testing::Values(RunOptions::Tls::kNone, RunOptions::Tls::kStartTls,
+                                     RunOptions::Tls::kImplicit),
+                     testing::Values(Auth::kNone, Auth::kPlain, Auth::kLogin),
+                     testing::Values(Pipelining::kOff, Pipelining::kAuto, Pipelining::kDeep)),
+    WayName);
 
 TEST_F(RunTest, Tls12And13AloneBothWork) {
   sink_options_.tls = SinkOptions::Tls::kStartTls;
@@ -377,6 +385,23 @@ TEST_F(RunTest, ASilentServerTimesOut) {
   Listen();  // the kernel accepts, nobody speaks
   const Results results = Run();
   EXPECT_EQ(Count(results, Phase::kTimeout, 0), 2u) << Told(results);
+}
+
+TEST_F(RunTest, AServerThatAnswersBeforeItIsAskedIsSurvived) {
+  options_.connections = 1;
+  options_.tls = RunOptions::Tls::kStartTls;
+  Listen();
+  int client = -1;
+  const Results results = Run(0, [&](Generator&) {
+    if (client >= 0) return;
+    client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const std::string all = "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\nthis is no TLS record\r\n";
+    ASSERT_EQ(write(client, all.data(), all.size()), static_cast<ssize_t>(all.size()));
+    shutdown(client, SHUT_WR);
+  });
+  close(client);
+  EXPECT_EQ(results.failed(), 1u) << Told(results);
+  EXPECT_EQ(results.accepted, 0u);
 }
 
 TEST_F(RunTest, ADelayedAnswerIsInItsLatencyAndInNoOther) {

@@ -11,7 +11,9 @@ namespace {
 class Dialogue {
  public:
   explicit Dialogue(SinkOptions options = {})
-      : options_(std::move(options)), faults_(options_.faults.messages), session_(options_, faults_, prng_, false) {
+      : options_(std::move(options)),
+        faults_(options_.faults.messages),
+        session_(options_, faults_, prng_, false) {
     session_.Greet(out_);
     Send("");
   }
@@ -95,8 +97,8 @@ TEST(SinkSessionTest, TakesMessagesOneAfterTheOther) {
 }
 
 TEST(SinkSessionTest, AnswersTheSameHoweverTheInputIsCut) {
-  const std::string all = "ehlo relay\r\n" + std::string(kTransaction) + "RSET\r\nNOOP\r\n" + std::string(kTransaction) +
-                          "QUIT\r\n";
+  const std::string all = "ehlo relay\r\n" + std::string(kTransaction) + "RSET\r\nNOOP\r\n" +
+                          std::string(kTransaction) + "QUIT\r\n";
   for (size_t cut = 0; cut <= all.size(); cut++) {
     Dialogue dialogue;
     dialogue.Send(ByteView(all).substr(0, cut));
@@ -108,7 +110,9 @@ TEST(SinkSessionTest, AnswersTheSameHoweverTheInputIsCut) {
 
 TEST(SinkSessionTest, CommandsOutOfOrderAreRefused) {
   Dialogue dialogue;
-  dialogue.Send("RCPT TO:<b@y>\r\nDATA\r\nMAIL FROM:<a@x>\r\nDATA\r\nSTARTTLS\r\nAUTH PLAIN AA==\r\nWHAT\r\nX\r\n");
+  dialogue.Send(
+      "RCPT TO:<b@y>\r\nDATA\r\nMAIL FROM:<a@x>\r\nDATA\r\nSTARTTLS\r\nAUTH PLAIN "
+      "AA==\r\nWHAT\r\nX\r\n");
   EXPECT_EQ(dialogue.Codes(), "220 503 503 250 554 503 502 500 500");
 }
 
@@ -127,7 +131,8 @@ TEST(SinkSessionTest, StartTlsIsOfferedOnlyWithTlsAndOnlyOnce) {
   Dialogue dialogue(SinkOptions{.tls = SinkOptions::Tls::kStartTls});
   dialogue.Send("EHLO relay\r\n");
   EXPECT_NE(dialogue.Said().find("250-STARTTLS\r\n"), std::string::npos);
-  dialogue.Send("STARTTLS\r\nMAIL FROM:<injected@x>\r\n");  // what came in the clear behind it is dropped
+  dialogue.Send(
+      "STARTTLS\r\nMAIL FROM:<injected@x>\r\n");  // what came in the clear behind it is dropped
   EXPECT_EQ(dialogue.Codes(), "220");
   dialogue.Send("EHLO relay\r\n");
   EXPECT_EQ(dialogue.Said().find("STARTTLS"), std::string::npos);
@@ -139,7 +144,8 @@ TEST(SinkSessionTest, BelievesEverybodyWhenAsked) {
   Dialogue dialogue(SinkOptions{.auth = true});
   dialogue.Send("EHLO x\r\n");
   EXPECT_NE(dialogue.Said().find("AUTH PLAIN LOGIN"), std::string::npos);
-  dialogue.Send("AUTH PLAIN AA==\r\nAUTH PLAIN\r\nAA==\r\nAUTH LOGIN\r\nAA==\r\nAA==\r\nAUTH X\r\n");
+  dialogue.Send(
+      "AUTH PLAIN AA==\r\nAUTH PLAIN\r\nAA==\r\nAUTH LOGIN\r\nAA==\r\nAA==\r\nAUTH X\r\n");
   EXPECT_EQ(dialogue.Codes(), "235 334 235 334 334 235 504");
 }
 

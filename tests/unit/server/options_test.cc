@@ -246,7 +246,7 @@ bogus = 1
             "f:7:13: relay.next_hop: \"discard\" stands with others, expected alone\n"
             "f:8:1: relay.bogus: is not a key, expected \"next_hop\", \"tls\", \"tls_name\", "
             "\"ca_file\", "
-            "\"connections\", \"messages_per_connection\", \"recipients_per_transaction\", "
+            "\"connections\", \"messages_per_connection\", "
             "\"idle_timeout\", "
             "\"connect_timeout\", \"greeting_timeout\", \"mail_timeout\", \"rcpt_timeout\", "
             "\"data_timeout\", "
