@@ -98,7 +98,9 @@ class Peer final : public sim::Remote {
     }
     Buffer out;
     if (!channel.handshake_done()) {
-      if (channel.Handshake(bytes, out) == tls::Step::kDone) ASSERT_TRUE(channel.Write(secret, out));
+      if (channel.Handshake(bytes, out) == tls::Step::kDone) {
+        ASSERT_TRUE(channel.Write(secret, out));
+      }
     }
     char plain[4096];
     while (channel.handshake_done()) {
