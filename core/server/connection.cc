@@ -214,6 +214,7 @@ void Connection::Perform(smtp::Effect effect) {
       return session_.Accept(replies);
     case smtp::Effect::kData:
       body_began_ = shard_.now();
+      SetTimer(Wait::kIdle, std::min(kBodyGrace, IdleTimeout()));
       return session_.Accept(replies);
     case smtp::Effect::kBodyPart:
       return OnBodyPart();
@@ -267,7 +268,8 @@ void Connection::OnAuth(auth::Attempt::Result result) {
       stats.auth_success_total.Add();
       stats.sessions_authenticated.Add();
       counted_authenticated_ = true;
-      return session_.AuthSucceeded(replies);
+      session_.AuthSucceeded(replies);
+      return SetTimer(Wait::kIdle, IdleTimeout());  // a bound of its own
     }
     case auth::Attempt::Result::kFailure:
       return FailAuth();

@@ -482,20 +482,20 @@ class Client:
 
 
 class Hangup(Exception):
-    """Raised by a rule: the connection is closed (with RST when reset)."""
+    """Raised by a rule: the connection is closed; with RST when `reset`; only our side of it when `half`."""
 
-    def __init__(self, reset=False):
+    def __init__(self, reset=False, half=False):
         super().__init__()
-        self.reset = reset
+        self.reset, self.half = reset, half
 
 
 class Hop:
     """An SMTP server of a few lines whose every answer can be ordered.
 
     rule(event, text, hop) is asked first at each "connect", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "." (a whole
-    message; text is the Message), "RSET", "QUIT", and "body" (at each block of a message received). It gives a reply
-    line without CR LF, or None for the good one; it may wait, and it may raise Hangup. What is answered 2xx at "."
-    is in `messages`.
+    message; text is the Message), "RSET", "QUIT", and "body" (at each block of a message received; a line is sent at
+    once, before the message has ended). It gives a reply line without CR LF, or octets that are sent as they are, or
+    None for the good reply; it may wait, and it may raise Hangup. What is answered 2xx at "." is in `messages`.
     """
 
     GOOD = {"connect": "220 hop.example ESMTP", "MAIL": "250 2.1.0 Ok", "RCPT": "250 2.1.5 Ok",
@@ -550,8 +550,13 @@ class Hop:
         try:
             self._converse(connection)
         except Hangup as hangup:
-            if hangup.reset:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            with contextlib.suppress(OSError):
+                if hangup.reset:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                if hangup.half:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
         except (OSError, ssl.SSLError, EOFError):
             pass
         finally:
@@ -559,9 +564,11 @@ class Hop:
                 self.open.discard(connection)
             connection.close()
 
-    def _converse(self, connection):
-        tls = False
+    def _converse(self, connection, tls=False):
         buffer = b""
+
+        def send(line):
+            connection.sendall(line if isinstance(line, bytes) else line.encode("latin-1") + b"\r\n")
 
         def read_line():
             nonlocal buffer
@@ -577,7 +584,8 @@ class Hop:
             nonlocal buffer
             data = b"\r\n" + buffer
             while (end := data.find(b"\r\n.\r\n")) < 0:
-                self.rule("body", "", self)
+                if early := self.rule("body", "", self):
+                    send(early)
                 more = connection.recv(65536)
                 if not more:
                     raise EOFError
@@ -587,10 +595,10 @@ class Hop:
 
         def answer(event, text=""):
             line = self.rule(event, text, self) or self.GOOD[event]
-            connection.sendall(line.encode("latin-1") + b"\r\n")
-            return line[0] in "23"
+            send(line)
+            return line[:1] in ("2", "3", b"2", b"3")
 
-        if not answer("connect"):
+        if not tls and not answer("connect"):
             return
         sender, recipients = None, []
         while True:
@@ -600,16 +608,19 @@ class Hop:
                 refusal = self.rule("EHLO", line, self)
                 lines = ["hop.example", *self.extensions] + (["STARTTLS"] if self.tls and not tls else [])
                 reply = [f"250-{text}" for text in lines[:-1]] + [f"250 {lines[-1]}"]
-                connection.sendall("".join(f"{text}\r\n" for text in ([refusal] if refusal else reply)).encode())
+                send(refusal or "\r\n".join(reply))
             elif verb == "STARTTLS":
                 if answer("STARTTLS"):
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                     context.load_cert_chain(*self.tls)
-                    plain, buffer, tls = connection, b"", True
-                    connection = context.wrap_socket(connection, server_side=True)
-                    with self.lock:
-                        self.open.discard(plain)
-                        self.open.add(connection)
+                    with context.wrap_socket(connection, server_side=True) as secure:
+                        with self.lock:
+                            self.open.add(secure)
+                        try:
+                            return self._converse(secure, tls=True)
+                        finally:
+                            with self.lock:
+                                self.open.discard(secure)
             elif verb == "MAIL":
                 sender = parse_path(line) if answer("MAIL", line) else None
                 recipients = []
