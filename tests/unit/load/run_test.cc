@@ -369,7 +369,7 @@ TEST_F(RunTest, WhatIsNotOfferedIsAFailure) {
 }
 
 TEST_F(RunTest, KeepsGoingWhenAsked) {
-  options_.connections = 2;
+  options_.connections = 1;  // of two, one might do the other's work while that one backs off
   options_.messages = 10;
   options_.keep_going = true;
   sink_options_.faults = {.close_after_data = true, .messages = 3};
@@ -377,7 +377,7 @@ TEST_F(RunTest, KeepsGoingWhenAsked) {
   const Results results = Run();
   EXPECT_EQ(results.accepted, 7u);
   EXPECT_EQ(results.unanswered, 3u);
-  EXPECT_EQ(results.connections, 5u);
+  EXPECT_EQ(results.connections, 4u);
 }
 
 TEST_F(RunTest, ASilentServerTimesOut) {
