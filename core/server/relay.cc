@@ -111,6 +111,7 @@ void Relay::OnLoaded(Delivery& delivery, queue::LoadResult result) {
       return Recycle(delivery);
     }
   }
+  if (stopping_) return Release(delivery, Duration::zero());
   delivery.Prepare();
   if (shard_.options().relay.discard) {
     delivery.Discard();
@@ -197,7 +198,10 @@ void Relay::OnConnectionClosed(RelayConnection& connection) {
 
 // --- results ----------------------------------------------------------------------------------------------------
 
-void Relay::OnAnswered(Delivery& delivery) { Conclude(delivery); }
+void Relay::OnAnswered(Delivery& delivery) {
+  if (delivery.part().in_flight()) return loading_.PushBack(delivery);  // OnStrayPart goes on
+  Conclude(delivery);
+}
 
 void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
   if (delivery.part().in_flight()) {  // its bytes are still being read; OnStrayPart goes on

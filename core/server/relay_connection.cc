@@ -82,9 +82,13 @@ void RelayConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
     }
     case smtp::ClientEffect::kMessageResult: {
       Delivery& delivery = UnderWay(client_.message());
-      delivery.AnswerRest(client_.reply(), hop_.name);
+      if (sending_ == &delivery) sending_ = nullptr;  // answered before all of it was sent
       delivery.Unlink();
       delivery.connection = nullptr;
+      if (client_.reply().code() == 421 && !delivery.heard && messages_ > 1) {  // it crossed our MAIL
+        return relay_.OnLost(delivery, true, absl::StrCat(hop_.name, " closed the session"));
+      }
+      delivery.AnswerRest(client_.reply(), hop_.name);
       return relay_.OnAnswered(delivery);
     }
     case smtp::ClientEffect::kFailed:
@@ -108,7 +112,7 @@ void RelayConnection::StartMore() {
     client_.Start(&delivery->outgoing(), out);
   }
   stream_.Write(out.view());
-  if (messages_ == messages_max && under_way_.empty()) return Leave();
+  if (messages_max > 0 && messages_ == messages_max && under_way_.empty()) return Leave();
   ExpectReply();
 }
 
@@ -153,7 +157,7 @@ void RelayConnection::OnPart(Delivery& delivery, queue::LoadResult result) {
   out.Clear();
   delivery.stuffer.Append(delivery.part().bytes(), out);
   stream_.Write(out.view());
-  Expect(relay_.shard().options().relay.data_block_timeout);
+  ExpectReply();
   if (stream_.unsent_bytes() < kUnsentMax) OnSent();
 }
 
@@ -260,32 +264,48 @@ std::string RelayConnection::FailureText() const {
 
 // --- time ------------------------------------------------------------------------------------------------------------
 
+// The timer looks at the deadline when it fires; only one that is sooner moves it.
 void RelayConnection::Expect(Duration within) {
   deadline_ = relay_.shard().now() + within;
-  if (!timer_.armed()) relay_.shard().io().timers().Set(timer_, deadline_);
+  if (!timer_.armed() || deadline_ < timer_at_) SetTimer();
+}
+
+void RelayConnection::SetTimer() {
+  timer_at_ = deadline_;
+  relay_.shard().io().timers().Set(timer_, deadline_);
 }
 
 // RFC 5321 4.5.3.2: how long what comes next may take.
 void RelayConnection::ExpectReply() {
   const RelayOptions& options = relay_.shard().options().relay;
   if (stream_.ending() || quit_) return;
-  if (!ready_) return Expect(options.greeting_timeout);
-  if (sending_ != nullptr) return Expect(options.data_block_timeout);
-  if (client_.under_way() > 0) return Expect(std::max(options.mail_timeout, options.data_end_timeout));
-  if (leaving_) return Leave();
-  deadline_ = relay_.shard().now() + options.idle_timeout;
-  relay_.shard().io().timers().Set(timer_, deadline_);
+  switch (client_.awaits()) {
+    case smtp::ClientAwaits::kLogin:
+      return Expect(options.greeting_timeout);
+    case smtp::ClientAwaits::kMail:
+      return Expect(options.mail_timeout);
+    case smtp::ClientAwaits::kRcpt:
+      return Expect(options.rcpt_timeout);
+    case smtp::ClientAwaits::kData:
+      return Expect(options.data_timeout);
+    case smtp::ClientAwaits::kNoReply:
+      return Expect(options.data_block_timeout);
+    case smtp::ClientAwaits::kEnd:
+      return Expect(options.data_end_timeout);
+    case smtp::ClientAwaits::kNothing:
+      if (leaving_) return Leave();
+      return Expect(options.idle_timeout);
+  }
 }
 
-// The timer is set once and looks at the deadline, which moves with every reply.
 void RelayConnection::OnTimer() {
-  if (relay_.shard().now() < deadline_) return relay_.shard().io().timers().Set(timer_, deadline_);
+  if (relay_.shard().now() < deadline_) return SetTimer();
   if (connect_.in_flight()) {
     failed_ = true;
     error_ = absl::StrCat("connect to ", hop_.name, ": timed out");
     return relay_.shard().io().Cancel(connect_);
   }
-  if (ready_ && !quit_ && client_.under_way() == 0) return Leave();
+  if (client_.awaits() == smtp::ClientAwaits::kNothing && !quit_) return Leave();
   if (quit_) return stream_.Abort();
   Fail(absl::StrCat(hop_.name, " did not answer in time"));
 }

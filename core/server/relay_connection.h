@@ -53,6 +53,7 @@ class RelayConnection final : public net::StreamOwner {
   void LoseAll();
   Delivery& UnderWay(const smtp::OutgoingMessage* message);
   void Expect(Duration within);
+  void SetTimer();
   void ExpectReply();
   void OnTimer();
   std::string FailureText() const;
@@ -63,7 +64,8 @@ class RelayConnection final : public net::StreamOwner {
   smtp::Client client_;
   io::Op connect_;
   io::Timer timer_;
-  MonoTime deadline_;
+  MonoTime deadline_;  // what is expected is late after it
+  MonoTime timer_at_;
   IntrusiveList<Delivery> under_way_;  // in the order in which they were started
   Delivery* sending_ = nullptr;        // whose body is going out
   uint32_t messages_ = 0;              // started

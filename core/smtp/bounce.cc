@@ -10,6 +10,10 @@ namespace {
 
 // A diagnostic is one field, so it stays under the 998 octets of a line (RFC 5322 2.1.1).
 constexpr size_t kDiagnosticBytesMax = 900;
+constexpr size_t kDiagnosticBytesShort = 160;  // where there is not room for all of them at length
+constexpr size_t kRecipientsBytes = size_t{40} << 10;  // what is said of all recipients
+constexpr size_t kFramingBytes = 4 << 10;  // everything else but the original's header
+static_assert(kBounceHeaderBytesMax + kRecipientsBytes + kFramingBytes <= kBounceBytesMax);
 
 // Text of a peer inside a line of ours: printable ASCII, so that it cannot end the line.
 void AppendPrintable(ByteView text, size_t bytes_max, Buffer& out) {
@@ -18,9 +22,9 @@ void AppendPrintable(ByteView text, size_t bytes_max, Buffer& out) {
                  [](char c) { return c >= ' ' && c <= '~' ? c : '?'; });
 }
 
-void AppendField(ByteView name, ByteView value, Buffer& out) {
+void AppendField(ByteView name, ByteView value, Buffer& out, size_t bytes_max = kDiagnosticBytesMax) {
   out.Append(name);
-  AppendPrintable(value, kDiagnosticBytesMax, out);
+  AppendPrintable(value, bytes_max, out);
   out.Append("\r\n");
 }
 
@@ -70,14 +74,42 @@ void AppendHeader(const BounceInfo& info, ByteView boundary, bool eight_bit, Buf
   out.Append("\"\r\n\r\n");
 }
 
-void AppendExplanation(const BounceInfo& info, Buffer& out) {
+// Which recipients the report names, and at what length it tells why.
+struct Extent {
+  std::span<const BounceRecipient> named;
+  size_t diagnostic_bytes;
+};
+
+// Of a recipient in both parts.
+size_t ReportBytes(const BounceRecipient& recipient, size_t diagnostic_bytes) {
+  constexpr size_t kWords = 200;
+  return kWords + 2 * (recipient.address.size() + recipient.remote_mta.size() +
+                       std::min(recipient.diagnostic.size(), diagnostic_bytes));
+}
+
+Extent MeasureRecipients(std::span<const BounceRecipient> recipients) {
+  for (const size_t diagnostic_bytes : {kDiagnosticBytesMax, kDiagnosticBytesShort}) {
+    size_t bytes = 0;
+    size_t fit = 0;
+    while (fit < recipients.size()) {
+      bytes += ReportBytes(recipients[fit], diagnostic_bytes);
+      if (bytes > kRecipientsBytes) break;
+      fit++;
+    }
+    const bool last = diagnostic_bytes == kDiagnosticBytesShort;
+    if (fit == recipients.size() || last) return {recipients.first(fit), diagnostic_bytes};
+  }
+  return {};
+}
+
+void AppendExplanation(const BounceInfo& info, const Extent& extent, Buffer& out) {
   out.Append("This is the mail system at host ");
   out.Append(info.hostname);
   out.Append(
       ".\r\n\r\nYour message could not be delivered to the recipients below. No further attempt "
       "will be\r\n"
       "made for them. Its header section is attached.\r\n\r\n");
-  for (const BounceRecipient& recipient : info.recipients) {
+  for (const BounceRecipient& recipient : extent.named) {
     out.Append('<');
     AppendPrintable(recipient.address, kDiagnosticBytesMax, out);
     out.Append(">:\r\n    ");
@@ -86,19 +118,22 @@ void AppendExplanation(const BounceInfo& info, Buffer& out) {
       AppendPrintable(recipient.remote_mta, kDiagnosticBytesMax, out);
       out.Append(" said: ");
     }
-    AppendPrintable(recipient.diagnostic, kDiagnosticBytesMax, out);
+    AppendPrintable(recipient.diagnostic, extent.diagnostic_bytes, out);
     out.Append("\r\n");
+  }
+  if (const size_t more = info.recipients.size() - extent.named.size(); more > 0) {
+    out.Append("and " + std::to_string(more) + " more recipients, for whom there is no room here.\r\n");
   }
   out.Append("\r\n");
 }
 
 // RFC 3464 2.2 and 2.3: fields for the message, then a group of fields for each recipient.
-void AppendDeliveryStatus(const BounceInfo& info, Buffer& out) {
+void AppendDeliveryStatus(const BounceInfo& info, const Extent& extent, Buffer& out) {
   DateText arrival;
   AppendField("Reporting-MTA: dns; ", info.hostname, out);
   AppendField("X-Sluice-Queue-ID: ", info.original_id, out);
   AppendField("Arrival-Date: ", arrival.At(info.arrived), out);
-  for (const BounceRecipient& recipient : info.recipients) {
+  for (const BounceRecipient& recipient : extent.named) {
     out.Append("\r\n");
     AppendField("Final-Recipient: rfc822; ", recipient.address, out);
     out.Append("Action: failed\r\n");
@@ -106,7 +141,7 @@ void AppendDeliveryStatus(const BounceInfo& info, Buffer& out) {
     if (!recipient.remote_mta.empty()) AppendField("Remote-MTA: dns; ", recipient.remote_mta, out);
     AppendField(
         recipient.remote_mta.empty() ? "Diagnostic-Code: X-Sluice; " : "Diagnostic-Code: smtp; ",
-        recipient.diagnostic, out);
+        recipient.diagnostic, out, extent.diagnostic_bytes);
   }
   out.Append("\r\n");
 }
@@ -115,6 +150,8 @@ void AppendDeliveryStatus(const BounceInfo& info, Buffer& out) {
 
 void AppendBounce(const BounceInfo& info, Buffer& out) {
   CHECK(!info.sender.empty());
+  const size_t before = out.size();
+  const Extent extent = MeasureRecipients(info.recipients);
   const ByteView header = HeaderOf(info.original);
   const std::string boundary = MakeBoundary(info.bounce_id, header);
   const bool eight_bit = std::any_of(header.begin(), header.end(), [](char c) { return c < 0; });
@@ -122,16 +159,17 @@ void AppendBounce(const BounceInfo& info, Buffer& out) {
   AppendHeader(info, boundary, eight_bit, out);
   BeginPart(boundary, "text/plain; charset=us-ascii", out);
   out.Append("\r\n");
-  AppendExplanation(info, out);
+  AppendExplanation(info, extent, out);
   BeginPart(boundary, "message/delivery-status", out);
   out.Append("\r\n");
-  AppendDeliveryStatus(info, out);
+  AppendDeliveryStatus(info, extent, out);
   BeginPart(boundary, "text/rfc822-headers", out);
   out.Append(eight_bit ? "Content-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n");
   out.Append(header);
   out.Append("\r\n--");
   out.Append(boundary);
   out.Append("--\r\n");
+  CHECK(out.size() - before <= kBounceBytesMax);
 }
 
 }  // namespace sluice::smtp

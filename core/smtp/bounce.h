@@ -34,6 +34,10 @@ struct BounceInfo {
 // Of the original's header section, whole lines up to this many octets are returned.
 inline constexpr size_t kBounceHeaderBytesMax = size_t{16} << 10;
 
+// A report is never larger. Where recipients are many their diagnostics are cut first, and then those that
+// do not fit are counted instead of named.
+inline constexpr size_t kBounceBytesMax = size_t{60} << 10;
+
 // Appends the report: 7-bit, except where the original's header is not. CR LF everywhere, not
 // dot-stuffed. What came from peers (diagnostics) is made printable and cannot add fields or end a
 // part.

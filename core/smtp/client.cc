@@ -321,6 +321,26 @@ ClientEffect Client::OnSkippedReply(Buffer& out) {
   return ClientEffect::kNone;
 }
 
+ClientAwaits Client::awaits() const {
+  if (state_ != State::kReady) return ClientAwaits::kLogin;
+  if (skipped_ > 0) return ClientAwaits::kMail;
+  if (active_.message == nullptr) return ClientAwaits::kNothing;
+  switch (active_.stage) {
+    case Stage::kMail:
+    case Stage::kReset:
+      return ClientAwaits::kMail;
+    case Stage::kRcpt:
+      return ClientAwaits::kRcpt;
+    case Stage::kData:
+      return ClientAwaits::kData;
+    case Stage::kBody:
+      return ClientAwaits::kNoReply;
+    case Stage::kResult:
+      return ClientAwaits::kEnd;
+  }
+  return ClientAwaits::kNothing;
+}
+
 void Client::BodySent() {
   CHECK(active_.stage == Stage::kBody);
   active_.stage = Stage::kResult;

@@ -89,6 +89,17 @@ enum class ClientFailure : uint8_t {
   kClosing,   // 421, or a message was answered before it was sent
 };
 
+// What the next reply is about: how long to wait for it is the owner's to say (RFC 5321 4.5.3.2).
+enum class ClientAwaits : uint8_t {
+  kLogin,  // greeting, EHLO, STARTTLS, AUTH
+  kMail,   // MAIL, or RSET
+  kRcpt,
+  kData,    // 354
+  kNoReply,  // a body is being sent
+  kEnd,     // the answer to the final dot
+  kNothing,
+};
+
 class Client {
  public:
   // `options` outlives the client. `tls`: the connection began with a handshake.
@@ -113,6 +124,8 @@ class Client {
 
   // Started and not yet answered by kMessageResult: 0, 1 or 2.
   int under_way() const { return (active_.message != nullptr) + (next_.message != nullptr); }
+
+  ClientAwaits awaits() const;
 
   // About the effect just returned.
   const OutgoingMessage* message() const { return subject_; }

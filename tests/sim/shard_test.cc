@@ -48,10 +48,18 @@ server::Options MakeOptions(Prng& prng) {
   return options;
 }
 
+// What all seeds together have seen: a simulation in which nothing happens proves nothing.
+struct Totals {
+  int acknowledged = 0;
+  int bounces = 0;
+  int early_answers = 0;
+  int stops_with_mail_queued = 0;
+};
+
 class World {
  public:
-  World(uint64_t seed, bool verbose)
-      : seed_(seed), verbose_(verbose), prng_(seed), options_(MakeOptions(prng_)), disk_(seed ^ 0xd15c) {}
+  World(uint64_t seed, bool verbose, Totals& totals)
+      : seed_(seed), verbose_(verbose), totals_(totals), prng_(seed), options_(MakeOptions(prng_)), disk_(seed ^ 0xd15c) {}
 
   ~World() { PowerOff(); }
 
@@ -65,8 +73,14 @@ class World {
         if (prng_.Chance(1, 60) && clients_.size() < 40) NewClient();
         Turn();
       }
-      Say("killed with %zu messages made, %u queued", account_.messages.size(), Queued());
-      PowerOff();
+      if (prng_.Chance(1, 4)) {
+        Say("stopped with %zu messages made, %u queued", account_.messages.size(), Queued());
+        totals_.stops_with_mail_queued += Queued() > 0;
+        ASSERT_TRUE(Stop());
+      } else {
+        Say("killed with %zu messages made, %u queued", account_.messages.size(), Queued());
+        PowerOff();
+      }
     }
     // Peace: all that was promised must come out now.
     if (!PowerOn()) return;
@@ -74,7 +88,7 @@ class World {
     CheckPromises();
     // And once more from the disk alone: finished mail does not come back.
     ASSERT_TRUE(Stop());
-    std::map<int, int> before = Deliveries();
+    const auto before = Deliveries();
     const int bounces = account_.bounces;
     if (!PowerOn()) return;
     EXPECT_EQ(Queued(), 0u) << "finished mail has come back";
@@ -136,6 +150,7 @@ class World {
       hop_->faults.transient_per_thousand = static_cast<uint32_t>(prng_.Below(200));
       hop_->faults.permanent_per_thousand = static_cast<uint32_t>(prng_.Below(100));
       hop_->faults.drop_per_thousand = static_cast<uint32_t>(prng_.Below(60));
+      hop_->faults.early_per_thousand = static_cast<uint32_t>(prng_.Below(10));
       io_->faults.reset_per_million = static_cast<uint32_t>(prng_.Below(3000));
       io_->faults.starve_per_million = static_cast<uint32_t>(prng_.Below(300'000));
       io_->faults.refuse_per_million = static_cast<uint32_t>(prng_.Below(200'000));
@@ -175,8 +190,8 @@ class World {
 
   uint32_t Queued() { return shard_->queue().stats().messages; }
 
-  std::map<int, int> Deliveries() {
-    std::map<int, int> deliveries;
+  std::map<int, std::map<std::string, int>> Deliveries() {
+    std::map<int, std::map<std::string, int>> deliveries;
     for (const auto& [number, message] : account_.messages) deliveries[number] = message.delivered;
     return deliveries;
   }
@@ -187,10 +202,15 @@ class World {
     for (const auto& [number, message] : account_.messages) {
       if (!message.acknowledged) continue;
       acknowledged++;
-      EXPECT_TRUE(message.delivered > 0 || account_.bounced.contains(number))
-          << "message " << number << " (" << message.queue_id << ") was acknowledged and is lost";
+      for (const std::string& recipient : message.recipients) {
+        EXPECT_TRUE(message.delivered.contains(recipient) || account_.bounced[number].contains(recipient))
+            << "message " << number << " (" << message.queue_id << ") to " << recipient << " was acknowledged and is lost";
+      }
       EXPECT_TRUE(ids.insert(message.queue_id).second) << "queue id " << message.queue_id << " was used twice";
     }
+    totals_.acknowledged += acknowledged;
+    totals_.bounces += account_.bounces;
+    totals_.early_answers += account_.early_answers;
     Say("%d of %zu acknowledged, %d bounces, all accounted for", acknowledged, account_.messages.size(),
         account_.bounces);
   }
@@ -207,6 +227,7 @@ class World {
 
   const uint64_t seed_;
   const bool verbose_;
+  Totals& totals_;
   Prng prng_;
   const server::Options options_;
   OneUserStore store_;
@@ -222,16 +243,23 @@ class World {
 
 TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
   if (const char* one = std::getenv("SLUICE_SIM_SEED")) {
-    World(std::strtoull(one, nullptr, 10), true).Run();
+    Totals totals;
+    World(std::strtoull(one, nullptr, 10), true, totals).Run();
     return;
   }
   const char* count = std::getenv("SLUICE_SIM_SEEDS");
   const uint64_t seeds = count != nullptr ? std::strtoull(count, nullptr, 10) : 300;
+  Totals totals;
   for (uint64_t seed = 1; seed <= seeds; seed++) {
     SCOPED_TRACE("SLUICE_SIM_SEED=" + std::to_string(seed));
-    World(seed, false).Run();
-    if (HasFailure()) break;
+    World(seed, false, totals).Run();
+    if (HasFailure()) return;
   }
+  const auto expected = static_cast<int>(seeds);
+  EXPECT_GT(totals.acknowledged, 20 * expected);
+  EXPECT_GT(totals.bounces, expected / 2);
+  EXPECT_GT(totals.early_answers, expected / 4);
+  EXPECT_GT(totals.stops_with_mail_queued, expected / 10);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "auth/scram_keys.h"
 #include "core/base/base64.h"
 
@@ -9,6 +11,7 @@ namespace sluice::sim {
 namespace {
 
 constexpr char kTag[] = "X-Number: ";
+constexpr int kUnknown = -1;  // a bounce of a message whose client never learnt its id
 
 std::string DotStuffed(const std::string& content) {
   std::string out;
@@ -95,9 +98,20 @@ void MailClient::StartMessage() {
   if (left_-- <= 0) return Quit();
   message_ = account_.next++;
   account_.messages[message_].content = MakeContent(message_, io_.prng());
+  recipients_ = static_cast<uint32_t>(io_.prng().Chance(1, 3) ? io_.prng().Between(2, 4) : 1);
+  answered_ = 0;
   state_ = State::kMail;
-  const std::string mail = std::string("MAIL FROM:<") + kUser + ">\r\n";
-  Send(pipelined_ ? mail + "RCPT TO:<bob@example.org>\r\nDATA\r\n" : mail);
+  Send(std::string("MAIL FROM:<") + kUser + ">\r\n");
+  if (!pipelined_) return;
+  for (uint32_t i = 0; i < recipients_; i++) SendRcpt();
+  Send("DATA\r\n");
+}
+
+void MailClient::SendRcpt() {
+  std::set<std::string>& recipients = account_.messages[message_].recipients;
+  const std::string address = "bob" + std::to_string(recipients.size()) + "@example.org";
+  recipients.insert(address);
+  Send("RCPT TO:<" + address + ">\r\n");
 }
 
 void MailClient::SendBody() {
@@ -139,9 +153,13 @@ void MailClient::OnReply(const std::string& line) {
         if (!pipelined_) return Quit();
       }
       state_ = State::kRcpt;
-      if (!pipelined_) Send("RCPT TO:<bob@example.org>\r\n");
+      if (!pipelined_) SendRcpt();
       return;
     case State::kRcpt:
+      if (++answered_ < recipients_) {
+        if (!pipelined_) SendRcpt();
+        return;
+      }
       state_ = State::kData;
       if (!pipelined_) Send("DATA\r\n");
       return;
@@ -193,8 +211,21 @@ void NextHopServer::OnBytes(PeerId peer, ByteView bytes) {
       OnMessage(peer, session);
     } else {
       session.content += (line.starts_with(".") ? line.substr(1) : line) + "\r\n";
+      AnswerEarly(peer, session);
     }
   }
+}
+
+// Some servers refuse a body while it comes: by its size, its content, or because they are shut down.
+void NextHopServer::AnswerEarly(PeerId peer, Session& session) {
+  if (session.answered_early || session.content.size() < 500 || !Chance(faults.early_per_thousand)) return;
+  session.answered_early = true;
+  account_.early_answers++;
+  const bool may_fail = !session.sender.empty() && MessageNumber(session.content) != 0;
+  Reply(peer, Chance(300) ? "421 going down" : may_fail && Chance(500) ? "552 5.3.4 too big" : "452 4.3.1 no room");
+  if (!Chance(500)) return;
+  session.dropped = true;
+  io_.PeerFinish(peer);
 }
 
 void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& line) {
@@ -235,21 +266,37 @@ void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& lin
   Reply(peer, line == "RSET" ? "250 ok" : "502 what?");
 }
 
-void NextHopServer::OnMessage(PeerId peer, Session& session) {
-  if (Chance(faults.transient_per_thousand)) return Reply(peer, "451 4.3.0 try later");
+// A bounce whose original could not be read back names it by its queue id alone.
+int NextHopServer::NumberOf(const Session& session) {
   const int number = MessageNumber(session.content);
+  if (number != 0 || !session.sender.empty()) return number;
+  for (const auto& [candidate, message] : account_.messages) {
+    const bool named = session.content.find("X-Sluice-Queue-ID: " + message.queue_id + "\r\n") != std::string::npos;
+    if (!message.queue_id.empty() && named) return candidate;
+  }
+  return kUnknown;
+}
+
+void NextHopServer::OnMessage(PeerId peer, Session& session) {
+  if (std::exchange(session.answered_early, false)) return;
+  if (Chance(faults.transient_per_thousand)) return Reply(peer, "451 4.3.0 try later");
+  const int number = NumberOf(session);
+  if (number == kUnknown) return Reply(peer, "250 taken");
   ASSERT_TRUE(account_.messages.contains(number)) << session.content;
   Account::Message& message = account_.messages[number];
   if (session.sender.empty()) {  // a bounce, back to the sender
     EXPECT_EQ(session.recipients, std::vector<std::string>{kUser});
     EXPECT_NE(session.content.find("multipart/report"), std::string::npos);
     account_.bounces++;
-    account_.bounced.insert(number);
+    for (const std::string& recipient : message.recipients) {
+      const bool named = session.content.find("Final-Recipient: rfc822; " + recipient) != std::string::npos;
+      if (named) account_.bounced[number].insert(recipient);
+    }
   } else {
     EXPECT_EQ(session.sender, kUser);
     EXPECT_TRUE(session.content.starts_with("Received: ")) << session.content.substr(0, 80);
     EXPECT_TRUE(session.content.ends_with(message.content)) << "the content of " << number << " has changed";
-    message.delivered++;
+    for (const std::string& recipient : session.recipients) message.delivered[recipient]++;
   }
   // Taken, but the answer is lost: the sender must send it again.
   if (Chance(faults.drop_per_thousand)) {

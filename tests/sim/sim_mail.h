@@ -49,13 +49,14 @@ struct Account {
   struct Message {
     std::string content;  // as the client sent it, behind the header that the server adds
     bool acknowledged = false;
-    bool refused = false;      // a 5xx from the next hop was given for it: it may be bounced instead
-    int delivered = 0;
+    std::set<std::string> recipients;
+    std::map<std::string, int> delivered;  // how often to each recipient
     std::string queue_id;
   };
   std::map<int, Message> messages;
-  int bounces = 0;          // delivered to the sender
-  std::set<int> bounced;    // messages that a bounce named
+  int bounces = 0;  // delivered to the sender
+  std::map<int, std::set<std::string>> bounced;  // the recipients that a message's bounces named
+  int early_answers = 0;
   int next = 1;
 };
 
@@ -72,6 +73,7 @@ class MailClient final : public Remote {
   enum class State { kGreeting, kEhlo, kAuth, kMail, kRcpt, kData, kBody, kQuit, kOver };
   void OnReply(const std::string& line);
   void StartMessage();
+  void SendRcpt();
   void SendBody();
   void Send(const std::string& text) { io_.PeerSend(peer_, text); }
   void Quit();
@@ -84,6 +86,8 @@ class MailClient final : public Remote {
   bool pipelined_;
   std::string input_;
   int message_ = 0;
+  uint32_t recipients_ = 1;  // of the message
+  uint32_t answered_ = 0;    // of them
   bool closed_ = false;
 };
 
@@ -91,6 +95,7 @@ struct HopFaults {
   uint32_t transient_per_thousand = 0;  // 4xx to MAIL, RCPT or the end of data
   uint32_t permanent_per_thousand = 0;  // 550 to RCPT
   uint32_t drop_per_thousand = 0;       // closes without a word instead of answering
+  uint32_t early_per_thousand = 0;      // answers in the middle of a body, and goes on reading or closes
   bool pipelining = true;
 };
 
@@ -111,8 +116,11 @@ class NextHopServer final : public Remote {
     std::string content;
     bool in_data = false;
     bool dropped = false;
+    bool answered_early = false;
   };
   void OnLine(PeerId peer, Session& session, const std::string& line);
+  int NumberOf(const Session& session);
+  void AnswerEarly(PeerId peer, Session& session);
   void OnMessage(PeerId peer, Session& session);
   void Reply(PeerId peer, const std::string& text) { io_.PeerSend(peer, text + "\r\n"); }
   bool Chance(uint32_t per_thousand) { return io_.prng().Chance(per_thousand, 1000); }

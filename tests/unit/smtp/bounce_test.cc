@@ -104,6 +104,38 @@ TEST(BounceTest, PeersCannotAddFieldsOrEndParts) {
   EXPECT_THAT(text, HasSubstr("Status: 5.0.0\r\n"));
 }
 
+TEST(BounceTest, IsBoundedWhateverFails) {
+  const std::string long_reply = "550 5.1.1 " + std::string(2000, 'x');
+  const std::string long_address = std::string(64, 'a') + "@" + std::string(189, 'b');
+  BounceInfo info = Example();
+  std::string original;
+  while (original.size() < 2 * kBounceHeaderBytesMax) original += "X-Field: some value of it\r\n";
+  info.original = original;
+  info.sender = long_address;
+  for (const size_t count : {1, 10, 100, 1000, 65'535}) {
+    const std::vector<BounceRecipient> recipients(
+        count, {.address = long_address, .status = "5.1.1", .diagnostic = long_reply, .remote_mta = "192.0.2.1:25"});
+    info.recipients = recipients;
+    const std::string text = Bounce(info);
+    EXPECT_LE(text.size(), kBounceBytesMax) << count;
+    EXPECT_THAT(text, HasSubstr("--=_sluice_ID2--\r\n"));
+    const bool all = text.find(" more recipients") == std::string::npos;
+    EXPECT_EQ(all, count <= 10) << count;
+  }
+}
+
+TEST(BounceTest, ManyRecipientsAreNamedWithShorterWords) {
+  const std::string reply = "550 5.1.1 " + std::string(500, 'x');
+  const std::vector<BounceRecipient> recipients(50, {.address = "bob@example.org", .diagnostic = reply});
+  BounceInfo info = Example();
+  info.recipients = recipients;
+  const std::string text = Bounce(info);
+  EXPECT_THAT(text, Not(HasSubstr(" more recipients")));
+  size_t named = 0;
+  for (size_t at = 0; (at = text.find("Final-Recipient:", at)) != std::string::npos; at++) named++;
+  EXPECT_EQ(named, 50u);
+}
+
 TEST(BounceTest, ReturnsOnlyWholeLinesOfABoundedHeader) {
   BounceInfo info = Example();
   std::string original;
