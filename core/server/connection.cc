@@ -97,7 +97,12 @@ void Connection::StartTls() {
 void Connection::OnSecure() {
   active_ = shard_.now();
   SetTimer(Wait::kIdle, IdleTimeout());
-  if (listener_.mode != ListenerMode::kImplicit) return session_.TlsStarted();
+  if (listener_.mode != ListenerMode::kImplicit) {  // RFC 3207 4.2: what was learnt in the clear is forgotten
+    identity_.reset();
+    if (counted_authenticated_) shard_.stats().sessions_authenticated.Sub();
+    counted_authenticated_ = false;
+    return session_.TlsStarted();
+  }
   Buffer& replies = shard_.replies();
   replies.Clear();
   session_.Greet(replies);
@@ -133,6 +138,12 @@ void Connection::BeginStop() {
   Close();
 }
 
+void Connection::EndStop() {
+  if (stream_.ending() || session_.waiting()) return;
+  stream_.Write(smtp::reply::kShuttingDown.line);
+  Close();
+}
+
 // --- input ------------------------------------------------------------------------------------------------------
 
 void Connection::OnInput(ByteView& input) {
@@ -160,6 +171,7 @@ void Connection::Run(ByteView& input) {
     if (effect == smtp::Effect::kStartTls || stream_.paused()) break;
   }
   if (!stream_.ending()) {
+    if (session_.in_body()) CountBody();
     stream_.Write(replies.view());
     if (stream_.unsent_bytes() > kUnsentMax) {
       unread_ = true;
@@ -213,7 +225,8 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kRcpt:
       return session_.Accept(replies);
     case smtp::Effect::kData:
-      body_began_ = shard_.now();
+      body_since_ = shard_.now();
+      body_before_ = 0;
       SetTimer(Wait::kIdle, std::min(kBodyGrace, IdleTimeout()));
       return session_.Accept(replies);
     case smtp::Effect::kBodyPart:
@@ -353,18 +366,30 @@ void Connection::EnsureIncoming() {
 }
 
 void Connection::OnBodyPart() {
-  if (shard_.queue().stats().uncommitted_bytes > shard_.options().limits.body_bytes) {
-    return Reject(smtp::reply::kSpoolFull);
-  }
   EnsureIncoming();
   incoming_->content = std::move(session_.transaction().body);
   StoreParts();
 }
 
+// A body that has not ended by the end of a turn holds memory or room on the disk.
+void Connection::CountBody() {
+  if (session_.body_refused()) return;
+  if (shard_.bodies().Grow(body_charge_, identity_->login, session_.transaction().body_bytes)) return;
+  RefuseBody();
+}
+
+void Connection::RefuseBody() {
+  Abandon();
+  session_.RefuseBody(smtp::reply::kSpoolFull);
+}
+
 void Connection::OnMessage() {
-  body_began_ = MonoTime();
-  EnsureIncoming();
   const smtp::Transaction& transaction = session_.transaction();
+  if (!shard_.bodies().Complete(body_charge_, transaction.body_bytes)) {
+    Abandon();
+    return Reject(smtp::reply::kSpoolFull);
+  }
+  EnsureIncoming();
   incoming_->bytes = transaction.body_bytes;
   incoming_->content = std::move(session_.transaction().body);
   incoming_->complete = true;
@@ -458,6 +483,7 @@ void Connection::MakeEnvelope() {
 void Connection::OnCommitted(bool durable) {
   Buffer& replies = shard_.replies();
   replies.Clear();
+  shard_.bodies().Release(body_charge_, identity_->login);
   if (!durable) {
     incoming_.reset();
     Reject(smtp::reply::kSpoolFailed);
@@ -490,7 +516,7 @@ void Connection::ReportReception(ByteView id) {
 }
 
 void Connection::Abandon() {
-  body_began_ = MonoTime();
+  if (identity_ != nullptr) shard_.bodies().Release(body_charge_, identity_->login);
   if (incoming_ == nullptr) return;
   incoming_->part_waiter.Detach();
   incoming_->message_waiter.Detach();
@@ -552,17 +578,21 @@ void Connection::CheckIdle() {
     return Close();
   }
   Duration left = ours_to_act ? IdleTimeout() : due - shard_.now();
-  if (body_began_ != MonoTime()) left = std::min(left, kBodyGrace);
+  if (session_.in_body()) left = std::min(left, kBodyGrace);
+  if (ours_to_act) body_since_ = shard_.now();  // our time is not its own
   SetTimer(Wait::kIdle, left);
 }
 
-// A client that sends an octet a minute would otherwise hold its body buffer for ever.
-bool Connection::BodyIsTooSlow() const {
-  if (body_began_ == MonoTime() || !session_.in_transaction()) return false;
-  const auto elapsed = std::chrono::duration_cast<seconds>(shard_.now() - body_began_);
+// A client that sends an octet a minute would otherwise hold its body for ever. Each stretch of a minute or more
+// must do, so that a fast start buys no rest.
+bool Connection::BodyIsTooSlow() {
+  if (!session_.in_body()) return false;
+  const auto elapsed = std::chrono::duration_cast<seconds>(shard_.now() - body_since_);
   if (elapsed < kBodyGrace) return false;
-  const uint64_t owed = shard_.options().limits.body_rate * static_cast<uint64_t>(elapsed.count());
-  return const_cast<smtp::Session&>(session_).transaction().body_bytes < owed;
+  const uint64_t bytes = session_.transaction().body_bytes - body_before_;
+  body_since_ = shard_.now();
+  body_before_ += bytes;
+  return bytes < shard_.options().limits.body_rate * static_cast<uint64_t>(elapsed.count());
 }
 
 }  // namespace sluice::server

@@ -14,6 +14,7 @@
 #include "core/base/slab.h"
 #include "core/io/timer_wheel.h"
 #include "core/net/stream.h"
+#include "core/server/body_budget.h"
 #include "core/server/event_log.h"
 #include "core/smtp/session.h"
 #include "queue/queue.h"
@@ -36,8 +37,10 @@ class Connection final : public net::StreamOwner {
   // A verifier's answer to the attempt under way; late ones for earlier attempts are ignored.
   void OnVerified(const auth::VerifyToken& token, auth::Verdict verdict);
 
-  // The server is stopping: a client between messages gets 421 now, others when their message is answered.
+  // The server is stopping: a client between messages gets 421 now, others when their message is answered ...
   void BeginStop();
+  // ... or when that takes too long.
+  void EndStop();
   void Abort() { stream_.Abort(); }
 
   // --- StreamOwner ---
@@ -65,6 +68,8 @@ class Connection final : public net::StreamOwner {
   void OnPartStored(bool durable);
   void OnCommitted(bool durable);
   void RefuseMessage(queue::SubmitResult result);
+  void CountBody();
+  void RefuseBody();
   void ReportReception(ByteView id);
   void Abandon();
   void MakeEnvelope();
@@ -75,7 +80,7 @@ class Connection final : public net::StreamOwner {
   void SetTimer(Wait wait, Duration delay);
   void OnTimer();
   void CheckIdle();
-  bool BodyIsTooSlow() const;
+  bool BodyIsTooSlow();
   Duration IdleTimeout() const;
   Event MakeEvent(EventType type) const;
 
@@ -94,7 +99,9 @@ class Connection final : public net::StreamOwner {
   smtp::Session session_;
   io::Timer timer_;
   MonoTime active_;      // when the client last said something
-  MonoTime body_began_;  // the epoch: no body is being read
+  MonoTime body_since_;      // while a body comes: since when, or since its rate was last looked at ...
+  uint64_t body_before_ = 0;  // ... and what had come by then
+  BodyBudget::Charge body_charge_;
   uint64_t session_id_;
   std::unique_ptr<auth::Attempt> attempt_;
   std::unique_ptr<auth::Identity> identity_;

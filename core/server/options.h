@@ -136,10 +136,11 @@ struct LimitsOptions {
   uint64_t handshake_bytes =
       64 * kMiB;  // memory of unfinished handshakes, a shard; the oldest stalled goes
 
-  uint64_t body_bytes =
-      256 * kMiB;  // bodies not yet durable, a shard; beyond: their clients are not read
-  uint64_t body_rate =
-      256;  // octets a second that a body must reach, after its first minute; 0: any
+  // Bodies not yet durable, a shard; beyond: 452 4.3.1, and what came of the message is dropped.
+  uint64_t body_bytes = 256 * kMiB;
+  uint64_t body_bytes_login = 128 * kMiB;  // ... of them those of one login
+  // Octets a second that a body must come at, over each minute; 0: any. Slower ones are closed.
+  uint64_t body_rate = 256;
 };
 
 enum class BareLf : uint8_t {

@@ -100,6 +100,9 @@ void CheckLimits(const Options& options, const ReportFn& report) {
   if (options.limits.message_bytes > options.limits.body_bytes) {
     report("limits.body_bytes",
            "is below limits.message_bytes: such a message could never be taken");
+  } else if (options.limits.message_bytes > options.limits.body_bytes_login) {
+    report("limits.body_bytes_login",
+           "is below limits.message_bytes: such a message could never be taken");
   }
   const uint32_t buffers = options.io.receive_buffers;
   if ((buffers & (buffers - 1)) != 0) report("io.receive_buffers", "is not a power of two");

@@ -80,12 +80,28 @@ void RingDevice::Forget(uint32_t segment) {
   });
 }
 
+// Any thread; the op was put into elsewhere_.
+void RingDevice::FinishLater(queue::DeviceOp& op, int result) {
+  post_([this, &op, result] {
+    std::erase(elsewhere_, &op);
+    op.in_flight = false;
+    op.done(op, result);
+  });
+}
+
 void RingDevice::FailLater(queue::DeviceOp& op, int error) {
   op.in_flight = true;
-  post_([&op, error] {
-    op.in_flight = false;
-    op.done(op, error);
-  });
+  elsewhere_.push_back(&op);
+  FinishLater(op, error);
+}
+
+void RingDevice::Abandon() {
+  for (queue::DeviceOp* op : elsewhere_) op->in_flight = false;
+  elsewhere_.clear();
+  for (Request& request : requests_) {
+    if (request.target != nullptr) request.target->in_flight = false;
+    request.target = nullptr;
+  }
 }
 
 void RingDevice::Write(uint32_t segment, uint64_t offset, ByteView bytes, queue::DeviceOp& op) {
@@ -106,13 +122,8 @@ void RingDevice::Read(uint32_t segment, uint64_t offset, MutableBytes bytes, que
 
 void RingDevice::RunOnHelper(queue::DeviceOp& op, std::function<int()> work) {
   op.in_flight = true;
-  helper_.Run([this, &op, work = std::move(work)] {
-    const int result = work();
-    post_([&op, result] {
-      op.in_flight = false;
-      op.done(op, result);
-    });
-  });
+  elsewhere_.push_back(&op);
+  helper_.Run([this, &op, work = std::move(work)] { FinishLater(op, work()); });
 }
 
 void RingDevice::Prepare(uint32_t segment, queue::DeviceOp& op) {

@@ -32,6 +32,9 @@ class RingDevice final : public queue::Device {
   RingDevice(RingDeviceOptions options, io::Io& io, HelperThread& helper, Post post);
   ~RingDevice() override;
 
+  // The Io is gone and the helper has stopped: what they had will not be done.
+  void Abandon();
+
   uint64_t segment_bytes() const override { return options_.segment_bytes; }
   void Write(uint32_t segment, uint64_t offset, ByteView bytes, queue::DeviceOp& op) override;
   void Read(uint32_t segment, uint64_t offset, MutableBytes bytes, queue::DeviceOp& op) override;
@@ -66,6 +69,7 @@ class RingDevice final : public queue::Device {
   Request& NewRequest(queue::DeviceOp& op, uint32_t segment);
   OpenFile* Open(uint32_t segment, int& error);
   void Forget(uint32_t segment);
+  void FinishLater(queue::DeviceOp& op, int result);
   void FailLater(queue::DeviceOp& op, int error);
   void RunOnHelper(queue::DeviceOp& op, std::function<int()> work);
 
@@ -75,6 +79,7 @@ class RingDevice final : public queue::Device {
   Post post_;
   std::deque<Request> requests_;
   std::vector<Request*> free_;
+  std::vector<queue::DeviceOp*> elsewhere_;  // with the helper or on their way back; the shard's thread
   std::vector<OpenFile> open_;  // a few; the least used goes when it is full
   uint64_t uses_ = 0;
 };

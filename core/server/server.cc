@@ -157,6 +157,7 @@ ServerProcess::~ServerProcess() {
   if (helper_ != nullptr) helper_->Stop();
   for (auto& own : shards_) {
     own->ring.reset();  // first: then nothing is in flight any more
+    for (auto& device : own->devices) device->Abandon();
     own->shard.reset();
   }
   shards_.clear();

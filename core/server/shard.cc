@@ -80,6 +80,7 @@ Shard::Shard(ShardParts parts)
       streams_(io_, MakeStreamLimits(options_)),
       remembered_(parts.remember_key, MakeRememberOptions(options_)),
       authenticator_(*parts.store, remembered_, *parts.verifier, parts.index),
+      bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),
       prng_(parts.seed),
       connections_(options_.limits.sessions + kRefusals) {
@@ -229,7 +230,9 @@ std::vector<ListedMessage> Shard::ListQueue(const QueueFilter& filter) {
 void Shard::BeginStop(Duration grace) {
   if (stopping_) return;
   stopping_ = true;
+  stop_said_ = now() + grace / 2;
   stop_deadline_ = now() + grace * 3 / 4;  // the rest is for the journal's seal
+  stop_end_ = now() + grace;
   connections_.ForEach([](Connection& connection) { connection.BeginStop(); });
   relay_->BeginStop();
 }
@@ -239,11 +242,20 @@ void Shard::GoOnStopping() {
     for (auto& acceptor : acceptors_) io_.Cancel(acceptor->op);
   }
   if (stop_turns_ < kStopTurns) return;
+  if (now() >= stop_said_) {
+    connections_.ForEach([](Connection& connection) { connection.EndStop(); });
+    stop_said_ = MonoTime::max();
+  }
   if (now() >= stop_deadline_) {
     connections_.ForEach([](Connection& connection) { connection.Abort(); });
     relay_->Abort();
   }
   if (connections_.size() == 0 && relay_->idle()) SealAndFinish();
+  if (!finished_ && now() >= stop_end_) {
+    std::fprintf(stderr, "sluice: shard %u: the journal could not be closed in time; the next start recovers it\n",
+                 index_);
+    finished_ = true;
+  }
 }
 
 void Shard::SealAndFinish() {
@@ -252,7 +264,7 @@ void Shard::SealAndFinish() {
     SealWaiter& seal = *seals_[i];
     if (!seal.asked) queues_[i]->Seal(seal);
     seal.asked = true;
-    all &= seal.sealed;
+    all &= seal.sealed && queues_[i]->idle();
   }
   finished_ = all;
 }

@@ -24,6 +24,7 @@
 #include "core/base/slab.h"
 #include "core/io/io.h"
 #include "core/net/stream.h"
+#include "core/server/body_budget.h"
 #include "core/server/connection.h"
 #include "core/server/counters.h"
 #include "core/server/event_log.h"
@@ -92,8 +93,9 @@ class Shard {
   // One turn; waits for at most `patience`.
   void Turn(Duration patience);
 
-  // Begins the end: takes who is already queued at the listeners, says 421, finishes what is under way, seals the journal. Turn
-  // goes on until finished(). After `grace` what is left is broken off.
+  // Begins the end: takes who is already queued at the listeners, says 421, finishes what is under way, seals the
+  // journal. Turn goes on until finished(), which is within `grace`: what takes longer is broken off, and a
+  // journal that cannot be sealed by then is left as a crash would leave it.
   void BeginStop(Duration grace);
   bool finished() const { return finished_; }
 
@@ -122,6 +124,7 @@ class Shard {
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
   auth::Authenticator& authenticator() { return authenticator_; }
   smtp::TransactionPool& transactions() { return transactions_; }
+  BodyBudget& bodies() { return bodies_; }
   smtp::DateText& date() { return date_; }
   ShardCounters& stats() { return counters_; }
   ShardEvents& events() { return events_; }
@@ -175,6 +178,7 @@ class Shard {
   auth::RememberedLogins remembered_;
   auth::Authenticator authenticator_;
   smtp::TransactionPool transactions_;
+  BodyBudget bodies_;
   smtp::DateText date_;
   ShardEvents events_;
   Prng prng_;
@@ -196,7 +200,9 @@ class Shard {
   bool stopping_ = false;
   bool finished_ = false;
   int stop_turns_ = 0;
-  MonoTime stop_deadline_;
+  MonoTime stop_said_;      // those in the middle of a message get their 421,
+  MonoTime stop_deadline_;  // what is left is broken off,
+  MonoTime stop_end_;       // and nothing is waited for any more
 };
 
 }  // namespace sluice::server

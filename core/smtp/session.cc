@@ -365,15 +365,20 @@ void Session::Reject(Reply reply, Buffer& replies) {
       }
       break;
     case Effect::kNone:  // at kBodyPart
-      CHECK(state_ == kBody);
-      transaction_->body.Clear();
-      transaction_->RefuseAtEnd(reply);
-      return;
+      return RefuseBody(reply);
     default:
       CHECK(false);  // AUTH has answers of its own
   }
   Say(reply, replies);
 }
+
+void Session::RefuseBody(Reply reply) {
+  CHECK(in_body());
+  transaction_->body.Clear();
+  transaction_->RefuseAtEnd(reply);
+}
+
+bool Session::body_refused() const { return transaction_->reader.dropping(); }
 
 void Session::Answered(Effect effect, Effect or_effect) {
   CHECK(waiting_ == effect || waiting_ == or_effect);

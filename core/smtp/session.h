@@ -112,6 +112,10 @@ class Session {
   uint32_t TakeCommands() { return std::exchange(commands_, 0); }
 
   bool in_transaction() const { return transaction_ != nullptr; }
+  bool in_body() const { return state_ == kBody && waiting_ == Effect::kNone; }  // the body is coming
+  // REQUIRES: in_body(). Drops what comes of the body and says `reply`, of static lifetime, at its end.
+  void RefuseBody(Reply reply);
+  bool body_refused() const;  // so, or for a fault of its own. REQUIRES: in_body()
   Transaction& transaction() { return *transaction_; }  // REQUIRES: in_transaction()
 
  private:

@@ -349,6 +349,27 @@ class BoundsTest(support.TestCase):
         with server.client() as client:  # and the user is not locked out
             client.submit(MESSAGE)
 
+    def test_one_login_cannot_hold_the_room_of_all(self):
+        users = [(USER, PASSWORD, ()), ("carol@example.net", PASSWORD, ())]
+        server = self.server(users=users, shards=1,
+                             limits={"message_bytes": "1M", "body_bytes": "4M", "body_bytes_login": "2M"})
+        stalled = [server.client() for _ in range(6)]
+        for client in stalled:  # without an end: held by the server, in memory and in the spool
+            client.begin()
+            client.send(b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 8_000)
+        with server.client(user="carol@example.net") as other:
+            other.submit(b"Subject: large\r\n\r\n" + (b"y" * 78 + b"\r\n") * 10_000, sender="carol@example.net")
+        codes = []
+        for client in stalled:
+            client.send(b".\r\n")
+            codes.append(client.reply()[0][:9])
+            client.command("NOOP", 250)
+            client.close()
+        self.assertEqual(sorted(set(codes)), ["250 2.0.0", "452 4.3.1"])
+        self.assertEqual(codes.count("250 2.0.0"), 3, codes)  # of 640 KB each
+        with server.client() as client:
+            client.submit(MESSAGE)
+
     def test_a_recipient_too_many_leaves_the_others(self):
         sink = self.sink()
         server = self.server(next_hop=[sink.address], limits={"recipients": 250})

@@ -178,6 +178,9 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "M, G)"},
       {"[limits]\nmessage_bytes = 1",
        "f:10:17: limits.message_bytes: 1 is out of range, expected 1K to 1G"},
+      {"[limits]\nmessage_bytes = \"200M\"",
+       "f:9:1: limits.body_bytes_login: is below limits.message_bytes: such a message could never "
+       "be taken"},
       {"[limits]\nmessage_bytes = \"300M\"",
        "f:9:1: limits.body_bytes: is below limits.message_bytes: such a message could never be "
        "taken"},
