@@ -290,6 +290,10 @@ int main(int argc, char** argv) {
     smtp.Expect("250");
     smtp.Send("DATA\r\n");
     smtp.Expect("354");
+    // In turn: the second flush of a device has less to do than the first.
+    double written = 0;
+    const bool write_first = round % 2 == 0;
+    if (write_first) written = Micros([&] { file.Write(); });
     const double submitted = Micros([&] {
       smtp.Send(body);
       smtp.Expect("250");
@@ -298,7 +302,7 @@ int main(int argc, char** argv) {
       echo.Send(body);
       echo.Expect("250");
     });
-    const double written = Micros([&] { file.Write(); });
+    if (!write_first) written = Micros([&] { file.Write(); });
     if (round < rounds / 10) continue;  // warming up
     sluice_us.push_back(submitted);
     echo_us.push_back(echoed);

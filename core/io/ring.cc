@@ -523,7 +523,8 @@ void Ring::Sleep(MonoTime until) {
       if (rings_[i]->has_work()) wait = false;  // it came before notifications were on
     }
   }
-  const Duration left = wait ? until - ReadMono() : Duration::zero();
+  const MonoTime now = ReadMono();  // `until` may be as early as MonoTime::min()
+  const Duration left = wait && until > now ? until - now : Duration::zero();
   io_uring* main = &rings_[0]->ring;
   if (left <= Duration::zero()) {
     io_uring_submit_and_get_events(main);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kHopRestMin = seconds(1);  // after a failed connection; doubles
 constexpr Duration kHopRestMax = minutes(1);
+constexpr Duration kHopPatience = seconds(5);  // with hops that are down, before messages are deferred
 constexpr Duration kReadAgain = minutes(1);  // after the spool could not be read
 constexpr uint8_t kRestartsMax = 2;
 
@@ -73,6 +74,8 @@ queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
 }
 
 void Relay::TakeDue() {
+  // While every hop rests, those due wait where they are, unread.
+  if (!hops_.empty() && ChooseHop() == nullptr && !AnyConnection() && !Hopeless()) return;
   const bool discard = shard_.options().relay.discard;
   // Discarding has no peer to wait for, but a turn is not to take for ever.
   uint32_t room = discard ? 4096 : DeliveriesMax();
@@ -142,13 +145,14 @@ void Relay::Pump() {
 void Relay::OpenConnections() {
   NextHop* hop = ChooseHop();
   if (hop == nullptr) {
-    if (!AnyConnection()) DeferWaiting();
+    if (!AnyConnection() && Hopeless()) DeferWaiting();
     return;
   }
   uint32_t connecting = 0;
   for (const auto& connection : hop->connections) connecting += connection->connecting();
   const uint32_t connections_max = shard_.options().relay.connections;
-  while (connecting < waiting_count_ && hop->connections.size() < connections_max) {
+  const uint32_t connecting_max = hop->failures > 0 ? 1 : waiting_count_;
+  while (connecting < connecting_max && hop->connections.size() < connections_max) {
     hop->connections.push_back(std::make_unique<RelayConnection>(*this, *hop));
     connections_++;
     connecting++;
@@ -176,13 +180,30 @@ bool Relay::AnyConnection() const {
   return false;
 }
 
-void Relay::OnHopReady(NextHop& hop) { hop.failures = 0; }
+bool Relay::Hopeless() const {
+  for (const NextHop& hop : hops_) {
+    if (hop.failures == 0 || shard_.now() - hop.down_since < kHopPatience) return false;
+  }
+  return true;
+}
 
-void Relay::OnHopFailed(NextHop& hop, const std::string& why) {
+void Relay::OnHopReady(NextHop& hop) {
+  hop.failures = 0;
+  hop.down_until = MonoTime();
+}
+
+void Relay::OnHopFailed(NextHop& hop, MonoTime began, const std::string& why) {
   hop.last_error = why;
-  const Duration rest = std::min(kHopRestMin * (1 << std::min(hop.failures, 6u)), kHopRestMax);
+  if (began <= hop.failed_at) return;  // opened together with one that failed: no further failure
+  hop.failed_at = shard_.now();
+  const bool full = std::any_of(hop.connections.begin(), hop.connections.end(), [](const auto& c) { return c->ready(); });
+  if (full) {  // it takes no more connections than it has
+    hop.down_until = shard_.now() + kHopRestMin;
+    return;
+  }
+  if (hop.failures == 0) hop.down_since = shard_.now();
+  hop.down_until = shard_.now() + std::min(kHopRestMin * (1 << std::min(hop.failures, 6u)), kHopRestMax);
   hop.failures++;
-  hop.down_until = shard_.now() + rest;
 }
 
 void Relay::OnConnectionClosed(RelayConnection& connection) {

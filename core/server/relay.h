@@ -4,8 +4,9 @@
 //   Queue::TakeDue -> Delivery (loads the message) -> RelayConnection (smtp::Client over Stream)
 //                  <- Finish: done, deferred, or with a bounce                    <- replies
 //
-// Next hops are tried in turn: one that cannot be reached is left alone for a while; when none can be, the
-// messages are deferred. A message that was lost with a kept connection before the server said anything about it
+// Next hops are tried in turn: one that cannot be reached rests, and is then tried with a single connection. While
+// all rest the messages wait, so that a restart of the next hop costs them seconds; when that takes too long they are
+// deferred. A message that was lost with a kept connection before the server said anything about it
 // goes to a fresh connection at once. One thread.
 #ifndef SLUICE_CORE_SERVER_RELAY_H_
 #define SLUICE_CORE_SERVER_RELAY_H_
@@ -35,7 +36,9 @@ struct NextHop {
   std::string tls_name;       // what its certificate must say, with tls = "verify"
   smtp::ClientOptions client;
   MonoTime down_until;        // not tried before
-  uint32_t failures = 0;      // in a row
+  MonoTime down_since;        // its first failure in a row
+  MonoTime failed_at;         // its last
+  uint32_t failures = 0;      // in a row; of connections that were opened together one counts
   std::string last_error;
   std::vector<std::unique_ptr<RelayConnection>> connections;
 };
@@ -62,8 +65,8 @@ class Relay {
   Buffer& scratch() { return scratch_; }
   // A message for a connection that can start one; nullptr: none is waiting.
   Delivery* NextDelivery();
-  // The connection failed before it was ready: the hop rests.
-  void OnHopFailed(NextHop& hop, const std::string& why);
+  // The connection, begun at `began`, failed before it was ready: the hop rests.
+  void OnHopFailed(NextHop& hop, MonoTime began, const std::string& why);
   void OnHopReady(NextHop& hop);
   // A delivery lost its connection: again at once if it may, deferred otherwise.
   void OnLost(Delivery& delivery, bool may_retry, const std::string& why);
@@ -81,6 +84,7 @@ class Relay {
   void OpenConnections();
   NextHop* ChooseHop();
   bool AnyConnection() const;
+  bool Hopeless() const;
   void DeferWaiting();
   void Conclude(Delivery& delivery);
   bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);

@@ -26,6 +26,7 @@ RelayConnection::RelayConnection(Relay& relay, NextHop& hop)
 RelayConnection::~RelayConnection() { CHECK(under_way_.empty()); }
 
 void RelayConnection::Start() {
+  began_ = relay_.shard().now();
   Expect(relay_.shard().options().relay.connect_timeout);
   relay_.shard().io().Connect(connect_, hop_.address);
 }
@@ -36,7 +37,7 @@ void RelayConnection::OnConnect(const io::Completion& completion) {
         failed_ ? error_ : absl::StrCat("connect to ", hop_.name, ": ", std::strerror(-completion.result));
     relay_.shard().stats().relay_connect_failures_total.Add();
     timer_.Cancel();
-    if (!leaving_) relay_.OnHopFailed(hop_, why);
+    if (!leaving_) relay_.OnHopFailed(hop_, began_, why);
     return relay_.OnConnectionClosed(*this);
   }
   stream_.Attach(completion.socket);
@@ -191,7 +192,7 @@ void RelayConnection::OnClosed(net::CloseReason reason) {
     failed_ = true;
     error_ = absl::StrCat(reason == net::CloseReason::kTls ? "TLS with " : "connection to ", hop_.name,
                           reason == net::CloseReason::kTls ? " failed" : " was lost");
-    if (!ready_) relay_.OnHopFailed(hop_, error_);
+    if (!ready_) relay_.OnHopFailed(hop_, began_, error_);
   }
   LoseAll();
   relay_.OnConnectionClosed(*this);  // the last thing: *this will be gone
@@ -210,7 +211,7 @@ void RelayConnection::Fail(std::string why) {
   if (failed_) return;
   failed_ = true;
   error_ = std::move(why);
-  if (!ready_) relay_.OnHopFailed(hop_, error_);
+  if (!ready_) relay_.OnHopFailed(hop_, began_, error_);
   stream_.Abort();
 }
 

@@ -64,6 +64,7 @@ class RelayConnection final : public net::StreamOwner {
   smtp::Client client_;
   io::Op connect_;
   io::Timer timer_;
+  MonoTime began_;
   MonoTime deadline_;  // what is expected is late after it
   MonoTime timer_at_;
   IntrusiveList<Delivery> under_way_;  // in the order in which they were started

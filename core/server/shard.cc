@@ -124,6 +124,7 @@ absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {
                                     range.what));
     }
   }
+  PublishCounters();
   return absl::OkStatus();
 }
 

@@ -331,6 +331,19 @@ TEST_P(RingTest, WakeEndsASleepFromAnotherThread) {
   ring->Poll(ring->now() + seconds(20));
 }
 
+TEST_P(RingTest, ATimeLongPastIsNoSleep) {
+  auto ring = MakeRing();
+  std::thread waker([&] {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+    ring->Wake();
+  });
+  const auto began = std::chrono::steady_clock::now();
+  ring->Poll(MonoTime::min());
+  ring->Poll(MonoTime());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
+  waker.join();
+}
+
 INSTANTIATE_TEST_SUITE_P(Features, RingTest, testing::Bool(),
                          [](const auto& test) { return test.param ? "Masked" : "All"; });
 
