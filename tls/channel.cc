@@ -250,7 +250,7 @@ size_t Channel::pending_bytes() const {
 
 const char* Channel::version() const {
   DCHECK(handshake_done());
-  return wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3 ? "TLS1.3" : "TLS1.2";
+  return wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3 ? "TLSv1.3" : "TLSv1.2";
 }
 
 const char* Channel::cipher() const {

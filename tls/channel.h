@@ -116,7 +116,7 @@ class Channel {
   // incomplete record of 16 KiB holds as much however little of it came. 0 when idle.
   size_t pending_bytes() const;
 
-  // As Received headers have them: "TLS1.3" and "TLS_AES_128_GCM_SHA256". REQUIRES: handshake_done().
+  // As Received headers have them: "TLSv1.3" and "TLS_AES_128_GCM_SHA256". REQUIRES: handshake_done().
   const char* version() const;
   const char* cipher() const;
   bool resumed() const;  // from a ticket: no certificate was sent

@@ -491,7 +491,7 @@ class EventLogTest(support.TestCase):
         self.assertEqual(reception["id"], accepted)
         self.assertEqual((reception["sender"], reception["recipient"], reception["login"]), (SENDER, RECIPIENT, USER))
         self.assertEqual(reception["reception_protocol"], "ESMTPSA")
-        self.assertEqual(reception["tls_protocol_version"], "TLS1.3")
+        self.assertEqual(reception["tls_protocol_version"], "TLSv1.3")
         bounce = server.events("Bounce")[0]
         self.assertEqual((bounce["id"], bounce["recipient"]), (bounced, "ghost@example.org"))
         self.assertEqual(bounce["response"]["code"], 550)

@@ -88,7 +88,7 @@ TEST(EventTest, ReceptionHasTheFieldsOfTheSchema) {
   event.peer = *SockAddr::Parse("192.0.2.7:50001");
   event.login = "user";
   event.protocol = "ESMTPSA";
-  event.tls_protocol = "TLS1.3";
+  event.tls_protocol = "TLSv1.3";
   event.tls_cipher = "TLS_AES_256_GCM_SHA384";
   event.created = kNoon;
   EXPECT_EQ(
@@ -99,7 +99,7 @@ TEST(EventTest, ReceptionHasTheFieldsOfTheSchema) {
       R"("response":{"code":250,"enhanced_code":{"class":2,"subject":0,"detail":0},)"
       R"("content":"Ok: queued as 0ABC","command":"."},)"
       R"("peer_address":{"name":"client.example.net","addr":"192.0.2.7","port":50001},"login":"user",)"
-      R"("reception_protocol":"ESMTPSA","tls_protocol_version":"TLS1.3",)"
+      R"("reception_protocol":"ESMTPSA","tls_protocol_version":"TLSv1.3",)"
       R"("tls_cipher":"TLS_AES_256_GCM_SHA384","created":1795521600,)"
       R"("created_time":"2026-11-24T12:00:00.123Z"})"
       "\n");

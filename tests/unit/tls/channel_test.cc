@@ -38,7 +38,7 @@ class HandshakeTest : public testing::TestWithParam<std::tuple<Versions, KeyKind
   void ExpectOpen(Pair& pair) {
     const bool tls13 = versions() == Versions::kOnly13;
     for (const Channel* channel : {&pair.server, &pair.client}) {
-      EXPECT_STREQ(channel->version(), tls13 ? "TLS1.3" : "TLS1.2");
+      EXPECT_STREQ(channel->version(), tls13 ? "TLSv1.3" : "TLSv1.2");
       EXPECT_STREQ(channel->cipher(), tls13 ? "TLS_AES_128_GCM_SHA256"
                                       : std::get<1>(GetParam()) == KeyKind::kRsa
                                           ? "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
@@ -136,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(All, HandshakeTest,
 TEST(ChannelTest, BothVersionsOfferedEndsInTls13) {
   Pair pair(MakeServer(EcdsaIdentity()), *MakeClient());
   ASSERT_TRUE(pair.Shake());
-  EXPECT_STREQ(pair.server.version(), "TLS1.3");
+  EXPECT_STREQ(pair.server.version(), "TLSv1.3");
 }
 
 TEST(ChannelTest, ChoosesTheCertificateByNameAndKind) {

@@ -115,7 +115,7 @@ TEST_P(OpensslTest, ItsClientIsServedAndComputesTheSameExporter) {
   EXPECT_EQ(Serve(connection, channel, info), "hello\n");
   EXPECT_EQ(info.server_name, "mail.example.net");
   EXPECT_TRUE(info.has_exporter);
-  EXPECT_STREQ(channel.version(), std::string(GetParam()) == "-tls1_2" ? "TLS1.2" : "TLS1.3");
+  EXPECT_STREQ(channel.version(), std::string(GetParam()) == "-tls1_2" ? "TLSv1.2" : "TLSv1.3");
   close(connection);
   close(listener);
 
