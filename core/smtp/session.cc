@@ -105,8 +105,9 @@ bool TakeAuthParameter(ByteView value, Buffer& out) {
 
 }  // namespace
 
-Session::Session(const SessionConfig& config, TransactionPool& pool, bool tls)
-    : config_(&config), transaction_(pool.None()), tls_(tls) {}
+Session::Session(const SessionConfig& config, TransactionPool& pool, bool tls,
+                 SessionObserver* observer)
+    : config_(&config), observer_(observer), transaction_(pool.None()), tls_(tls) {}
 
 Session::~Session() { ForgetSaslResponse(); }
 
@@ -145,6 +146,7 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
 
 Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   commands_++;
+  command_ = kNoCommand;
   if (HasForbiddenControl(line)) {
     const bool bare_lf = line.find('\n') != ByteView::npos;
     return Refuse(bare_lf ? reply::kBareLineFeed : reply::kControlInLine, replies);
@@ -152,6 +154,7 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   const size_t verb_bytes = std::min(line.find(' '), line.size());
   const Command* command = FindCommand(line.substr(0, verb_bytes));
   if (command == nullptr) return Refuse(reply::kUnknownCommand, replies);
+  command_ = static_cast<uint8_t>(command - kCommands);
   more_behind_data_ = command->handler == &Session::Data && more_input;
 
   ByteView argument = line.substr(verb_bytes);
@@ -171,7 +174,10 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
 }
 
 Effect Session::OnLineTooLong(Buffer& replies) {
-  if (state_ != kSasl) return Refuse(reply::kLineTooLong, replies);
+  if (state_ != kSasl) {
+    command_ = kNoCommand;
+    return Refuse(reply::kLineTooLong, replies);
+  }
   state_ = kGreeted;
   Refuse(reply::kAuthLineTooLong, replies);
   return Effect::kAbort;
@@ -347,8 +353,9 @@ void Session::Accept(Buffer& replies) {
 }
 
 void Session::Reject(Reply reply, Buffer& replies) {
-  const Effect rejected = std::exchange(waiting_, Effect::kNone);
-  switch (rejected) {
+  if (waiting_ == Effect::kNone) return RefuseBody(reply);  // at kBodyPart: it is said at the end
+  Say(reply, replies);  // first, so that the observer still sees what is refused
+  switch (std::exchange(waiting_, Effect::kNone)) {
     case Effect::kStartTls:
       break;
     case Effect::kMail:
@@ -359,17 +366,11 @@ void Session::Reject(Reply reply, Buffer& replies) {
       transaction_->recipients.RemoveLast();
       break;
     case Effect::kData:
-      if (more_behind_data_) {
-        Say(reply, replies);
-        reply = reply::kBytesBehindRefusedData;
-      }
+      if (more_behind_data_) Say(reply::kBytesBehindRefusedData, replies);
       break;
-    case Effect::kNone:  // at kBodyPart
-      return RefuseBody(reply);
     default:
       CHECK(false);  // AUTH has answers of its own
   }
-  Say(reply, replies);
 }
 
 void Session::RefuseBody(Reply reply) {
@@ -394,7 +395,17 @@ Effect Session::Ask(Effect effect) {
 
 void Session::Say(Reply reply, Buffer& replies) {
   replies.Append(reply.line);
+  Said(reply);
+}
+
+void Session::Said(Reply reply) {
+  if (!reply.positive() && observer_ != nullptr) observer_->OnRefusal(*this, reply);
   if (reply.code() == 421) state_ = kClosed;
+}
+
+ByteView Session::answering() const {
+  if (state_ == kBody) return ".";
+  return command_ == kNoCommand ? ByteView() : kCommands[command_].verb;
 }
 
 // A command that failed by itself. Too many of them end the session; so does a body that was sent

@@ -71,10 +71,27 @@ enum class AuthFailure : uint8_t {
   kTooMany,         // 421 4.7.0, and the session ends
 };
 
+class Session;
+
+// The reply that goes with it.
+Reply AuthFailureReply(AuthFailure failure);
+
+// What a session tells of itself, for logs and counters. Must not call back but for facts.
+class SessionObserver {
+ public:
+  // A 4xx or 5xx goes out. What is said in its course is still known: session.answering(), and the
+  // transaction where there is one.
+  virtual void OnRefusal(const Session& session, Reply reply) = 0;
+
+ protected:
+  ~SessionObserver() = default;
+};
+
 class Session {
  public:
-  // Both outlive the session. `tls`: the connection began with a handshake (port 465).
-  Session(const SessionConfig& config, TransactionPool& pool, bool tls);
+  // All outlive the session. `tls`: the connection began with a handshake (port 465).
+  Session(const SessionConfig& config, TransactionPool& pool, bool tls,
+          SessionObserver* observer = nullptr);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -111,12 +128,17 @@ class Session {
   // Command lines read since the last call, for statistics.
   uint32_t TakeCommands() { return std::exchange(commands_, 0); }
 
+  // What the reply that goes out now answers: "MAIL", ..., "." for a message; empty when it was no
+  // command.
+  ByteView answering() const;
+
   bool in_transaction() const { return transaction_ != nullptr; }
   bool in_body() const { return state_ == kBody && waiting_ == Effect::kNone; }  // the body is coming
   // REQUIRES: in_body(). Drops what comes of the body and says `reply`, of static lifetime, at its end.
   void RefuseBody(Reply reply);
   bool body_refused() const;  // so, or for a fault of its own. REQUIRES: in_body()
   Transaction& transaction() { return *transaction_; }  // REQUIRES: in_transaction()
+  const Transaction& transaction() const { return *transaction_; }
 
  private:
   // Bits, since the command table names sets of them.
@@ -129,6 +151,7 @@ class Session {
     kSasl = 32,       // the next line answers a challenge
     kClosed = 64,     // only kClose is left to say
   };
+  static constexpr uint8_t kNoCommand = 0xff;
   struct Command;  // a row of the table in session.cc
   static const Command kCommands[];
   static const Command* FindCommand(ByteView verb);
@@ -160,10 +183,12 @@ class Session {
   Effect Ask(Effect effect);
   void Answered(Effect effect, Effect or_effect = Effect::kNone);
   void Say(Reply reply, Buffer& replies);
+  void Said(Reply reply);
   Effect Refuse(Reply reply, Buffer& replies);
   Effect EndTransaction();
 
   const SessionConfig* config_;
+  SessionObserver* observer_;
   TransactionPool::Handle transaction_;
   LineReader lines_;
   Buffer sasl_;  // the decoded response, from kAuthStart or kAuthContinue to its answer; wiped
@@ -171,14 +196,15 @@ class Session {
   uint32_t errors_ = 0;
   uint32_t commands_ = 0;
   uint8_t helo_bytes_ = 0;
-  uint8_t mechanism_ = 0;  // index into the configured list
+  uint8_t mechanism_ = 0;         // index into the configured list
+  uint8_t command_ = kNoCommand;  // the last one read: index into kCommands
   State state_ = kConnected;
   Effect waiting_ = Effect::kNone;
-  bool tls_;
-  bool esmtp_ = false;
-  bool authenticated_ = false;
-  bool has_auth_response_ = false;
-  bool more_behind_data_ = false;
+  bool tls_ : 1;
+  bool esmtp_ : 1 = false;
+  bool authenticated_ : 1 = false;
+  bool has_auth_response_ : 1 = false;
+  bool more_behind_data_ : 1 = false;
 };
 
 static_assert(sizeof(Session) <= 112, "an idle connection pays for this");

@@ -83,26 +83,25 @@ void Session::AuthSucceeded(Buffer& replies) {
 void Session::AuthFailed(AuthFailure failure, Buffer& replies) {
   Answered(Effect::kAuthStart, Effect::kAuthContinue);
   ForgetSaslResponse();
+  Refuse(AuthFailureReply(failure), replies);
+}
+
+Reply AuthFailureReply(AuthFailure failure) {
   switch (failure) {
     case AuthFailure::kBadCredentials:
-      Refuse(reply::kAuthBadCredentials, replies);
-      return;
+      return reply::kAuthBadCredentials;
     case AuthFailure::kMalformed:
-      Refuse(reply::kAuthMalformed, replies);
-      return;
+      return reply::kAuthMalformed;
     case AuthFailure::kTemporary:
-      Refuse(reply::kAuthTemporary, replies);
-      return;
+      return reply::kAuthTemporary;
     case AuthFailure::kTooWeak:
-      Refuse(reply::kAuthTooWeak, replies);
-      return;
+      return reply::kAuthTooWeak;
     case AuthFailure::kTransition:
-      Refuse(reply::kAuthTransition, replies);
-      return;
+      return reply::kAuthTransition;
     case AuthFailure::kTooMany:
-      Refuse(reply::kTooManyLogins, replies);
-      return;
+      return reply::kTooManyLogins;
   }
+  return reply::kAuthTemporary;
 }
 
 ByteView Session::auth_mechanism() const { return config_->mechanisms(tls_)[mechanism_]; }

@@ -73,7 +73,7 @@ Effect Session::EndOfBody(Buffer& replies) {
       const std::string text = "Bare LF in line " +
                                std::to_string(transaction.reader.fault_line()) +
                                " of the message: make the client end lines in CR LF";
-      FormatReply(550, "5.6.0", text, replies);
+      Said(FormatReply(550, "5.6.0", text, replies));
       break;
     }
   }

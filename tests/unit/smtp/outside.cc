@@ -22,6 +22,16 @@ void Outside::StartTls() {
   session_.TlsStarted();
 }
 
+void Outside::OnRefusal(const Session& session, Reply reply) {
+  std::string text(session.answering());
+  text += " " + std::to_string(reply.code());
+  if (session.in_transaction()) {
+    text += " " + std::string(session.transaction().sender());
+    text += " " + std::to_string(session.transaction().recipients.size());
+  }
+  refusals.push_back(text);
+}
+
 std::string Outside::TakeReplies() {
   std::string text(replies_.view());
   replies_.Clear();

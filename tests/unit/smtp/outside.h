@@ -21,9 +21,10 @@ struct TakenMessage {
   uint32_t parts = 1;
 };
 
-class Outside {
+class Outside : private SessionObserver {
  public:
-  explicit Outside(const SessionConfig& config, bool tls = false) : session_(config, pool_, tls) {
+  explicit Outside(const SessionConfig& config, bool tls = false)
+      : session_(config, pool_, tls, this) {
     session_.Greet(replies_);
   }
 
@@ -41,8 +42,12 @@ class Outside {
   std::map<Effect, Reply> refuse;  // these effects get this answer
   std::vector<Effect> effects;     // all so far
   std::vector<TakenMessage> messages;
+  // What was refused: the command, the code, and in a transaction its sender and how many
+  // recipients: "RCPT 452 alice@example.net 2".
+  std::vector<std::string> refusals;
 
  private:
+  void OnRefusal(const Session& session, Reply reply) override;
   void Answer(Effect effect);
   void AnswerAuth(bool start);
   void CheckCredentials(ByteView user, ByteView password);

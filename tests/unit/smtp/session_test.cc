@@ -385,6 +385,47 @@ TEST(SessionTest, ErrorsAreForgottenWithAMessage) {
   EXPECT_TRUE(client.outside.closed());
 }
 
+TEST(SessionTest, TellsOfEachRefusalWhileItsSubjectIsKnown) {
+  SessionOptions options = Options();
+  options.recipients_max = 2;
+  options.message_bytes_max = 100;
+  options.received_max = 1;
+  LoggedIn client(options);
+  const std::string big = std::string(150, 'x') + "\r\n.\r\n";
+  const std::string loop = "Received: a\r\nReceived: b\r\n\r\n.\r\n";
+  client.Say("X\r\nRCPT TO:<bob@example.org>\r\nMAIL FROM:<alice@example.net> SIZE=101\r\n");
+  client.Say(kEnvelope + big + kEnvelope + loop + kEnvelope + "a\rb\r\n.\r\n");
+  client.Say(
+      "MAIL FROM:<alice@example.net>\r\nRCPT TO:<bob>\r\nRCPT TO:<b@example.org>\r\n"
+      "RCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\nRSET\r\n");
+  client.outside.refuse[Effect::kMail] = reply::kSenderNotOwned;
+  client.Say("MAIL FROM:<mallory@example.org>\r\n");
+  client.outside.refuse.clear();
+  client.outside.refuse[Effect::kMessage] = reply::kSpoolFailed;
+  client.Say(std::string(kEnvelope) + ".\r\n");
+  EXPECT_THAT(client.outside.refusals,
+              ElementsAre(" 500", "RCPT 503", "MAIL 552",    // before a transaction
+                          ". 552 alice@example.net 1",       // too big
+                          ". 554 alice@example.net 1",       // too many hops
+                          ". 550 alice@example.net 1",       // bare CR
+                          "RCPT 553 alice@example.net 0",    // no domain
+                          "RCPT 452 alice@example.net 2",    // too many
+                          "MAIL 553 mallory@example.org 0",  // said from outside
+                          ". 451 alice@example.net 1"));
+}
+
+TEST(SessionTest, TellsOfARefusalWithALineNumberAndOfTheEndOfASession) {
+  SessionOptions options = Options();
+  options.errors_max = 1;
+  options.bare_lf = BareLf::kReject;
+  LoggedIn client(options);
+  client.Say(std::string(kEnvelope) + "a\nb\r\n.\r\n");
+  client.Say("AUTH PLAIN\r\nAUTH PLAIN\r\n");
+  EXPECT_THAT(client.outside.refusals,
+              ElementsAre(". 550 alice@example.net 1", "AUTH 503", "AUTH 503", "AUTH 421"));
+  EXPECT_TRUE(client.outside.closed());
+}
+
 TEST(SessionTest, LoginsCanBeOptional) {
   SessionOptions options = Options();
   options.require_auth = false;
