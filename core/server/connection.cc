@@ -16,6 +16,20 @@ constexpr size_t kUnsentMax = 64 << 10;          // of replies; a client that do
 constexpr Duration kBodyGrace = minutes(1);      // before a body's rate is looked at, and between looks
 constexpr smtp::Reply kEnvelopeTooBig = smtp::internal::Checked("552 5.3.4 Envelope exceeds the size limit\r\n");
 
+EventResponse ResponseOf(smtp::Reply reply, ByteView command) {
+  EventResponse response;
+  response.code = static_cast<uint16_t>(reply.code());
+  ByteView text = reply.line.substr(4, reply.line.size() - 6);
+  const size_t blank = text.find(' ');
+  if (blank != ByteView::npos && text.substr(0, blank).find('.') != ByteView::npos) {
+    response.enhanced = text.substr(0, blank);
+    text.remove_prefix(blank + 1);
+  }
+  response.content = text;
+  response.command = command;
+  return response;
+}
+
 Buffer FirstBytes(Buffer& from, size_t bytes) {
   Buffer part;
   part.Append(from.view().substr(0, bytes));
@@ -62,7 +76,7 @@ Connection::Connection(SlabHandle handle, Shard& shard, const Listener& listener
       handle_(handle),
       peer_(peer),
       stream_(shard.streams(), *this),
-      session_(*listener.config, shard.transactions(), listener.mode == ListenerMode::kImplicit),
+      session_(*listener.config, shard.transactions(), listener.mode == ListenerMode::kImplicit, this),
       timer_(io::Fires<&Connection::OnTimer>, this),
       active_(shard.now()),
       session_id_(shard.NewSessionId()) {}
@@ -85,7 +99,7 @@ void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
   refused_ = true;
   shard_.stats().connections_refused_total.Add();
   stream_.Attach(socket);
-  if (listener_.mode != ListenerMode::kImplicit) stream_.Write(reply.line);
+  if (listener_.mode != ListenerMode::kImplicit) Tell(reply);
   Close();
 }
 
@@ -123,6 +137,8 @@ void Connection::OnInputEnd() {
 
 void Connection::OnClosed(net::CloseReason) {
   Abandon();
+  const bool no_verdict = attempt_ != nullptr && session_.waiting() && attempt_->failure() == auth::Failure::kNone;
+  if (no_verdict) ReportAuthFailure();  // hanging up early does not hide a guess
   attempt_.reset();
   ShardCounters& stats = shard_.stats();
   stats.connections_open.Sub();
@@ -134,7 +150,7 @@ void Connection::BeginStop() {
   stopping_ = true;
   if (session_.waiting() || session_.in_transaction()) return;
   const bool can_say = listener_.mode != ListenerMode::kImplicit || stream_.secure();
-  if (can_say && wait_ != Wait::kHandshake) stream_.Write(smtp::reply::kShuttingDown.line);
+  if (can_say && wait_ != Wait::kHandshake) Tell(smtp::reply::kShuttingDown);
   Close();
 }
 
@@ -243,22 +259,13 @@ void Connection::Perform(smtp::Effect effect) {
   }
 }
 
-void Connection::Reject(smtp::Reply reply) {
+void Connection::Reject(smtp::Reply reply) { session_.Reject(reply, shard_.replies()); }
+
+// What the session does not say itself: the last words before the end.
+void Connection::Tell(smtp::Reply reply) {
+  stream_.Write(reply.line);
   shard_.stats().rejections_total.Add();
-  Event event = MakeEvent(EventType::kRejection);
-  event.response.code = static_cast<uint16_t>(reply.code());
-  ByteView text = reply.line.substr(4, reply.line.size() - 6);
-  if (const size_t blank = text.find(' '); blank != ByteView::npos && text.substr(0, blank).find('.') != ByteView::npos) {
-    event.response.enhanced = text.substr(0, blank);
-    text.remove_prefix(blank + 1);
-  }
-  event.response.content = text;
-  if (session_.in_transaction()) {
-    event.has_sender = true;
-    event.sender = session_.transaction().sender();
-  }
-  shard_.events().Write(event);
-  session_.Reject(reply, shard_.replies());
+  if (reply.line != smtp::reply::kShuttingDown.line) ReportRejection(reply, "");  // the Admin event says that
 }
 
 // --- authentication ----------------------------------------------------------------------------------------------
@@ -274,7 +281,7 @@ void Connection::OnAuth(auth::Attempt::Result result) {
     case auth::Attempt::Result::kSuccess: {
       identity_ = std::make_unique<auth::Identity>(attempt_->TakeIdentity());
       Event event = MakeEvent(EventType::kAuth);
-      event.response.code = 235;
+      event.response = ResponseOf(smtp::reply::kAuthenticated, "");
       event.mechanism = auth::Info(attempt_->mechanism()).name;
       shard_.events().Write(event);
       attempt_.reset();
@@ -289,9 +296,13 @@ void Connection::OnAuth(auth::Attempt::Result result) {
   }
 }
 
-// What says something about a user leaves at a fixed time after the command plus jitter, whatever the cause.
+// What says something about a user leaves at a fixed time after the command plus jitter, whatever the cause. It is
+// logged now, though: who does not wait for the answer has guessed all the same.
 void Connection::FailAuth() {
-  if (attempt_->failure() != auth::Failure::kCredentials) return TellAuthFailure();
+  const bool about_user = attempt_->failure() == auth::Failure::kCredentials;
+  if (about_user) auth_failures_++;
+  ReportAuthFailure();
+  if (!about_user) return TellAuthFailure();
   const AuthOptions& options = shard_.options().auth;
   const auto jitter = static_cast<uint64_t>(options.failure_jitter.count());
   const Duration delay = options.failure_delay + Duration(shard_.prng().Below(jitter + 1)) - (shard_.now() - active_);
@@ -300,34 +311,23 @@ void Connection::FailAuth() {
 }
 
 void Connection::TellAuthFailure() {
-  ShardCounters& stats = shard_.stats();
-  smtp::AuthFailure failure = smtp::AuthFailure::kBadCredentials;
-  Event event = MakeEvent(EventType::kAuth);
-  event.login = attempt_->login();
-  event.mechanism = auth::Info(attempt_->mechanism()).name;
-  event.response.code = 535;
-  switch (attempt_->failure()) {
-    case auth::Failure::kMalformed:
-      failure = smtp::AuthFailure::kMalformed;
-      event.response.code = 501;
-      break;
-    case auth::Failure::kTemporary:
-      failure = smtp::AuthFailure::kTemporary;
-      event.response.code = 454;
-      break;
-    case auth::Failure::kNone:
-    case auth::Failure::kCredentials:
-      if (++auth_failures_ >= shard_.options().limits.auth_failures) failure = smtp::AuthFailure::kTooMany;
-      break;
-  }
-  if (failure == smtp::AuthFailure::kTemporary) {
-    stats.auth_tempfail_total.Add();
-  } else {
-    stats.auth_failure_total.Add();
-  }
-  shard_.events().Write(event);
+  const smtp::AuthFailure failure = FailureToTell();
   attempt_.reset();
   session_.AuthFailed(failure, shard_.replies());
+}
+
+smtp::AuthFailure Connection::FailureToTell() const {
+  switch (attempt_->failure()) {
+    case auth::Failure::kMalformed:
+      return smtp::AuthFailure::kMalformed;
+    case auth::Failure::kTemporary:
+      return smtp::AuthFailure::kTemporary;
+    case auth::Failure::kNone:
+    case auth::Failure::kCredentials:
+      break;
+  }
+  const bool too_many = auth_failures_ >= shard_.options().limits.auth_failures;
+  return too_many ? smtp::AuthFailure::kTooMany : smtp::AuthFailure::kBadCredentials;
 }
 
 void Connection::OnVerified(const auth::VerifyToken& token, auth::Verdict verdict) {
@@ -342,6 +342,7 @@ void Connection::OnVerified(const auth::VerifyToken& token, auth::Verdict verdic
 // --- the message -------------------------------------------------------------------------------------------------
 
 void Connection::OnMail() {
+  too_many_recipients_ = false;
   switch (shard_.queue().admission()) {
     case queue::Admission::kOpen:
       break;
@@ -524,6 +525,8 @@ void Connection::Abandon() {
   incoming_.reset();
 }
 
+// --- events ------------------------------------------------------------------------------------------------------
+
 Event Connection::MakeEvent(EventType type) const {
   Event event;
   event.type = type;
@@ -538,6 +541,62 @@ Event Connection::MakeEvent(EventType type) const {
     event.tls_cipher = stream_.channel().cipher();
   }
   return event;
+}
+
+void Connection::OnRefusal(const smtp::Session&, smtp::Reply reply) {
+  shard_.stats().rejections_total.Add();
+  if (IsWorthALine(reply)) ReportRejection(reply, session_.answering());
+}
+
+// What was done to mail, limits, and why a session ended. Bad syntax and a wrong order are only counted, so that
+// garbage does not fill the log; so is what follows from an answer that was logged.
+bool Connection::IsWorthALine(smtp::Reply refusal) {
+  const ByteView command = session_.answering();
+  if (refusal.line == smtp::reply::kTooManyRecipients.line) {
+    const bool first = !too_many_recipients_;
+    too_many_recipients_ = true;
+    return first;
+  }
+  if (refusal.line == smtp::reply::kTooManyLogins.line) return false;
+  if (refusal.code() == 421) return true;
+  if (command == "AUTH") return refusal.code() == 538;  // what failed is an Auth event
+  if (refusal.transient()) return true;
+  if (refusal.code() == 503) return false;
+  if (command == "RCPT" || command == "DATA" || command == ".") return session_.in_transaction();
+  return command == "MAIL";
+}
+
+void Connection::ReportRejection(smtp::Reply reply, ByteView command) {
+  Event event = MakeEvent(EventType::kRejection);
+  event.response = ResponseOf(reply, command);
+  if (session_.in_transaction()) {
+    const smtp::Transaction& transaction = session_.transaction();
+    event.has_sender = true;
+    event.sender = transaction.sender();
+    std::vector<ByteView>& recipients = shard_.recipients();
+    recipients.clear();
+    for (ByteView recipient : transaction.recipients) recipients.push_back(recipient);
+    if (command == ".") event.recipients = recipients;
+  }
+  shard_.events().Write(event);
+}
+
+// The attempt's verdict, or that there will be none.
+void Connection::ReportAuthFailure() {
+  ShardCounters& stats = shard_.stats();
+  Event event = MakeEvent(EventType::kAuth);
+  event.login = LoginToLog(attempt_->login());
+  event.mechanism = auth::Info(attempt_->mechanism()).name;
+  if (event.login.empty() && !attempt_->login().empty()) {
+    event.detail = "the login is left out: it does not look like a name, and could be a password";
+  }
+  if (attempt_->failure() == auth::Failure::kNone) {
+    event.detail = "the connection ended before the verdict";
+  } else {
+    event.response = ResponseOf(smtp::AuthFailureReply(FailureToTell()), "");
+  }
+  (attempt_->failure() == auth::Failure::kTemporary ? stats.auth_tempfail_total : stats.auth_failure_total).Add();
+  shard_.events().Write(event);
 }
 
 // --- time ------------------------------------------------------------------------------------------------------------
@@ -574,7 +633,7 @@ void Connection::CheckIdle() {
   const bool ours_to_act = stream_.paused() && !unread_;
   const MonoTime due = active_ + IdleTimeout();
   if (!ours_to_act && (shard_.now() >= due || BodyIsTooSlow())) {
-    stream_.Write(smtp::reply::kIdleTooLong.line);
+    Tell(smtp::reply::kIdleTooLong);
     return Close();
   }
   Duration left = ours_to_act ? IdleTimeout() : due - shard_.now();

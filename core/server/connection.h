@@ -24,7 +24,7 @@ namespace sluice::server {
 class Shard;
 struct Listener;
 
-class Connection final : public net::StreamOwner {
+class Connection final : public net::StreamOwner, private smtp::SessionObserver {
  public:
   Connection(SlabHandle handle, Shard& shard, const Listener& listener, const SockAddr& peer);
   ~Connection();
@@ -61,6 +61,7 @@ class Connection final : public net::StreamOwner {
   void OnAuth(auth::Attempt::Result result);
   void FailAuth();
   void TellAuthFailure();
+  smtp::AuthFailure FailureToTell() const;
   void OnMail();
   void OnBodyPart();
   void OnMessage();
@@ -75,7 +76,14 @@ class Connection final : public net::StreamOwner {
   void MakeEnvelope();
   void EnsureIncoming();
   void Reject(smtp::Reply reply);
+  void Tell(smtp::Reply reply);
   void Close();
+
+  // --- events ---
+  void OnRefusal(const smtp::Session& session, smtp::Reply reply) override;
+  bool IsWorthALine(smtp::Reply refusal);
+  void ReportRejection(smtp::Reply reply, ByteView command);
+  void ReportAuthFailure();
 
   void SetTimer(Wait wait, Duration delay);
   void OnTimer();
@@ -93,6 +101,7 @@ class Connection final : public net::StreamOwner {
   bool stopping_ : 1 = false;
   bool counted_authenticated_ : 1 = false;
   bool peer_finished_ : 1 = false;
+  bool too_many_recipients_ : 1 = false;  // of this transaction, and logged
   bool unread_ : 1 = false;  // too many replies wait to be taken by the client: paused until they are gone
   uint8_t auth_failures_ = 0;
   net::Stream stream_;

@@ -1,6 +1,7 @@
 // An event as a line of JSON. EVENTS.md is the schema; a change here is a change there.
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstring>
@@ -159,10 +160,20 @@ ByteView EventTypeName(EventType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
+ByteView LoginToLog(ByteView claimed) {
+  constexpr size_t kBytesMax = 254;  // of a mailbox, RFC 5321 4.5.3.1.3
+  const bool is_name = std::all_of(claimed.begin(), claimed.end(), [](char c) {
+    const bool utf8 = static_cast<signed char>(c) < 0;
+    return IsAsciiAlnum(c) || utf8 || ByteView(".@_-+=/\\'").find(c) != ByteView::npos;
+  });
+  return is_name && claimed.size() <= kBytesMax ? claimed : ByteView();
+}
+
 void AppendEvent(const Event& event, Buffer& out) {
   JsonWriter json(&out);
   BeginLine(json, event.type, event.time);
   OptionalField(json, "id", event.id);
+  OptionalField(json, "bounce_id", event.bounce_id);
   SessionField(json, event.session);
   if (event.has_sender) json.Field("sender", event.sender);
   RecipientField(json, event.recipients);

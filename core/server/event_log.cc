@@ -13,10 +13,11 @@ constexpr Duration kComplainEvery = minutes(1);
 
 MonoTime Now() { return std::chrono::steady_clock::now(); }
 
-// Those that may be left out when the writer is behind. What an attack or a fault leaves behind may
-// not.
+// Those that may be left out when the writer is behind: what clients make at will. What an attack or
+// a fault leaves behind may not.
 bool MayDrop(EventType type) {
-  return type == EventType::kReception || type == EventType::kDelivery;
+  return type == EventType::kReception || type == EventType::kDelivery ||
+         type == EventType::kRejection;
 }
 
 }  // namespace

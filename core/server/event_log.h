@@ -7,10 +7,11 @@
 // promise: it is not synced, and a slow or full disk delays it, never the mail.
 //
 // Memory is bounded. While the writer is more than kEventBacklogSoft behind, a shard counts its
-// receptions and deliveries instead of writing them, and an event "Dropped" tells the counts when
-// it has caught up. All other types go on to kEventBacklogHard; past that they are counted too.
+// receptions, deliveries and rejections instead of writing them, and an event "Dropped" tells the
+// counts when it has caught up. All other types go on to kEventBacklogHard; past that they are counted too.
 //
-// No secret is ever an argument here: no password, no SASL response, no message text.
+// No secret is ever an argument here: no password, no SASL response, no message text; LoginToLog
+// guards against a password that was typed in the name's place.
 #ifndef SLUICE_CORE_SERVER_EVENT_LOG_H_
 #define SLUICE_CORE_SERVER_EVENT_LOG_H_
 
@@ -45,7 +46,7 @@ enum class EventType : uint8_t {
   kTransientFailure,  // an attempt failed, there will be another
   kBounce,      // permanent failure: returned to its sender, or dropped when the sender is null
   kExpiration,  // the same, for age
-  kRejection,   // a 4xx or 5xx was given to a client
+  kRejection,   // a 4xx or 5xx to a client that tells more than bad syntax
   kAuth,        // an authentication ended
   kAdmin,       // an operator's act, start, stop, reload, or a fault of the server itself
   kDropped,     // written by the log: how many events it left out
@@ -57,8 +58,8 @@ ByteView EventTypeName(EventType type);  // "Reception"
 struct EventResponse {
   uint16_t code = 0;  // 0: there was none
   ByteView enhanced;  // "5.7.8"
-  ByteView content;   // the text after it; lines joined by LF
-  ByteView command;   // what it answered: "MAIL", "RCPT", ".", ...
+  ByteView content;   // the text after it; lines joined by a blank
+  ByteView command;   // of a client, what it answered: "MAIL", "RCPT", ".", ...
 };
 
 // One event. Empty and zero fields are left out of the line. Views are read during Write only.
@@ -66,24 +67,30 @@ struct Event {
   EventType type = EventType::kAdmin;
   WallTime time;            // when it happened
   ByteView id;              // the queue id
+  ByteView bounce_id;       // that of the report about it, which goes to the sender
   uint64_t session = 0;     // the same for all events of one connection
   bool has_sender = false;  // since the empty (null) sender is a value
   ByteView sender;
   std::span<const ByteView> recipients;
   uint64_t size = 0;  // octets of the message
   EventResponse response;
-  ByteView peer_name;  // what it said in EHLO; for a next hop its name
+  ByteView peer_name;  // what a client said in EHLO
   SockAddr peer;
   ByteView login;
   ByteView mechanism;
   ByteView protocol;      // "ESMTPSA" for a reception, "ESMTP" for a delivery
   ByteView tls_protocol;  // "TLSv1.3"
   ByteView tls_cipher;
-  ByteView site;     // the destination as the scheduler knows it
+  ByteView site;     // the next hop as configured
   WallTime created;  // when the message was received
   uint32_t attempts = 0;
   ByteView detail;  // words for people: why, or what was done
 };
+
+// The name that a failed login claimed, if it has the form of one: at most 254 octets of letters,
+// digits, UTF-8 and ".@_-+=/\\'"; otherwise empty. Other octets are rare in names, but not in
+// passwords, which people and programs do put in the wrong field.
+ByteView LoginToLog(ByteView claimed);
 
 // Appends `event` as one line with its LF. What the log writes is exactly this.
 void AppendEvent(const Event& event, Buffer& out);

@@ -130,6 +130,19 @@ TEST(EventTest, TheNullSenderIsASender) {
   EXPECT_EQ(line["delivery_protocol"], "ESMTP");
 }
 
+TEST(EventTest, AClaimedLoginIsLoggedWhenItLooksLikeAName) {
+  for (const char* name : {"", "alice", "alice@example.net", "o'brien+x=y@mail-1.example.net",
+                           "EXAMPLE\\alice", "host/alice_1", "j\xc3\xbcrgen@example.net"}) {
+    EXPECT_EQ(LoginToLog(name), name);
+  }
+  for (const char* other :
+       {"correct horse", "P4ssword!", "a#b", "<a@b>", "a\x7f", "tr$ee", "x;y"}) {
+    EXPECT_EQ(LoginToLog(other), "") << other;
+  }
+  EXPECT_EQ(LoginToLog(std::string(254, 'a')), std::string(254, 'a'));
+  EXPECT_EQ(LoginToLog(std::string(255, 'a')), "");
+}
+
 TEST(EventTest, OddEnhancedCodesAreLeftOut) {
   for (const char* text :
        {"5", "5.", "5.7", "5.7.", "5.7.x", "5.7.8.", "x", ".5.7", "99999999999999999999.1.1"}) {
@@ -247,7 +260,7 @@ TEST_F(EventLogTest, AFolderThatIsNotThereIsAnError) {
 }
 
 // A pipe that nobody reads stands for a disk that takes nothing.
-TEST_F(EventLogTest, UnderPressureReceptionsAndDeliveriesAreCountedAndTheRestIsKept) {
+TEST_F(EventLogTest, UnderPressureWhatClientsMakeAtWillIsCountedAndTheRestIsKept) {
   ASSERT_EQ(mkfifo(Path("20261124").c_str(), 0600), 0);
   const int reader = open(Path("20261124").c_str(), O_RDWR | O_NONBLOCK);
   uint64_t dropped = 0;
@@ -269,6 +282,11 @@ TEST_F(EventLogTest, UnderPressureReceptionsAndDeliveriesAreCountedAndTheRestIsK
     dropped = events.dropped_total();
     events.Write(AuthFailure());
     EXPECT_EQ(events.dropped_total(), dropped);
+    Event rejection;
+    rejection.type = EventType::kRejection;
+    rejection.time = kNoon;
+    events.Write(rejection);
+    EXPECT_EQ(events.dropped_total(), dropped + 1);
 
     while (text.find("Dropped") == std::string::npos) {
       drain();
