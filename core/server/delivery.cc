@@ -53,6 +53,8 @@ void Delivery::Prepare() {
       .bytes = message_.content_bytes(),
       .eight_bit = (envelope.flags() & queue::kBody8BitMime) != 0,
   };
+  accepted_text_.clear();
+  route = Route();
   heard = header_asked = header_read = false;
   next_part = 0;
   stuffer = smtp::DotStuffer();
@@ -72,7 +74,7 @@ void Delivery::LoadPart() { queue_->LoadPart(message_, next_part++, part_); }
 void Delivery::Fill(Answered& answer, const smtp::PeerReply& reply, ByteView mta) {
   answer.code = static_cast<uint16_t>(reply.code());
   answer.enhanced = reply.enhanced();
-  if (answer.positive()) return;  // nobody will ask for the words
+  if (answer.positive()) return;  // AnswerRest keeps the words once
   answer.text = absl::StrCat(reply.code(), " ", std::string(reply.text()));
   answer.mta.assign(mta);
 }
@@ -84,6 +86,7 @@ void Delivery::Answer(uint32_t recipient, const smtp::PeerReply& reply, ByteView
 
 void Delivery::AnswerRest(const smtp::PeerReply& reply, ByteView mta) {
   heard = true;
+  if (reply.positive()) accepted_text_.assign(reply.text());
   for (Answered& answer : answers_) {
     if (answer.code == 0) Fill(answer, reply, mta);
   }

@@ -16,6 +16,7 @@ namespace sluice::server {
 
 class Relay;
 class RelayConnection;
+struct NextHop;
 
 // A queue id as text, without an allocation.
 class QueueIdText {
@@ -56,6 +57,8 @@ class Delivery : public ListNode {
     bool permanent() const { return code >= 500; }
   };
   const std::vector<Answered>& answers() const { return answers_; }
+  // The words of the yes, which is one for all who were not refused.
+  const std::string& accepted_text() const { return accepted_text_; }
   const smtp::OutgoingMessage& outgoing() const { return outgoing_; }
   queue::Queue& queue() { return *queue_; }
   queue::Entry& entry() { return *entry_; }
@@ -69,6 +72,14 @@ class Delivery : public ListNode {
   queue::PartLoad& part() { return part_; }
 
   RelayConnection* connection = nullptr;
+  // Where it went in this attempt, for the event log: still known when the connection has gone.
+  struct Route {
+    const NextHop* hop = nullptr;  // none was reached
+    bool esmtp = true;
+    const char* tls_version = "";  // empty without TLS
+    const char* tls_cipher = "";
+  };
+  Route route;
   bool heard = false;    // the server has said something about it
   bool header_asked = false;  // the first part is read for the sake of a bounce ...
   bool header_read = false;   // ... and is there
@@ -92,6 +103,7 @@ class Delivery : public ListNode {
   Part part_;
   std::vector<ByteView> recipients_;
   std::vector<Answered> answers_;  // one for each of recipients_
+  std::string accepted_text_;
   smtp::OutgoingMessage outgoing_;
 };
 

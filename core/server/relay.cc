@@ -1,11 +1,13 @@
 #include "core/server/relay.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "core/server/relay_connection.h"
 #include "core/server/shard.h"
 #include "core/smtp/bounce.h"
+#include "core/smtp/trace.h"
 
 namespace sluice::server {
 namespace {
@@ -278,10 +280,7 @@ void Relay::Conclude(Delivery& delivery) {
   queue::Submission bounce;
   const bool bounced = failed && MakeBounce(delivery, expired, bounce);
   if (bounced) outcome.bounce = &bounce;
-  const QueueIdText id(delivery.entry().id);
-  const uint32_t attempts = delivery.entry().attempts + 1u;
-  const WallTime created = delivery.entry().created();
-  Report(delivery, expired, id.view(), attempts, created);
+  Report(delivery, expired, outcome.bounce);
   const queue::FinishResult result =
       delivery.queue().Finish(delivery.entry(), delivery.message(), outcome, now);
   ShardCounters& stats = shard_.stats();
@@ -336,40 +335,69 @@ bool Relay::MakeBounce(Delivery& delivery, bool expired, queue::Submission& boun
   return true;
 }
 
-// One event for each kind of result, with the recipients it is about.
-void Relay::Report(Delivery& delivery, bool expired, ByteView id, uint32_t attempts, WallTime created) {
+// One event for each reply and what it means, with the recipients that got it.
+void Relay::Report(Delivery& delivery, bool expired, const queue::Submission* bounce) {
+  const auto type_of = [&](const Delivery::Answered& answer) {
+    if (answer.positive()) return EventType::kDelivery;
+    if (answer.permanent()) return EventType::kBounce;
+    return expired ? EventType::kExpiration : EventType::kTransientFailure;
+  };
+  by_reply_.clear();
+  for (const Delivery::Answered& answer : delivery.answers()) by_reply_.push_back(&answer);
+  const auto order = [&](const Delivery::Answered* a) { return std::tie(a->code, a->text); };
+  std::sort(by_reply_.begin(), by_reply_.end(), [&](const Delivery::Answered* a, const Delivery::Answered* b) {
+    return order(a) != order(b) ? order(a) < order(b) : a < b;
+  });
   std::vector<ByteView>& recipients = shard_.recipients();
-  for (const EventType type : {EventType::kDelivery, EventType::kTransientFailure, EventType::kBounce,
-                               EventType::kExpiration}) {
+  for (size_t i = 0; i < by_reply_.size();) {
+    const Delivery::Answered& answer = *by_reply_[i];
     recipients.clear();
-    const Delivery::Answered* first = nullptr;
-    for (size_t i = 0; i < delivery.answers().size(); i++) {
-      const Delivery::Answered& answer = delivery.answers()[i];
-      const EventType its = answer.positive()    ? EventType::kDelivery
-                            : answer.permanent() ? EventType::kBounce
-                            : expired            ? EventType::kExpiration
-                                                 : EventType::kTransientFailure;
-      if (its != type) continue;
-      if (first == nullptr) first = &answer;
-      recipients.push_back(delivery.outgoing().recipients[i]);
+    for (; i < by_reply_.size() && order(by_reply_[i]) == order(&answer); i++) {
+      recipients.push_back(delivery.outgoing().recipients[static_cast<size_t>(by_reply_[i] - delivery.answers().data())]);
     }
-    if (first == nullptr) continue;
-    const std::string status = StatusText(first->enhanced);
-    Event event;
-    event.type = type;
-    event.time = shard_.wall_now();
-    event.id = id;
-    event.has_sender = true;
-    event.sender = delivery.outgoing().sender;
-    event.recipients = recipients;
-    event.size = delivery.outgoing().bytes;
-    event.response = {.code = first->code, .enhanced = status, .content = first->text, .command = ""};
-    event.login = delivery.message().envelope().login();
-    event.site = shard_.options().relay.discard ? ByteView("discard") : ByteView(first->mta);
-    event.created = created;
-    event.attempts = attempts;
-    shard_.events().Write(event);
+    ReportGroup(delivery, type_of(answer), answer, bounce);
   }
+}
+
+// REQUIRES: the shard's recipients are those of the group.
+void Relay::ReportGroup(Delivery& delivery, EventType type, const Delivery::Answered& answer,
+                        const queue::Submission* bounce) {
+  const queue::EnvelopeView& envelope = delivery.message().envelope();
+  const QueueIdText id(delivery.entry().id);
+  const QueueIdText bounce_id(bounce != nullptr ? bounce->id : queue::QueueId());
+  const std::string status = StatusText(answer.enhanced);
+  Event event;
+  event.type = type;
+  event.time = shard_.wall_now();
+  event.id = id.view();
+  event.has_sender = true;
+  event.sender = envelope.sender();
+  event.recipients = shard_.recipients();
+  event.size = delivery.outgoing().bytes;
+  if (answer.code != 0) {
+    ByteView words = answer.positive() ? ByteView(delivery.accepted_text()) : ByteView(answer.text).substr(4);
+    smtp::TakeEnhancedStatus(words, answer.code / 100);
+    event.response = {.code = answer.code, .enhanced = status, .content = words, .command = ""};
+  }
+  std::string detail = answer.code == 0 ? answer.text : "";  // our own words
+  if (type == EventType::kBounce || type == EventType::kExpiration) {
+    if (bounce != nullptr) event.bounce_id = bounce_id.view();
+    if (bounce == nullptr) absl::StrAppend(&detail, detail.empty() ? "" : "; ", "dropped: a null sender gets no report");
+  }
+  event.detail = detail;
+  event.login = envelope.login();
+  event.created = delivery.entry().created();
+  event.attempts = delivery.entry().attempts + 1u;
+  if (const NextHop* hop = delivery.route.hop) {
+    event.site = hop->name;
+    event.peer = hop->address;
+    event.tls_protocol = delivery.route.tls_version;
+    event.tls_cipher = delivery.route.tls_cipher;
+    event.protocol = smtp::TransmissionType(delivery.route.esmtp, !event.tls_protocol.empty(), false);
+  } else if (shard_.options().relay.discard) {
+    event.site = "discard";
+  }
+  shard_.events().Write(event);
 }
 
 void Relay::Release(Delivery& delivery, Duration wait) {

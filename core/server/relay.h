@@ -20,6 +20,7 @@
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
 #include "core/server/delivery.h"
+#include "core/server/event_log.h"
 #include "core/server/options.h"
 #include "core/smtp/client.h"
 #include "queue/queue.h"
@@ -88,7 +89,9 @@ class Relay {
   void DeferWaiting();
   void Conclude(Delivery& delivery);
   bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);
-  void Report(Delivery& delivery, bool expired, ByteView id, uint32_t attempts, WallTime created);
+  void Report(Delivery& delivery, bool expired, const queue::Submission* bounce);
+  void ReportGroup(Delivery& delivery, EventType type, const Delivery::Answered& answer,
+                   const queue::Submission* bounce);
   void Release(Delivery& delivery, Duration wait);
   void Recycle(Delivery& delivery);
 
@@ -106,6 +109,7 @@ class Relay {
   size_t queue_turn_ = 0;  // whose turn it is among the queues
   Buffer scratch_;
   std::vector<queue::RecipientOutcome> outcomes_;
+  std::vector<const Delivery::Answered*> by_reply_;  // scratch of Report
   bool stopping_ = false;
 };
 

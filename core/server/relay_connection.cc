@@ -108,6 +108,11 @@ void RelayConnection::StartMore() {
     Delivery* delivery = relay_.NextDelivery();
     if (delivery == nullptr) break;
     delivery->connection = this;
+    delivery->route = {.hop = &hop_, .esmtp = client_.esmtp()};
+    if (stream_.secure()) {
+      delivery->route.tls_version = stream_.channel().version();
+      delivery->route.tls_cipher = stream_.channel().cipher();
+    }
     under_way_.PushBack(*delivery);
     messages_++;
     client_.Start(&delivery->outgoing(), out);

@@ -75,6 +75,7 @@ ClientEffect Client::OnReply(Buffer& out) {
       if (reply_.positive()) return AfterHello(out);
       if (!reply_.permanent()) return Fail(ClientFailure::kGreeting);
       features_ = {};
+      esmtp_ = false;
       state_ = State::kHelo;  // RFC 5321 3.2: an old server
       out.Append("HELO ");
       out.Append(options_->ehlo_name);
@@ -113,6 +114,7 @@ ClientEffect Client::OnReply(Buffer& out) {
 
 void Client::SendEhlo(Buffer& out) {
   features_ = {};
+  esmtp_ = true;
   ehlo_first_line_ = true;
   state_ = State::kEhlo;
   out.Append("EHLO ");

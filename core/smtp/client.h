@@ -135,6 +135,7 @@ class Client {
 
   const ServerFeatures& features() const { return features_; }
   bool tls() const { return tls_; }
+  bool esmtp() const { return esmtp_; }  // the server took EHLO, not just HELO
 
  private:
   enum class State : uint8_t {
@@ -186,6 +187,7 @@ class Client {
   State state_ = State::kGreeting;
   ClientFailure failure_ = ClientFailure::kNone;
   bool tls_;
+  bool esmtp_ = true;
   bool ehlo_first_line_ = true;
   bool broken_ = false;  // after the result just returned the connection is of no use
   bool reset_after_skipped_ = false;

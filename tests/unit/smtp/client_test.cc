@@ -379,7 +379,9 @@ TEST(ClientTest, Greetings) {
 
   Sender old(Options());
   old.Hear("220-hello\r\n220 there\r\n");
+  EXPECT_TRUE(old.client.esmtp());
   EXPECT_EQ(old.Hear("502 what?\r\n"), "HELO client.example\r\n");
+  EXPECT_FALSE(old.client.esmtp());
   old.Hear("250 hi\r\n");
   EXPECT_THAT(old.log, ElementsAre("ready"));
 
