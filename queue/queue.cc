@@ -302,7 +302,9 @@ void Queue::AppendMessage(Entry& entry) {
 // --- the loop ------------------------------------------------------------------------------------------------
 
 void Queue::Pump(Now now) {
-  clock_guard_.Observe(now.mono, now.wall);
+  if (clock_guard_.Observe(now.mono, now.wall) && observer_ != nullptr) {
+    observer_->OnClockDoubt(clock_guard_.suspended());
+  }
   FillFromLine();
   if (sealing_ && !journal_.open().empty()) journal_.open().urgent = true;
   journal_.Pump(now.mono, now.wall);

@@ -70,6 +70,8 @@ class QueueObserver {
   virtual ~QueueObserver() = default;
   virtual void OnDone(QueueId) {}               // its done record is durable: it will never come back
   virtual void OnPoisoned(int /*error*/) {}     // -errno of the write that failed (or -EIO: short)
+  // The wall clock is in doubt (true), or right again. How it was at start, expiry_suspended() says.
+  virtual void OnClockDoubt(bool /*in_doubt*/) {}
   // A batch is durable that Pump began to write at `since`.
   virtual void OnCommitted(uint32_t /*records*/, uint64_t /*bytes*/, MonoTime /*since*/) {}
 };

@@ -66,10 +66,24 @@ void Shard::Observer::OnPoisoned(int error) {
                                          std::strerror(-error), "): no mail is taken until restart");
   std::fprintf(stderr, "sluice: %s\n", words.c_str());
   shard.counters_.journal_poisoned.Set(1);
+  shard.LogAdmin(words);
+}
+
+void Shard::LogAdmin(ByteView words) {
   Event event;
-  event.time = shard.wall_now();
+  event.time = wall_now();
   event.detail = words;
-  shard.events_.Write(event);
+  events_.Write(event);
+}
+
+// Each queue has its own guard, but they look at the same clocks.
+void Shard::SetClockDoubt(bool in_doubt) {
+  if (in_doubt == clock_in_doubt_) return;
+  clock_in_doubt_ = in_doubt;
+  LogAdmin(absl::StrCat("shard ", index_, ": ",
+                        in_doubt ? "the wall clock has jumped, or is behind the newest record of the spool: no message "
+                                   "expires until it is right again"
+                                 : "the wall clock is right again: messages expire"));
 }
 
 Shard::Shard(ShardParts parts)
@@ -114,15 +128,26 @@ absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {
   for (size_t i = 0; i < queues_.size(); i++) {
     if (absl::Status status = queues_[i]->Recover(now); !status.ok()) return status;
     const queue::RecoveryReport& found = queues_[i]->recovery();
-    report.push_back(absl::StrCat("spool folder ", folders_[i], ": ", found.messages, " messages, ",
-                                  found.message_bytes >> 10, " KiB, ", found.segments, " segments, ",
-                                  found.clean ? "clean end" : "no clean end", ", ", found.torn_bytes,
-                                  " octets cut from an unfinished batch"));
+    const std::string folder = absl::StrCat("spool folder ", folders_[i], ": ");
+    const auto tell = [&](std::string words, bool log) {
+      report.push_back(absl::StrCat(folder, words));
+      if (log) LogAdmin(report.back());
+    };
+    tell(absl::StrCat(found.messages, " messages, ", found.message_bytes >> 10, " KiB, ", found.segments, " segments, ",
+                      found.clean ? "clean end" : "no clean end", ", ", found.torn_bytes,
+                      " octets cut from an unfinished batch"),
+         !found.clean);
     for (const queue::DamagedRange& range : found.damage) {
-      report.push_back(absl::StrCat("spool folder ", folders_[i], ": DAMAGE in segment ", range.segment,
-                                    " at ", range.offset, ", ", range.bytes, " octets set aside under corrupt/: ",
-                                    range.what));
+      tell(absl::StrCat("DAMAGE in segment ", range.segment, " at ", range.offset, ", ", range.bytes,
+                        " octets set aside under corrupt/: ", range.what),
+           true);
     }
+    if (found.messages_damaged > 0) {
+      tell(absl::StrCat("DAMAGE: ", found.messages_damaged,
+                        " messages have lost parts; they stay in the spool and are not delivered"),
+           true);
+    }
+    if (queues_[i]->expiry_suspended()) SetClockDoubt(true);
   }
   PublishCounters();
   return absl::OkStatus();

@@ -83,8 +83,9 @@ class Shard {
   // TLS identities; nullptr: none are configured. Again at reload: new connections use the new ones.
   void SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client);
 
-  // Reads its journals; blocking, before Start, on any one thread. What an operator should know of it (messages
-  // found, damage set aside) goes to the event log and into `report`, a line a folder.
+  // Reads its journals; blocking, before Start, on any one thread. What was found goes into `report`, a line a
+  // folder; what an operator must know of it (damage set aside, an end that was not clean, a clock in doubt) into
+  // the event log too.
   absl::Status Recover(queue::Now now, std::vector<std::string>& report);
 
   // Accepts from now on.
@@ -148,6 +149,7 @@ class Shard {
   struct Observer final : queue::QueueObserver {
     explicit Observer(Shard& s) : shard(s) {}
     void OnPoisoned(int error) override;
+    void OnClockDoubt(bool in_doubt) override { shard.SetClockDoubt(in_doubt); }
     Shard& shard;
   };
   struct SealWaiter : queue::CommitWaiter {
@@ -163,6 +165,8 @@ class Shard {
   void OnAccept(Listener& listener, const io::Completion& completion);
   void DrainMailboxes();
   void PublishCounters();
+  void LogAdmin(ByteView words);
+  void SetClockDoubt(bool in_doubt);
   void GoOnStopping();
   void SealAndFinish();
   void At(Stage stage) { stage_.store(stage, std::memory_order_relaxed); }
@@ -197,6 +201,7 @@ class Shard {
   std::atomic<Stage> stage_{Stage::kAsleep};
   uint64_t sessions_ = 0;
   bool busy_ = false;  // something waits for the next turn: do not sleep
+  bool clock_in_doubt_ = false;
   bool stopping_ = false;
   bool finished_ = false;
   int stop_turns_ = 0;

@@ -1,0 +1,216 @@
+// What a shard writes to the event log when nobody waits for an answer: a guesser who hangs up, a
+// clock that jumps, damage found at start. A shard on a simulated world, with the real log.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/base/base64.h"
+#include "core/server/shard.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_io.h"
+#include "tests/sim/sim_mail.h"
+
+namespace sluice::server {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kListener = 3;
+
+// Answers when it is told to, or never.
+class SlowVerifier final : public auth::PasswordVerifier {
+ public:
+  bool Submit(auth::VerifyJob&& job) override {
+    jobs.push_back(job.token);
+    return true;
+  }
+  std::vector<auth::VerifyToken> jobs;
+};
+
+// A client that says what it is told and remembers nothing but what it heard.
+class Client final : public sim::Remote {
+ public:
+  void OnConnected(sim::PeerId) override {}
+  void OnBytes(sim::PeerId, ByteView bytes) override { heard.append(bytes); }
+  void OnClosed(sim::PeerId, bool) override {}
+  std::string heard;
+};
+
+class ShardReportsTest : public testing::Test {
+ protected:
+  ShardReportsTest() {
+    char name[] = "/tmp/shard_reports_test.XXXXXX";
+    dir_ = mkdtemp(name);
+    options_.hostname = "submit.example.net";
+    ListenerOptions listener;
+    listener.address = *SockAddr::Parse("127.0.0.1:1587");
+    listener.mode = ListenerMode::kPlain;
+    listener.mechanisms_clear = {"PLAIN"};
+    options_.listener.push_back(listener);
+    options_.relay.discard = true;
+    options_.limits.sessions = 8;
+    Start();
+  }
+
+  ~ShardReportsTest() override {
+    Kill();
+    std::filesystem::remove_all(dir_);
+  }
+
+  void Start() {
+    log_ = *EventLog::Open(dir_, [] { return WallTime(); });
+    io_ = std::make_unique<sim::SimIo>(7);
+    io_->AddSource(disk_);
+    ShardParts parts;
+    parts.options = &options_;
+    parts.io = io_.get();
+    parts.spools = {{0, &disk_}};
+    parts.store = &store_;
+    parts.verifier = &verifier_;
+    parts.event_log = log_.get();
+    parts.remember_key = std::string(32, 'k');
+    parts.listener_fds = {kListener};
+    shard_ = std::make_unique<Shard>(std::move(parts));
+    std::vector<std::string> report;
+    io_->Poll(io_->now());
+    ASSERT_TRUE(shard_->Recover({io_->now(), io_->wall_now()}, report).ok());
+    shard_->Start();
+  }
+
+  void Kill() {
+    io_.reset();
+    disk_.Crash();
+    shard_.reset();
+    log_.reset();
+  }
+
+  template <typename F>
+  void RunUntil(F done) {
+    for (int turn = 0; turn < 100'000 && !done(); turn++) shard_->Turn(milliseconds(100));
+    ASSERT_TRUE(done());
+  }
+
+  // A client that has sent `text` and what it may need before.
+  sim::PeerId Say(const std::string& text) {
+    const sim::PeerId peer =
+        io_->ConnectTo(kListener, client_, *SockAddr::Parse("192.0.2.7:50001"));
+    io_->PeerSend(peer, "EHLO client.example\r\n" + text);
+    return peer;
+  }
+
+  static std::string AuthPlain(const std::string& user, const std::string& password) {
+    Buffer out;
+    out.Append("AUTH PLAIN ");
+    Base64Encode(std::string(1, '\0') + user + std::string(1, '\0') + password, out);
+    out.Append("\r\n");
+    return std::string(out.view());
+  }
+
+  // Ends the shard and gives all that it wrote.
+  std::vector<json> Events() {
+    Kill();
+    std::vector<json> events;
+    std::ifstream file(dir_ + "/events-19700101.jsonl");
+    for (std::string line; std::getline(file, line);) events.push_back(json::parse(line));
+    return events;
+  }
+
+  std::string dir_;
+  Options options_;
+  sim::OneUserStore store_;
+  SlowVerifier verifier_;
+  sim::SimDisk disk_{7};
+  Client client_;
+  std::unique_ptr<EventLog> log_;
+  std::unique_ptr<sim::SimIo> io_;
+  std::unique_ptr<Shard> shard_;
+};
+
+TEST_F(ShardReportsTest, AGuesserWhoHangsUpBeforeTheVerdictIsLogged) {
+  const sim::PeerId peer = Say(AuthPlain("ann@example.net", "guess"));
+  RunUntil([&] { return verifier_.jobs.size() == 1; });
+  io_->PeerReset(peer);
+  RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
+  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 1u);
+  const std::vector<json> events = Events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]["type"], "Auth");
+  EXPECT_EQ(events[0]["login"], "ann@example.net");
+  EXPECT_EQ(events[0]["mechanism"], "PLAIN");
+  EXPECT_EQ(events[0]["peer_address"]["addr"], "192.0.2.7");
+  EXPECT_EQ(events[0]["detail"], "the connection ended before the verdict");
+  EXPECT_FALSE(events[0].contains("response"));
+}
+
+TEST_F(ShardReportsTest, AGuesserWhoHangsUpDuringTheDelayIsLoggedOnce) {
+  options_.auth.failure_delay = minutes(1);
+  const sim::PeerId peer = Say(AuthPlain("ann@example.net", "guess"));
+  RunUntil([&] { return verifier_.jobs.size() == 1; });
+  shard_->PostVerdict(verifier_.jobs[0], auth::Verdict::kMismatch);
+  RunUntil([&] { return shard_->counters().auth_failure_total.Get() == 1; });
+  io_->PeerReset(peer);
+  RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
+  EXPECT_EQ(client_.heard.find("535"), std::string::npos);
+  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 1u);
+  const std::vector<json> events = Events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]["response"]["code"], 535);
+}
+
+TEST_F(ShardReportsTest, AnExchangeWithoutCredentialsIsNoGuess) {
+  const sim::PeerId peer = Say("AUTH PLAIN\r\n");
+  RunUntil([&] { return client_.heard.ends_with("334 \r\n"); });
+  io_->PeerReset(peer);
+  RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
+  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 0u);
+  EXPECT_EQ(Events().size(), 0u);
+}
+
+TEST_F(ShardReportsTest, AClockThatJumpsIsTold) {
+  shard_->Turn(seconds(1));
+  io_->set_wall_offset(hours(2));
+  for (int i = 0; i < 3; i++) shard_->Turn(seconds(1));
+  io_->set_wall_offset(Duration(0));
+  for (int i = 0; i < 3; i++) shard_->Turn(seconds(1));
+  const std::vector<json> events = Events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0]["type"], "Admin");
+  EXPECT_NE(events[0]["detail"].get<std::string>().find("clock has jumped"), std::string::npos);
+  EXPECT_NE(events[1]["detail"].get<std::string>().find("right again"), std::string::npos);
+}
+
+TEST_F(ShardReportsTest, DamageAndAStartInThePastAreTold) {
+  const sim::PeerId peer = Say(AuthPlain(sim::kUser, sim::kPassword));
+  RunUntil([&] { return verifier_.jobs.size() == 1; });
+  shard_->PostVerdict(verifier_.jobs[0], auth::Verdict::kMatch);
+  RunUntil([&] { return client_.heard.find("\r\n235") != std::string::npos; });
+  for (int i = 1; i <= 3; i++) {
+    io_->PeerSend(peer, std::string("MAIL FROM:<") + sim::kUser +
+                            ">\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n");
+    io_->PeerSend(peer, "Subject: x\r\n\r\ntext\r\n.\r\n");
+    const auto count = static_cast<uint64_t>(i);
+    RunUntil([&] { return shard_->counters().messages_received_total.Get() == count; });
+  }
+  RunUntil([&] { return shard_->counters().messages_queued.Get() == 0; });
+  Kill();
+  for (auto& [number, bytes] : disk_.segments()) disk_.FlipBit(number, 4096 + 100, 0);
+  Start();
+  const std::vector<json> events = Events();
+  std::vector<std::string> admin;
+  for (const json& event : events) {
+    if (event["type"] == "Admin") admin.push_back(event["detail"].get<std::string>());
+  }
+  ASSERT_EQ(admin.size(), 3u) << json(events).dump(1);
+  EXPECT_NE(admin[0].find("no clean end"), std::string::npos);
+  EXPECT_NE(admin[1].find("DAMAGE in segment"), std::string::npos);
+  EXPECT_NE(admin[2].find("behind the newest record"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sluice::server
