@@ -59,7 +59,8 @@ SegmentHeader::Found DecodeCopy(ByteView copy, SegmentHeader& header) {
   const uint32_t crc = LoadLe<uint32_t>(copy.data() + kSegmentHeaderBytes - 4);
   if (crc != Crc32c(0, copy.substr(0, kSegmentHeaderBytes - 4))) return SegmentHeader::Found::kBad;
   Reader in(copy.data() + 4);
-  if (in.Get<uint16_t>() != kFormatVersion) return SegmentHeader::Found::kNewerFormat;
+  header.format = in.Get<uint16_t>();
+  if (header.format != kFormatVersion) return SegmentHeader::Found::kNewerFormat;
   header.use = static_cast<SegmentUse>(in.Get<uint16_t>());
   header.spool = in.GetSpool();
   header.segment = in.Get<uint32_t>();
@@ -107,7 +108,11 @@ SegmentHeader::Found SegmentHeader::Decode(ByteView block, SegmentHeader& header
     header = copies[i];
     return Found::kGood;
   }
-  if (found[0] == Found::kNewerFormat || found[1] == Found::kNewerFormat) return Found::kNewerFormat;
+  for (size_t i = 0; i < 2; i++) {
+    if (found[i] != Found::kNewerFormat) continue;
+    header = copies[i];
+    return Found::kNewerFormat;
+  }
   const bool blank = std::all_of(block.begin(), block.end(), [](char c) { return c == 0; });
   return blank ? Found::kBlank : Found::kBad;
 }

@@ -34,6 +34,7 @@ enum class SegmentUse : uint16_t {
 };
 
 struct SegmentHeader {
+  uint16_t format = kFormatVersion;  // as decoded; Encode writes kFormatVersion
   SegmentUse use = SegmentUse::kOpen;
   SpoolId spool{};
   uint32_t segment = 0;

@@ -18,6 +18,10 @@ namespace {
 constexpr size_t kReadBytes = 4 << 20;
 constexpr char kUnreadable = '\xee';  // stands for what the device could not read
 
+bool HasPossibleSize(const SegmentFile& file) {
+  return file.bytes >= 2 * kBlockBytes && file.bytes <= kSegmentBytesMax;
+}
+
 class Recovery : private ScanVisitor {
  public:
   Recovery(Device& device, const std::optional<SpoolId>& spool) : device_(device), spool_(spool) {}
@@ -32,11 +36,11 @@ class Recovery : private ScanVisitor {
   };
 
   absl::Status Classify(const SegmentFile& file);
-  bool HasSecondBatch(const RecoveredSegment& segment, const BatchHeader& first);
-  absl::Status ClassifyHeadless(RecoveredSegment& segment);
-  absl::Status Scan(const OpenSegment& open, bool newest);
-  absl::Status ReadRange(uint32_t segment, uint64_t offset, MutableBytes bytes);
-  absl::Status ReadWhole(const RecoveredSegment& segment);
+  bool NeverUsed(const RecoveredSegment& segment);
+  void ClassifyHeadless(RecoveredSegment& segment);
+  void Scan(const OpenSegment& open);
+  void ReadRange(uint32_t segment, uint64_t offset, MutableBytes bytes);
+  void ReadWhole(const RecoveredSegment& segment);
   ByteView memory(uint64_t bytes) const { return memory_.view().substr(0, bytes); }
 
   void OnRecord(const RecordHeader& record, const Location& where, ByteView payload) override;
@@ -56,6 +60,9 @@ class Recovery : private ScanVisitor {
   RecoveredJournal journal_;
   std::vector<OpenSegment> open_;
   AlignedBytes memory_;
+  uint64_t unreadable_end_ = 0;  // of the segment in memory: behind its last unreadable block
+  bool any_read_ = false;
+  absl::Status read_failure_;
   RecoveredSegment* scanning_ = nullptr;
   absl::flat_hash_map<uint64_t, RecoveredMessage> live_;
   // Done messages, and the segments that have a MESSAGE record of theirs.
@@ -68,23 +75,22 @@ absl::StatusOr<RecoveredJournal> Recovery::Run() {
   std::sort(files->begin(), files->end(),
             [](const SegmentFile& a, const SegmentFile& b) { return a.number < b.number; });
   uint64_t bytes_max = 2 * kBlockBytes;
-  for (const SegmentFile& file : *files) bytes_max = std::max(bytes_max, file.bytes);
-  if (bytes_max > kSegmentBytesMax) return absl::FailedPreconditionError("a segment is larger than 4 GiB");
+  for (const SegmentFile& file : *files) {
+    if (HasPossibleSize(file)) bytes_max = std::max(bytes_max, file.bytes);
+  }
   memory_ = AlignedBytes(bytes_max);
   for (const SegmentFile& file : *files) {
     absl::Status status = Classify(file);
     if (!status.ok()) return status;
   }
+  if (!any_read_ && !read_failure_.ok()) return read_failure_;
   std::sort(open_.begin(), open_.end(), [](const OpenSegment& a, const OpenSegment& b) {
     return std::pair(a.header.epoch, a.index) < std::pair(b.header.epoch, b.index);
   });
   journal_.report.segments = static_cast<uint32_t>(files->size());
   journal_.report.segments_live = static_cast<uint32_t>(open_.size());
   journal_.report.clean = true;
-  for (const OpenSegment& open : open_) {
-    absl::Status status = Scan(open, &open == &open_.back());
-    if (!status.ok()) return status;
-  }
+  for (const OpenSegment& open : open_) Scan(open);
   Finish();
   return std::move(journal_);
 }
@@ -94,39 +100,34 @@ absl::StatusOr<RecoveredJournal> Recovery::Run() {
 absl::Status Recovery::Classify(const SegmentFile& file) {
   RecoveredSegment& segment = journal_.segments.emplace_back();
   segment.number = file.number;
-  segment.bytes = file.bytes;
-  if (file.bytes < 2 * kBlockBytes || file.bytes % kBlockBytes != 0) {
+  segment.bytes = file.bytes / kBlockBytes * kBlockBytes;
+  if (!HasPossibleSize(file)) {
     segment.state = SegmentState::kUnusable;
     journal_.report.damage.push_back({file.number, 0, 0, file.bytes, "a file of no possible size"});
     return absl::OkStatus();
   }
-  absl::Status status = ReadRange(file.number, 0, memory_.span().first(2 * kBlockBytes));
-  if (!status.ok()) return status;
-
+  ReadRange(file.number, 0, memory_.span().first(2 * kBlockBytes));
   SegmentHeader header;
   const SegmentHeader::Found found = SegmentHeader::Decode(memory(kBlockBytes), header);
   if (found == SegmentHeader::Found::kNewerFormat) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("segment ", file.number, " has a format newer than ", kFormatVersion));
+    return absl::FailedPreconditionError(absl::StrCat("segment ", file.number, " has format ", header.format,
+                                                      "; this program reads format ", kFormatVersion));
   }
-  const bool ours = found == SegmentHeader::Found::kGood && header.segment == file.number;
-  if (ours) {
-    if (!spool_.has_value()) spool_ = header.spool;
-    if (header.spool != *spool_) {
-      return absl::FailedPreconditionError(absl::StrCat("segment ", file.number, " is of another spool"));
-    }
+  const bool good = found == SegmentHeader::Found::kGood;
+  if (good && !spool_.has_value()) spool_ = header.spool;
+  if (good && header.spool != *spool_) {
+    return absl::FailedPreconditionError(absl::StrCat("segment ", file.number, " is of another spool"));
   }
   // Also a batch whose segment header was lost in a torn first write has used up its epoch.
   BatchHeader first;
-  const bool has_batch =
-      spool_.has_value() && DecodeBatchAt(memory(file.bytes), kBlockBytes, *spool_, file.number, first);
-  if (has_batch) journal_.next_epoch = std::max(journal_.next_epoch, first.epoch + 1);
-  if (found == SegmentHeader::Found::kBlank && (!has_batch || !HasSecondBatch(segment, first))) {
-    // Never used; or its first write, which carries header and first batch, was torn: not acknowledged.
-    if (has_batch) journal_.report.torn_bytes += RoundUpToBlock(first.bytes);
+  if (spool_.has_value() && DecodeBatchAt(memory(segment.bytes), kBlockBytes, *spool_, file.number, first)) {
+    journal_.next_epoch = std::max(journal_.next_epoch, first.epoch + 1);
+  }
+  if (found == SegmentHeader::Found::kBlank && NeverUsed(segment)) return absl::OkStatus();
+  if (!good || header.segment != file.number) {
+    ClassifyHeadless(segment);
     return absl::OkStatus();
   }
-  if (!ours) return ClassifyHeadless(segment);
   segment.epoch = header.epoch;
   journal_.next_epoch = std::max(journal_.next_epoch, header.epoch + 1);
   journal_.next_batch = std::max(journal_.next_batch, header.first_batch);
@@ -135,79 +136,96 @@ absl::Status Recovery::Classify(const SegmentFile& file) {
   if (header.use == SegmentUse::kVoid) return absl::OkStatus();
   segment.state = SegmentState::kSealed;
   segment.end = kBlockBytes;
-  header.bytes = file.bytes;
   open_.push_back({journal_.segments.size() - 1, header});
   return absl::OkStatus();
 }
 
-bool Recovery::HasSecondBatch(const RecoveredSegment& segment, const BatchHeader& first) {
-  const uint64_t at = kBlockBytes + RoundUpToBlock(first.bytes);
-  if (at + kBlockBytes > segment.bytes) return false;
-  if (!ReadRange(segment.number, at, memory_.span().subspan(at, kBlockBytes)).ok()) return false;
-  BatchHeader second;
-  return DecodeBatchAt(memory(segment.bytes), at, *spool_, segment.number, second) && second.epoch == first.epoch;
+// A blank header: nothing was ever acknowledged in the segment, unless the header was overwritten since. One batch
+// right behind it is no proof: the first write carries both, and was torn. Any other batch is.
+bool Recovery::NeverUsed(const RecoveredSegment& segment) {
+  if (!spool_.has_value()) return true;
+  const uint64_t bytes = std::min<uint64_t>(kReadBytes, segment.bytes);
+  ReadRange(segment.number, 0, memory_.span().first(bytes));
+  const BatchesFound batches = FindBatches(memory(bytes), *spool_, segment.number);
+  if (batches.count == 0) return true;
+  if (batches.count > 1 || batches.first != kBlockBytes) return false;
+  journal_.report.torn_bytes += batches.first_bytes;
+  return true;
 }
 
 // Both copies of the header are gone. The batches tell which use was the last; taking what was void for live
 // would only deliver mail twice, the reverse would lose it.
-absl::Status Recovery::ClassifyHeadless(RecoveredSegment& segment) {
-  absl::Status status = ReadWhole(segment);
-  if (!status.ok()) return status;
-  const uint64_t epoch =
-      spool_.has_value() ? FindEpoch(memory(segment.bytes), *spool_, segment.number) : 0;
+void Recovery::ClassifyHeadless(RecoveredSegment& segment) {
+  ReadWhole(segment);
+  const BatchesFound batches =
+      spool_.has_value() ? FindBatches(memory(segment.bytes), *spool_, segment.number) : BatchesFound();
+  segment.epoch = batches.epoch;
   scanning_ = &segment;
-  segment.epoch = epoch;
   OnDamage(0, kBlockBytes, "a segment's header is damaged");
   scanning_ = nullptr;
-  if (epoch == 0) {
+  if (batches.count == 0) {
     segment.state = SegmentState::kUnusable;
-    return absl::OkStatus();
+    return;
   }
   segment.state = SegmentState::kSealed;
   segment.end = kBlockBytes;
-  journal_.next_epoch = std::max(journal_.next_epoch, epoch + 1);
+  journal_.next_epoch = std::max(journal_.next_epoch, batches.epoch + 1);
   SegmentHeader header;
   header.spool = *spool_;
   header.segment = segment.number;
-  header.epoch = epoch;
+  header.epoch = batches.epoch;
+  header.bytes = segment.bytes;
   open_.push_back({journal_.segments.size() - 1, header, true});
-  return absl::OkStatus();
 }
 
-absl::Status Recovery::ReadRange(uint32_t segment, uint64_t offset, MutableBytes bytes) {
-  if (device_.ReadNow(segment, offset, bytes).ok()) return absl::OkStatus();
+// What cannot be read is kUnreadable: it fails every checksum, and so is set aside like other damage.
+void Recovery::ReadRange(uint32_t segment, uint64_t offset, MutableBytes bytes) {
+  if (device_.ReadNow(segment, offset, bytes).ok()) {
+    any_read_ = true;
+    return;
+  }
   // Somewhere in there is a bad sector: go on without it, block by block.
-  bool some = false;
-  absl::Status failure;
   for (size_t at = 0; at < bytes.size(); at += kBlockBytes) {
     const MutableBytes block = bytes.subspan(at, kBlockBytes);
-    const absl::Status status = device_.ReadNow(segment, offset + at, block);
-    some = some || status.ok();
-    if (status.ok()) continue;
-    failure = status;
+    absl::Status status = device_.ReadNow(segment, offset + at, block);
+    if (status.ok()) {
+      any_read_ = true;
+      continue;
+    }
+    read_failure_ = std::move(status);
     std::memset(block.data(), kUnreadable, block.size());
+    unreadable_end_ = offset + at + kBlockBytes;
   }
-  return some ? absl::OkStatus() : failure;
 }
 
-absl::Status Recovery::ReadWhole(const RecoveredSegment& segment) {
+void Recovery::ReadWhole(const RecoveredSegment& segment) {
+  unreadable_end_ = 0;
   for (uint64_t at = 0; at < segment.bytes; at += kReadBytes) {
     const size_t bytes = std::min<uint64_t>(kReadBytes, segment.bytes - at);
-    absl::Status status = ReadRange(segment.number, at, memory_.span().subspan(at, bytes));
-    if (!status.ok()) return status;
+    ReadRange(segment.number, at, memory_.span().subspan(at, bytes));
   }
   journal_.report.bytes_read += segment.bytes;
-  return absl::OkStatus();
 }
 
 // --- what they hold ------------------------------------------------------------------------------------------
 
-absl::Status Recovery::Scan(const OpenSegment& open, bool newest) {
+void Recovery::Scan(const OpenSegment& open) {
+  // Begun later, a segment says that all of this one was durable, even if nothing is in that one any more.
+  const bool newest = open.header.epoch + 1 == journal_.next_epoch;
   RecoveredSegment& segment = journal_.segments[open.index];
-  absl::Status status = ReadWhole(segment);
-  if (!status.ok()) return status;
+  ReadWhole(segment);
   scanning_ = &segment;
   const ScanResult result = ScanSegment(memory(segment.bytes), open.header, newest, *this);
+  bool may_go_on = newest && !result.ended && !open.headless && result.end < segment.bytes;
+  if (newest && !result.ended && unreadable_end_ > result.end) {  // it may hold batches all the same
+    OnDamage(result.end, unreadable_end_ - result.end, "cannot be read");
+    may_go_on = false;
+  }
+  if (!result.ended && open.header.bytes > segment.bytes) {
+    journal_.report.damage.push_back({segment.number, segment.epoch, segment.bytes,
+                                      open.header.bytes - segment.bytes, "the file has lost its end"});
+    may_go_on = false;
+  }
   scanning_ = nullptr;
   segment.end = result.end;
   RecoveryReport& report = journal_.report;
@@ -218,9 +236,7 @@ absl::Status Recovery::Scan(const OpenSegment& open, bool newest) {
   report.clean = result.clean;
   journal_.next_batch = std::max(journal_.next_batch, result.last_batch + 1);
   journal_.newest_id = std::max(journal_.newest_id, QueueId{result.newest_id});
-  const bool may_go_on = !result.ended && !open.headless && result.end < segment.bytes;
-  if (newest && may_go_on) journal_.active = segment.number;
-  return absl::OkStatus();
+  if (may_go_on) journal_.active = segment.number;
 }
 
 void Recovery::OnDamage(uint64_t offset, uint64_t bytes, std::string_view what) {

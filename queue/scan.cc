@@ -52,8 +52,8 @@ ScanResult Scanner::Run(bool newest) {
   while (at + kBlockBytes <= segment_.size()) {
     const Piece piece = Look(at);
     at += piece.bytes;
+    if (piece.verdict != Verdict::kNothing) ConfirmDamage();  // what is before a batch was durable
     if (piece.verdict == Verdict::kWhole) {
-      ConfirmDamage();  // bytes before a good batch were durable
       Accept(piece);
     } else {
       Doubt(piece);
@@ -169,13 +169,15 @@ bool DecodeBatchAt(ByteView segment, uint64_t offset, const SpoolId& spool, uint
          RoundUpToBlock(batch.bytes) <= segment.size() - offset;
 }
 
-uint64_t FindEpoch(ByteView segment, const SpoolId& spool, uint32_t number) {
-  uint64_t epoch = 0;
+BatchesFound FindBatches(ByteView segment, const SpoolId& spool, uint32_t number) {
+  BatchesFound found;
   for (uint64_t at = kBlockBytes; at + kBlockBytes <= segment.size(); at += kBlockBytes) {
     BatchHeader batch;
-    if (DecodeBatchAt(segment, at, spool, number, batch)) epoch = std::max(epoch, batch.epoch);
+    if (!DecodeBatchAt(segment, at, spool, number, batch) || batch.epoch < found.epoch) continue;
+    if (batch.epoch > found.epoch) found = {batch.epoch, 0, at, RoundUpToBlock(batch.bytes)};
+    found.count++;
   }
-  return epoch;
+  return found;
 }
 
 }  // namespace sluice::queue

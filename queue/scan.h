@@ -1,9 +1,9 @@
 // Scan: what in one segment is good. Pure: the whole segment's bytes come in, records and damage go out.
 //
-// Validity is a matter of whole batches. Damage that a good batch follows, or that lies in a segment which is
-// not the newest, hits bytes that were durable: it is reported, and records whose own checksum is good are
-// still taken from a batch whose record headers are. Damage at the very end of the newest segment is the
-// torn tail of a write that was never acknowledged: it is cut.
+// Validity is a matter of whole batches. A batch is begun when the one before is durable, so damage that a good
+// batch header follows, or that lies in a segment which is not the newest, hits bytes that were durable: it is
+// reported, and records whose own checksum is good are still taken from a batch whose record headers are. Damage
+// at the very end of the newest segment is the torn tail of a write that was never acknowledged: it is cut.
 #ifndef SLUICE_QUEUE_SCAN_H_
 #define SLUICE_QUEUE_SCAN_H_
 
@@ -38,14 +38,20 @@ struct ScanResult {
   bool clean = false;  // the last good batch is the seal of a clean shutdown
 };
 
-// `header` is the segment's; `newest` says that no other segment was begun later.
+// `header` is the segment's; `newest` says that no segment at all was begun later.
 ScanResult ScanSegment(ByteView segment, const SegmentHeader& header, bool newest, ScanVisitor& visitor);
 
 // The header of the batch at `offset`, when it belongs there.
 bool DecodeBatchAt(ByteView segment, uint64_t offset, const SpoolId& spool, uint32_t number, BatchHeader& batch);
 
-// For a segment whose header is lost: the highest epoch among its batches; 0 when it has none.
-uint64_t FindEpoch(ByteView segment, const SpoolId& spool, uint32_t number);
+// For a segment whose header is lost.
+struct BatchesFound {
+  uint64_t epoch = 0;  // the highest; 0: there is no batch
+  uint32_t count = 0;  // batches of that epoch
+  uint64_t first = 0;  // where the first of them is
+  uint64_t first_bytes = 0;
+};
+BatchesFound FindBatches(ByteView segment, const SpoolId& spool, uint32_t number);
 
 }  // namespace sluice::queue
 

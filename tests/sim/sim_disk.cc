@@ -157,6 +157,10 @@ absl::StatusOr<std::vector<queue::SegmentFile>> SimDisk::List() {
 
 absl::Status SimDisk::ReadNow(uint32_t segment, uint64_t offset, MutableBytes bytes) {
   CheckRange(segment, offset, bytes.data(), bytes.size());
+  for (const Range& bad : unreadable_) {
+    const bool apart = bad.offset >= offset + bytes.size() || offset >= bad.offset + bad.bytes;
+    if (bad.segment == segment && !apart) return absl::UnavailableError("a bad sector");
+  }
   std::memcpy(bytes.data(), segments_[segment].data() + offset, bytes.size());
   return absl::OkStatus();
 }

@@ -49,6 +49,11 @@ class SimDisk final : public queue::Device, public EventSource {
   // A lying disk: flips one bit.
   void FlipBit(uint32_t segment, uint64_t offset, int bit);
 
+  // ReadNow fails for whatever touches this range.
+  void set_unreadable(uint32_t segment, uint64_t offset, uint64_t bytes) {
+    unreadable_.push_back({segment, offset, bytes});
+  }
+
   struct SetAside {
     uint32_t segment;
     uint64_t epoch;
@@ -95,6 +100,12 @@ class SimDisk final : public queue::Device, public EventSource {
   std::map<uint32_t, std::string> segments_;
   std::vector<Request> requests_;
   std::vector<SetAside> set_aside_;
+  struct Range {
+    uint32_t segment;
+    uint64_t offset;
+    uint64_t bytes;
+  };
+  std::vector<Range> unreadable_;
   uint64_t writes_ = 0;
 };
 
