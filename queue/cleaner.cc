@@ -102,7 +102,7 @@ void Cleaner::StartMovers() {
 Entry* Cleaner::NextEntry() {
   const auto look = [this](Entry& entry) {
     entry.cleaner_pass = pass_ & 0x7f;
-    return Mover::Movable(entry);
+    return Mover::Movable(entry) && Mover::FitsInBatch(entry, journal_);
   };
   if (phase_ == Phase::kMessages) {
     for (Entry* e = victim_->messages.front(); e != nullptr && e->cleaner_pass != pass_;

@@ -19,6 +19,7 @@ Journal::Journal(const SpoolId& spool, Device& device, SegmentTable& segments, c
       batch_a_(BatchBytesMaxFor(device.segment_bytes())),
       batch_b_(BatchBytesMaxFor(device.segment_bytes())),
       write_(*this),
+      bytes_max_(batch_a_.bytes_max()),
       batch_bytes_(batch_a_.bytes_max()) {}
 
 Journal::~Journal() { CHECK(!write_.in_flight); }
@@ -27,12 +28,16 @@ void Journal::Begin(const Start& start) {
   next_batch_ = start.next_batch;
   next_epoch_ = start.next_epoch;
   durable_ = next_batch_ - 1;  // what recovery read is durable: Device::List
+  segments_.ForEach([&](const Segment& segment) {
+    if (segment.bytes < kSegmentBytesMin) return;  // never written again
+    bytes_max_ = std::min(bytes_max_, BatchBytesMaxFor(segment.bytes));
+  });
   active_ = start.active;
   if (active_ != nullptr) segments_.SetState(*active_, SegmentState::kActive);
 }
 
 size_t Journal::payload_bytes_max() const {
-  return open_->bytes_max() - kBatchHeaderBytes - kRecordHeaderBytes - kRecordAlignment;
+  return bytes_max_ - kBatchHeaderBytes - kRecordHeaderBytes - kRecordAlignment;
 }
 
 void Journal::set_batch_bytes(size_t bytes) {
@@ -41,8 +46,7 @@ void Journal::set_batch_bytes(size_t bytes) {
 
 uint64_t Journal::room() const {
   // A segment's first block is its header, and up to a batch at its end may stay unused.
-  const uint64_t usable = device_.segment_bytes() - kBlockBytes - open_->bytes_max();
-  return active_room() + segments_.free_count() * usable;
+  return active_room() + segments_.free_bytes() - segments_.free_count() * (kBlockBytes + bytes_max_);
 }
 
 // --- writing -------------------------------------------------------------------------------------------------
@@ -53,19 +57,19 @@ void Journal::Pump(MonoTime now, WallTime wall) {
   if (open_->since == MonoTime{}) open_->since = now;
   if (!TimeToClose(now) || !EnsureActive()) return;
   write_started_ = now;
-  if (active_->room() < open_->bytes_max()) {
-    // A segment from a time of smaller batches: end it with a batch of nothing.
+  if (active_->room() < bytes_max_) {
+    // One that an earlier start left with room for smaller batches only: end it with a batch of nothing.
     writing_->Clear();
     Write(*writing_, kLastInSegment);
     return;
   }
   std::swap(open_, writing_);
-  const bool last = active_->room() - RoundUpToBlock(writing_->bytes()) < writing_->bytes_max();
+  const bool last = active_->room() - RoundUpToBlock(writing_->bytes()) < bytes_max_;
   Write(*writing_, last ? kLastInSegment : 0);
 }
 
 bool Journal::TimeToClose(MonoTime now) const {
-  if (open_->bytes() >= batch_bytes_) return true;
+  if (open_->bytes() >= std::min(batch_bytes_, bytes_max_)) return true;
   return now >= open_->since + (open_->urgent ? linger_ : kLazyDelay);
 }
 

@@ -7,6 +7,7 @@
 #ifndef SLUICE_QUEUE_JOURNAL_H_
 #define SLUICE_QUEUE_JOURNAL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -43,6 +44,8 @@ class Journal {
   Journal(const SpoolId& spool, Device& device, SegmentTable& segments, const QueueIdMaker& ids, Client& client);
   ~Journal();
 
+  // The table has all segments. Segments smaller than the device now makes them are still written, so until the
+  // next start no batch is larger than suits the smallest.
   void Begin(const Start& start);
 
   Batch& open() { return *open_; }
@@ -90,7 +93,7 @@ class Journal {
   };
   static void OnWriteDone(DeviceOp& op, int result);
 
-  size_t limit() const { return open_->empty() ? open_->bytes_max() : batch_bytes_; }
+  size_t limit() const { return open_->empty() ? bytes_max_ : std::min(batch_bytes_, bytes_max_); }
   bool TimeToClose(MonoTime now) const;
   bool EnsureActive();
   void Write(Batch& batch, uint16_t flags);
@@ -118,6 +121,7 @@ class Journal {
   uint64_t durable_ = 0;
   WallTime wall_{};
 
+  size_t bytes_max_;  // of a batch: what the smallest segment there is can take
   size_t batch_bytes_;
   Duration linger_{0};
   bool poisoned_ = false;

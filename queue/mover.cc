@@ -14,8 +14,13 @@ bool Mover::Movable(const Entry& entry) {
   return entry.state == EntryState::kReady || entry.state == EntryState::kDeferred;
 }
 
+bool Mover::FitsInBatch(const Entry& entry, const Journal& journal) {
+  const uint64_t message = entry.message.bytes - kRecordHeaderBytes;
+  return message + PaddedRecordBytes(entry.status.bytes) <= journal.payload_bytes_max();
+}
+
 void Mover::Start(Entry& entry, const Segment& victim) {
-  CHECK(idle() && Movable(entry));
+  CHECK(idle() && Movable(entry) && FitsInBatch(entry, journal_));
   entry_ = &entry;
   victim_ = victim.number;
   from_message_ = entry.message;

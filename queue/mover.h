@@ -32,7 +32,11 @@ class Mover {
   // Whether the entry may be moved now: it rests in the journal, neither taken nor on its way to disk.
   static bool Movable(const Entry& entry);
 
-  void Start(Entry& entry, const Segment& victim);  // REQUIRES: idle(), Movable(entry)
+  // Whether message and status can go in one batch. Not those from a time of larger segments, for instance: they
+  // stay where they are until they are done.
+  static bool FitsInBatch(const Entry& entry, const Journal& journal);
+
+  void Start(Entry& entry, const Segment& victim);  // REQUIRES: idle(), Movable, FitsInBatch
 
   // Appends what is ready, if it fits in the open batch.
   void Pump();

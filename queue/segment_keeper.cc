@@ -26,7 +26,7 @@ void SegmentKeeper::Pump(MonoTime now) {
 }
 
 std::optional<MonoTime> SegmentKeeper::NextDeadline() const {
-  const bool waits = prepare_failed_ && may_prepare() && segments_.free_count() < spare_;
+  const bool waits = prepare_failed_ && may_prepare() && SpareCount() < spare_;
   return waits && !prepare_.in_flight ? std::optional(prepare_again_) : std::nullopt;
 }
 
@@ -34,10 +34,17 @@ bool SegmentKeeper::starved() const {
   return segments_.free_count() == 0 && (prepare_failed_ || !may_prepare());
 }
 
+uint32_t SegmentKeeper::SpareCount() const {
+  uint32_t count = 0;
+  segments_.ForEach([&](const Segment& segment) {
+    if (segment.state == SegmentState::kFree && segment.bytes == device_.segment_bytes()) count++;
+  });
+  return count;
+}
+
 void SegmentKeeper::PrepareOne(MonoTime now) {
   if (prepare_.in_flight || remove_.in_flight) return;  // a removed one's number may be wanted
-  if (segments_.free_count() >= spare_ || !may_prepare()) return;
-  if (prepare_failed_ && now < prepare_again_) return;
+  if (!may_prepare() || (prepare_failed_ && now < prepare_again_) || SpareCount() >= spare_) return;
   prepare_again_ = now + kPrepareRetry;
   prepare_.segment = segments_.LowestUnusedNumber();
   device_.Prepare(prepare_.segment, prepare_);
@@ -74,15 +81,24 @@ void SegmentKeeper::OnVoided(DeviceOp& op, int result) {
 }
 
 // A burst leaves many free segments behind. Some are kept, in proportion to what is in use; the others go
-// back to the file system one by one.
+// back to the file system one by one. Those of another size go once there is room for one of the right size:
+// on a full disk they are all there is.
 void SegmentKeeper::RemoveOne() {
-  if (remove_.in_flight || prepare_.in_flight) return;
-  const uint32_t in_use = segments_.count() - segments_.free_count();
-  if (segments_.free_count() <= spare_ + 2 + in_use / 4 || journal_.active() == nullptr) return;
+  if (remove_.in_flight || prepare_.in_flight || journal_.active() == nullptr) return;
   Segment* last = nullptr;
+  Segment* other_size = nullptr;
   segments_.ForEach([&](Segment& segment) {
-    if (segment.state == SegmentState::kFree) last = &segment;
+    if (segment.state != SegmentState::kFree) return;
+    last = &segment;
+    if (segment.bytes != device_.segment_bytes()) other_size = &segment;
   });
+  const uint32_t in_use = segments_.count() - segments_.free_count();
+  const bool surplus = segments_.free_count() > spare_ + 2 + in_use / 4;
+  if (other_size != nullptr && SpareCount() > 0) {
+    last = other_size;
+  } else if (!surplus) {
+    return;
+  }
   remove_.segment = last->number;
   segments_.Remove(*last);
   device_.Remove(remove_.segment, remove_);

@@ -1,6 +1,6 @@
 // SegmentKeeper: sees to it that a segment is ready whenever the journal wants one. It has spare ones made,
-// voids those that hold nothing of value so that they can be used again, and gives back a surplus. One request
-// of each kind is in flight at a time.
+// voids those that hold nothing of value so that they can be used again, and gives back a surplus, first those of a
+// size that is no longer made. One request of each kind is in flight at a time.
 #ifndef SLUICE_QUEUE_SEGMENT_KEEPER_H_
 #define SLUICE_QUEUE_SEGMENT_KEEPER_H_
 
@@ -41,6 +41,7 @@ class SegmentKeeper {
   static void OnPrepared(DeviceOp& op, int result);
   static void OnRemoved(DeviceOp& op, int result);
 
+  uint32_t SpareCount() const;  // free, and of the size that is made now
   bool may_prepare() const { return !space_low_ && segments_.count() < segments_max_; }
   void PrepareOne(MonoTime now);
   void VoidOne();

@@ -1,6 +1,7 @@
 #include "queue/segment_table.h"
 
 #include "core/base/check.h"
+#include "queue/limits.h"
 
 namespace sluice::queue {
 
@@ -12,6 +13,7 @@ Segment& SegmentTable::Add(uint32_t number, uint64_t bytes) {
   segments_[number]->bytes = bytes;
   count_++;
   free_count_++;
+  free_bytes_ += bytes;
   return *segments_[number];
 }
 
@@ -19,6 +21,7 @@ void SegmentTable::Remove(Segment& segment) {
   CHECK(segment.state == SegmentState::kFree);
   count_--;
   free_count_--;
+  free_bytes_ -= segment.bytes;
   segments_[segment.number].reset();
 }
 
@@ -37,8 +40,15 @@ Segment* SegmentTable::FirstFree() {
 }
 
 void SegmentTable::SetState(Segment& segment, SegmentState state) {
-  if (segment.state == SegmentState::kFree) free_count_--;
-  if (state == SegmentState::kFree) free_count_++;
+  if (state == SegmentState::kFree && segment.bytes < kSegmentBytesMin) state = SegmentState::kUnusable;
+  if (segment.state == SegmentState::kFree) {
+    free_count_--;
+    free_bytes_ -= segment.bytes;
+  }
+  if (state == SegmentState::kFree) {
+    free_count_++;
+    free_bytes_ += segment.bytes;
+  }
   segment.state = state;
 }
 

@@ -24,7 +24,7 @@ enum class SegmentState : uint8_t {
   kActive,   // batches go here
   kSealed,   // full, all of it durable
   kVoiding,  // its header is being overwritten
-  kUnusable, // too damaged to tell what it is: left alone
+  kUnusable, // too damaged to tell what it is, or cut too short to be written again: left alone
 };
 
 struct Segment {
@@ -60,6 +60,7 @@ class SegmentTable {
 
   uint32_t count() const { return count_; }
   uint32_t free_count() const { return free_count_; }
+  uint64_t free_bytes() const { return free_bytes_; }
   uint64_t live_bytes() const { return live_bytes_; }
 
   // The free segment with the lowest number, or nullptr.
@@ -98,6 +99,7 @@ class SegmentTable {
   std::vector<std::unique_ptr<Segment>> segments_;  // by number
   uint32_t count_ = 0;
   uint32_t free_count_ = 0;
+  uint64_t free_bytes_ = 0;  // of the free ones
   uint64_t live_bytes_ = 0;
   uint64_t stale_count_ = 0;
 };

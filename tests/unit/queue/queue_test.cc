@@ -1,0 +1,183 @@
+// The queue on a disk that does what it is told: records and segments of every size, and how it
+// ends. tests/sim/queue_sim_test.cc has disks that do not.
+#include "queue/queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/sim_disk.h"
+
+namespace sluice::queue {
+namespace {
+
+using sim::SimDisk;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+class QueueTest : public ::testing::Test, public QueueObserver {
+ protected:
+  ~QueueTest() override { Stop(); }
+
+  void Start(uint64_t segment_bytes) {
+    std::map<uint32_t, std::string> segments;
+    if (disk_ != nullptr) segments = std::move(disk_->segments());
+    disk_ = std::make_unique<SimDisk>(1, sim::DiskOptions{.segment_bytes = segment_bytes});
+    disk_->segments() = std::move(segments);
+    options_.spool = {'q'};
+    queue_ = std::make_unique<Queue>(options_, *disk_, this);
+    ASSERT_TRUE(queue_->Recover(now()).ok());
+    EXPECT_TRUE(queue_->recovery().damage.empty());
+  }
+
+  void Stop() {
+    if (queue_ == nullptr) return;
+    while (disk_->Pending()) disk_->RunOne();
+    queue_.reset();
+  }
+
+  // From now on the disk is full: what was never used is taken from it, and no segment can be made.
+  void FillDisk() {
+    std::erase_if(disk_->segments(), [](const auto& segment) {
+      return segment.second.find_first_not_of('\0') == std::string::npos;
+    });
+    disk_->faults.prepare_error = 1'000'000;
+  }
+
+  void OnDone(QueueId id) override { done_.insert(id); }
+
+  Now now() const {
+    return {mono_, wall_ + std::chrono::duration_cast<milliseconds>(mono_ - MonoTime())};
+  }
+
+  void Turns(int turns) {
+    for (; turns > 0; turns--) {
+      mono_ += milliseconds(200);
+      queue_->Pump(now());
+      for (int i = 0; i < 20 && disk_->Pending(); i++) disk_->RunOne();
+    }
+  }
+
+  Submission NewMessage(size_t body_bytes, size_t envelope_bytes = 0) {
+    Submission submission;
+    submission.id = queue_->NewId(now().wall);
+    EnvelopeBuilder envelope;
+    envelope.SetSender("ann@example.net");
+    envelope.SetCreated(now().wall);
+    envelope.AddRecipient("bob@example.org");
+    envelope.SetProtocol(std::string(envelope_bytes, 'p'));
+    submission.envelope = envelope.Take();
+    submission.body.Append(std::string(body_bytes, 'b'));
+    return submission;
+  }
+
+  QueueId Submit(size_t body_bytes, size_t envelope_bytes = 0) {
+    Submission submission = NewMessage(body_bytes, envelope_bytes);
+    const QueueId id = submission.id;
+    EXPECT_EQ(queue_->Submit(submission, nullptr), SubmitResult::kAccepted);
+    Turns(2);
+    return id;
+  }
+
+  // An attempt at all that is due: those in `keep` are deferred, with `bounce` if there is one.
+  void Attempt(const std::set<QueueId>& keep, Submission* bounce = nullptr) {
+    while (Entry* entry = queue_->TakeDue(mono_)) {
+      MessageLoad load([](MessageLoad&, ReadResult result) { EXPECT_EQ(result, ReadResult::kOk); });
+      if (!queue_->Load(*entry, load)) {
+        while (load.in_flight()) disk_->RunOne();
+      }
+      const RecipientOutcome outcome{0, !keep.contains(entry->id), "450 later"};
+      queue_->Finish(*entry, load, {{&outcome, 1}, bounce}, now());
+      Turns(1);
+    }
+    Turns(3);
+  }
+
+  std::set<uint64_t> SegmentSizes() {
+    std::set<uint64_t> sizes;
+    for (const auto& [number, bytes] : disk_->segments()) sizes.insert(bytes.size());
+    return sizes;
+  }
+
+  std::unique_ptr<SimDisk> disk_;
+  std::unique_ptr<Queue> queue_;
+  QueueOptions options_;
+  std::set<QueueId> done_;
+  MonoTime mono_{hours(1)};
+  WallTime wall_ = WallFromMillis(1'700'000'000'000);
+};
+
+// --- segments of another size
+// ----------------------------------------------------------------------------------
+
+TEST_F(QueueTest, OnAFullDiskSmallerSegmentsOfAnEarlierStartAreStillWritten) {
+  Start(kSegmentBytesMin);
+  for (int i = 0; i < 20; i++) Submit(60'000);
+  Stop();
+  FillDisk();
+  const size_t segments = disk_->segments().size();
+  Start(8 * kMiB);
+  disk_->faults.prepare_error = 1'000'000;
+  Attempt({});
+  EXPECT_EQ(done_.size(), 20u);
+  for (int i = 0; i < 100; i++) Turns(1);
+  const uint64_t writes = disk_->writes();
+  for (int i = 0; i < 100; i++) Turns(1);
+  EXPECT_EQ(disk_->writes(), writes);  // nothing is left to do
+  EXPECT_EQ(disk_->segments().size(), segments);
+  EXPECT_EQ(queue_->stats().messages, 0u);
+}
+
+TEST_F(QueueTest, SmallerSegmentsGoOnceLargerOnesCanBeMade) {
+  Start(kSegmentBytesMin);
+  for (int i = 0; i < 20; i++) Submit(60'000);
+  Stop();
+  Start(4 * kMiB);
+  Attempt({});
+  for (int i = 0; i < 40; i++) Submit(60'000);
+  Attempt({});
+  Turns(50);
+  EXPECT_EQ(done_.size(), 60u);
+  EXPECT_THAT(SegmentSizes(), ::testing::ElementsAre(4 * kMiB));
+  Submit(60'000);
+  Stop();
+  Start(4 * kMiB);
+  EXPECT_EQ(queue_->stats().messages, 1u);
+}
+
+TEST_F(QueueTest, ARecordTooLargeForTheBatchesOfSmallerSegmentsHoldsNobodyUp) {
+  options_.retry = {.retry_min = hours(100), .retry_max = hours(200), .expire = hours(1000)};
+  Start(4 * kMiB);
+  const QueueId large = Submit(1000, 700'000);  // alone in its segment, when the others are done
+  for (int i = 0; i < 50; i++) Submit(60'000);
+  Attempt({large});
+  queue_->set_retry_policy({.retry_min = hours(1), .retry_max = hours(200), .expire = hours(1000)});
+  std::set<QueueId> second;  // fill the second segment
+  for (int i = 0; i < 55; i++) second.insert(Submit(60'000));
+  Submit(60'000);
+  Attempt(second);
+  Stop();
+  FillDisk();
+  ASSERT_EQ(disk_->segments().size(), 3u);
+
+  Start(kSegmentBytesMin);
+  disk_->faults.prepare_error = 1'000'000;
+  Turns(20);  // the cleaner looks at the first segment, which is mostly dead
+  mono_ += hours(2);
+  Attempt({*second.begin()});
+  Turns(100);
+  EXPECT_EQ(queue_->stats().messages, 2u);
+  EXPECT_GT(queue_->stats().moved, 0u);  // out of the second segment
+  mono_ += hours(300);
+  Attempt({});
+  EXPECT_TRUE(done_.contains(large));
+}
+
+}  // namespace
+}  // namespace sluice::queue
