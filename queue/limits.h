@@ -29,7 +29,8 @@ constexpr size_t BatchBytesMaxFor(uint64_t segment_bytes) {
 inline constexpr uint32_t kRecipientsMax = 65'535;  // Entry counts them in 16 bits
 
 inline constexpr size_t kReplyBytesMax = 200;         // of a reply kept a recipient
-inline constexpr size_t kRepliesBytesMax = 32 << 10;  // of all replies in a status record
+inline constexpr size_t kRepliesBytesMax = 32 << 10;  // of all replies in a status record, with their heads
+inline constexpr size_t kStatusBytesMax = 16 + (kRecipientsMax + 7) / 8 + kRepliesBytesMax;  // of its payload
 
 // Done and status records that nobody waits for are written within this time.
 inline constexpr Duration kLazyDelay = milliseconds(100);

@@ -302,6 +302,7 @@ void Queue::AppendMessage(Entry& entry) {
 // --- the loop ------------------------------------------------------------------------------------------------
 
 void Queue::Pump(Now now) {
+  if (seal_failed_) return;
   if (clock_guard_.Observe(now.mono, now.wall) && observer_ != nullptr) {
     observer_->OnClockDoubt(clock_guard_.suspended());
   }
@@ -309,7 +310,7 @@ void Queue::Pump(Now now) {
   if (sealing_ && !journal_.open().empty()) journal_.open().urgent = true;
   journal_.Pump(now.mono, now.wall);
   FillFromLine();  // the other batch is open now
-  keeper_.Pump(now.mono);
+  keeper_.Pump(now.mono, sealing_);
   if (sealing_) {
     TrySeal();
   } else {
@@ -318,6 +319,7 @@ void Queue::Pump(Now now) {
 }
 
 std::optional<MonoTime> Queue::NextDeadline() const {
+  if (seal_failed_) return std::nullopt;
   const std::optional<MonoTime> write = journal_.NextDeadline();
   const std::optional<MonoTime> prepare = keeper_.NextDeadline();
   if (!write.has_value() || !prepare.has_value()) return write.has_value() ? write : prepare;
@@ -332,9 +334,15 @@ void Queue::Seal(CommitWaiter& waiter) {
 }
 
 void Queue::TrySeal() {
-  if (seal_waiter_ == nullptr || journal_.sealed()) return;
-  if (!journal_.poisoned() && (!line_.empty() || !journal_.idle() || !keeper_.idle())) return;
-  if (journal_.poisoned() || !journal_.Seal()) CommitWaiter::Tell(seal_waiter_, CommitResult::kFailed);
+  if (journal_.sealed()) return;
+  if (!journal_.poisoned()) {
+    if (journal_.writing() || !keeper_.idle()) return;
+    const bool no_room = journal_.active() == nullptr && keeper_.starved();
+    if (!no_room && (!line_.empty() || !journal_.idle())) return;
+    if (!no_room && journal_.Seal()) return;
+  }
+  seal_failed_ = true;
+  CommitWaiter::Tell(seal_waiter_, CommitResult::kFailed);
 }
 
 void Queue::OnSealed() { CommitWaiter::Tell(seal_waiter_, CommitResult::kDurable); }
@@ -505,8 +513,16 @@ void Queue::LoadPart(const MessageLoad& message, size_t part, PartLoad& load) {
   loader_.LoadPart(message, part, load);
 }
 
+size_t Queue::bounce_bytes_max() const {
+  const size_t beside = kStatusBytesMax + kRecordHeaderBytes + 2 * kRecordAlignment;  // its cause's record
+  return journal_.payload_bytes_max() - kMessageFixedBytes - beside;
+}
+
 FinishResult Queue::Finish(Entry& entry, MessageLoad& load, const Outcome& outcome, Now now) {
   CHECK(entry.state == EntryState::kTaken && load.id() == entry.id && !load.in_flight());
+  if (const Submission* bounce = outcome.bounce; bounce != nullptr) {
+    CHECK(bounce->envelope.size() + bounce->prefix.size() + bounce->body.size() <= bounce_bytes_max());
+  }
   entry.attempts = static_cast<uint16_t>(std::min(entry.attempts + 1, int{UINT16_MAX}));
   const Duration delay = options_.retry.DelayAfter(entry.attempts, prng_);
   FinishResult result;
@@ -561,8 +577,8 @@ void Queue::AddReplies(StatusBuilder& status, const MessageLoad& load, const Out
   size_t bytes = 0;
   const auto add = [&](uint32_t recipient, ByteView reply) {
     reply = reply.substr(0, kReplyBytesMax);
-    if (reply.empty() || bytes + reply.size() > kRepliesBytesMax) return;
-    bytes += reply.size();
+    if (reply.empty() || bytes + kReplyHeadBytes + reply.size() > kRepliesBytesMax) return;
+    bytes += kReplyHeadBytes + reply.size();
     status.AddReply(recipient, reply);
   };
   size_t next = 0;

@@ -100,7 +100,8 @@ struct RecipientOutcome {
 
 struct Outcome {
   std::span<const RecipientOutcome> recipients;  // those not named stay as they were
-  Submission* bounce = nullptr;  // committed in one batch with the record of this outcome; moved from
+  Submission* bounce = nullptr;  // committed in one batch with the record of this outcome; moved from. It has
+                                 // no parts; envelope, prefix and body are at most bounce_bytes_max() together
 };
 
 struct FinishResult {
@@ -146,10 +147,12 @@ class Queue : private Journal::Client {
   const RecoveryReport& recovery() const { return recovery_; }
 
   // Accepts nothing from now on, writes what is open and then a seal that says the end was clean; `waiter` is
-  // told when that is durable (or has failed). Pump must go on being called until then.
+  // told when that is durable, or has failed: poisoned, or no room on the disk. Pump must go on being called until
+  // then; it starts nothing but what the seal needs.
   void Seal(CommitWaiter& waiter);
 
-  // No request of the queue's own is with the device. Once sealed or poisoned it becomes true by itself.
+  // No request of the queue's own is with the device, so it may be destroyed. Once the waiter of Seal was told, or
+  // the queue is poisoned, no request is begun, so this becomes true when the few in flight are done, and stays so.
   bool idle() const;
 
   // --- reception -------------------------------------------------------------------------------------------
@@ -191,6 +194,10 @@ class Queue : private Journal::Client {
 
   // Reads one part of `message`'s body, in the same way.
   void LoadPart(const MessageLoad& message, size_t part, PartLoad& load);
+
+  // The largest bounce that fits in a batch beside any record of its cause. About 85 KiB where segments are smallest;
+  // fixed from Recover on.
+  size_t bounce_bytes_max() const;
 
   // Records the result of an attempt. REQUIRES: `load` holds the entry's message. The entry is gone (done), or
   // waits for its next attempt.
@@ -283,6 +290,7 @@ class Queue : private Journal::Client {
   uint64_t line_bytes_ = 0;
   CommitWaiter* seal_waiter_ = nullptr;
   bool sealing_ = false;
+  bool seal_failed_ = false;
   bool space_low_ = false;
 
   uint32_t entries_ = 0;  // those not durable yet included

@@ -254,12 +254,12 @@ uint32_t StatusView::finished_count() const {
 
 ByteView StatusView::reply(uint32_t recipient) const {
   ByteView rest = replies_;
-  while (rest.size() >= 6) {
+  while (rest.size() >= kReplyHeadBytes) {
     const uint32_t index = LoadLe<uint32_t>(rest.data());
     const uint16_t bytes = LoadLe<uint16_t>(rest.data() + 4);
-    if (bytes > rest.size() - 6) break;
-    if (index == recipient) return rest.substr(6, bytes);
-    rest.remove_prefix(6u + bytes);
+    if (bytes > rest.size() - kReplyHeadBytes) break;
+    if (index == recipient) return rest.substr(kReplyHeadBytes, bytes);
+    rest.remove_prefix(kReplyHeadBytes + bytes);
   }
   return {};
 }
@@ -283,7 +283,7 @@ bool StatusBuilder::finished(uint32_t recipient) const {
 
 void StatusBuilder::AddReply(uint32_t recipient, ByteView text) {
   const auto bytes = static_cast<uint16_t>(std::min<size_t>(text.size(), UINT16_MAX));
-  char* at = out_.Extend(6);
+  char* at = out_.Extend(kReplyHeadBytes);
   StoreLe<uint32_t>(at, recipient);
   StoreLe<uint16_t>(at + 4, bytes);
   out_.Append(text.substr(0, bytes));

@@ -142,6 +142,7 @@ struct MessageView {
 void EncodeParts(std::span<const PartLocation> parts, Buffer& out);
 
 inline constexpr size_t kStatusFixedBytes = 16;
+inline constexpr size_t kReplyHeadBytes = 6;
 
 // Attempts so far, and what they achieved: cumulative, so that the newest record says all.
 class StatusView {

@@ -18,14 +18,16 @@ SegmentKeeper::SegmentKeeper(Device& device, SegmentTable& segments, Journal& jo
 
 SegmentKeeper::~SegmentKeeper() { CHECK(idle()); }
 
-void SegmentKeeper::Pump(MonoTime now) {
+void SegmentKeeper::Pump(MonoTime now, bool ending) {
   if (journal_.poisoned() || journal_.sealed()) return;
+  if (ending && (journal_.active() != nullptr || segments_.free_count() > 0)) return;
   PrepareOne(now);
   VoidOne();
   RemoveOne();
 }
 
 std::optional<MonoTime> SegmentKeeper::NextDeadline() const {
+  if (journal_.poisoned() || journal_.sealed()) return std::nullopt;
   const bool waits = prepare_failed_ && may_prepare() && SpareCount() < spare_;
   return waits && !prepare_.in_flight ? std::optional(prepare_again_) : std::nullopt;
 }

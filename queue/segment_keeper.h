@@ -20,7 +20,8 @@ class SegmentKeeper {
   SegmentKeeper(Device& device, SegmentTable& segments, Journal& journal, uint32_t segments_max, uint32_t spare);
   ~SegmentKeeper();
 
-  void Pump(MonoTime now);
+  // `ending`: nothing is done but for a segment that the journal still needs.
+  void Pump(MonoTime now, bool ending);
   std::optional<MonoTime> NextDeadline() const;
 
   bool idle() const { return !void_.in_flight && !prepare_.in_flight && !remove_.in_flight; }

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -177,6 +178,169 @@ TEST_F(QueueTest, ARecordTooLargeForTheBatchesOfSmallerSegmentsHoldsNobodyUp) {
   mono_ += hours(300);
   Attempt({});
   EXPECT_TRUE(done_.contains(large));
+}
+
+// --- records of every size
+// -------------------------------------------------------------------------------------
+
+TEST_F(QueueTest, ABounceOfTheLargestSizeFitsWithWhateverRecordItGoesWith) {
+  Start(kSegmentBytesMin);
+  // As many recipients as an envelope can name, all with words of the next hop.
+  Submission submission = NewMessage(10);
+  EnvelopeBuilder envelope;
+  envelope.SetSender("ann@example.net");
+  constexpr uint32_t kRecipients = 9000;
+  for (uint32_t i = 0; i < kRecipients; i++) envelope.AddRecipient("b@c.d");
+  submission.envelope = envelope.Take();
+  ASSERT_EQ(queue_->Submit(submission, nullptr), SubmitResult::kAccepted);
+  Turns(3);
+  Entry* entry = queue_->TakeDue(mono_);
+  ASSERT_NE(entry, nullptr);
+  MessageLoad load([](MessageLoad&, ReadResult) {});
+  ASSERT_TRUE(queue_->Load(*entry, load));
+  std::vector<RecipientOutcome> outcomes;
+  for (uint32_t i = 0; i < kRecipients; i++) {
+    outcomes.push_back({i, i == 0, "x"});
+  }
+  Submission bounce = NewMessage(0);
+  const size_t body_bytes = queue_->bounce_bytes_max() - bounce.envelope.size();
+  EXPECT_GT(body_bytes, 80'000u);
+  bounce.body.Append(std::string(body_bytes, 'b'));
+  queue_->Finish(*entry, load, {outcomes, &bounce}, now());
+  Turns(3);
+  EXPECT_EQ(queue_->stats().messages, 2u);
+  EXPECT_EQ(queue_->stats().deferred, 1u);
+  queue_->ForEach([](Entry& e) {
+    if (!e.status) return;
+    EXPECT_LE(e.status.bytes, kRecordHeaderBytes + kStatusBytesMax);
+  });
+}
+
+TEST_F(QueueTest, ALargerBounceIsTheCallersMistake) {
+  Start(kSegmentBytesMin);
+  Submit(10);
+  Entry* entry = queue_->TakeDue(mono_);
+  MessageLoad load([](MessageLoad&, ReadResult) {});
+  ASSERT_TRUE(queue_->Load(*entry, load));
+  const RecipientOutcome outcome{0, true, "550 no"};
+  Submission bounce = NewMessage(queue_->bounce_bytes_max());
+  EXPECT_DEATH(queue_->Finish(*entry, load, {{&outcome, 1}, &bounce}, now()), "bounce_bytes_max");
+  queue_->Release(*entry, mono_);
+}
+
+TEST_F(QueueTest, AnEnvelopeThatFitsNoRecordIsRefused) {
+  Start(kSegmentBytesMin);
+  Submission large = NewMessage(0, BatchBytesMaxFor(kSegmentBytesMin));
+  EXPECT_EQ(queue_->Submit(large, nullptr), SubmitResult::kTooLarge);
+  EnvelopeBuilder envelope;
+  envelope.SetSender("");
+  for (uint32_t i = 0; i <= kRecipientsMax; i++) envelope.AddRecipient("");
+  Stop();
+  Start(16 * kMiB);
+  Submission many = NewMessage(0);
+  many.envelope = envelope.Take();
+  EXPECT_EQ(queue_->Submit(many, nullptr), SubmitResult::kTooLarge);
+}
+
+// --- the end
+// ---------------------------------------------------------------------------------------------------
+
+struct SealWaiter : CommitWaiter {
+  SealWaiter()
+      : CommitWaiter([](CommitWaiter& waiter, CommitResult result) {
+          static_cast<SealWaiter&>(waiter).told = result;
+        }) {}
+  std::optional<CommitResult> told;
+};
+
+TEST_F(QueueTest, ASealDoesNotWaitForHousekeeping) {
+  Start(kSegmentBytesMin);
+  for (int i = 0; i < 200; i++) Submit(60'000);
+  while (Entry* entry = queue_->TakeDue(mono_)) {
+    MessageLoad load([](MessageLoad&, ReadResult) {});
+    if (!queue_->Load(*entry, load)) {
+      while (load.in_flight()) disk_->RunOne();
+    }
+    const RecipientOutcome outcome{0, true, ""};
+    queue_->Finish(*entry, load, {{&outcome, 1}, nullptr}, now());
+  }
+  mono_ += kLazyDelay;
+  SealWaiter waiter;
+  queue_->Seal(waiter);
+  int requests = 0;
+  for (; requests < 100 && !waiter.told.has_value(); requests++) {
+    queue_->Pump(now());
+    if (disk_->Pending()) disk_->RunOne();
+  }
+  EXPECT_EQ(waiter.told, CommitResult::kDurable);
+  EXPECT_LT(requests, 10);  // thirty segments could be voided, and given back
+  while (disk_->Pending()) disk_->RunOne();
+  EXPECT_TRUE(queue_->idle());
+  queue_->Pump(now());
+  EXPECT_TRUE(queue_->idle());
+  EXPECT_EQ(queue_->NextDeadline(), std::nullopt);
+  Stop();
+  Start(kSegmentBytesMin);
+  EXPECT_TRUE(queue_->recovery().clean);
+  EXPECT_EQ(queue_->stats().messages, 0u);
+}
+
+TEST_F(QueueTest, ASealForWhichThereIsNoRoomFails) {
+  options_.segments_spare = 1;
+  Start(kSegmentBytesMin);
+  Submit(60'000);
+  Stop();
+  FillDisk();
+  std::string& segment = disk_->segments().begin()->second;
+  segment.resize(3 * kBlockBytes +
+                 RoundUpToBlock(60'000));  // no batch but an empty one fits any more
+  SegmentHeader header;
+  ASSERT_EQ(SegmentHeader::Decode(ByteView(segment).substr(0, kBlockBytes), header),
+            SegmentHeader::Found::kGood);
+  header.bytes = segment.size();
+  header.Encode(segment.data());
+  Start(kSegmentBytesMin);
+  disk_->faults.prepare_error = 1'000'000;
+  Entry* entry = queue_->TakeDue(mono_);
+  ASSERT_NE(entry, nullptr);
+  MessageLoad load([](MessageLoad&, ReadResult) {});
+  if (!queue_->Load(*entry, load)) {
+    while (load.in_flight()) disk_->RunOne();
+  }
+  const RecipientOutcome outcome{0, true, ""};
+  queue_->Finish(*entry, load, {{&outcome, 1}, nullptr}, now());
+  SealWaiter waiter;
+  queue_->Seal(waiter);
+  Turns(20);
+  EXPECT_EQ(waiter.told, CommitResult::kFailed);
+  EXPECT_TRUE(queue_->idle());
+  EXPECT_EQ(queue_->NextDeadline(), std::nullopt);
+  Turns(20);
+  EXPECT_TRUE(queue_->idle());
+}
+
+TEST_F(QueueTest, APoisonedQueueComesToRest) {
+  Start(kSegmentBytesMin);
+  disk_->faults.prepare_error = 1'000'000;  // which would be tried again
+  for (int i = 0; i < 5; i++) Submit(60'000);
+  disk_->faults.write_error = 1'000'000;
+  Submission submission = NewMessage(10);
+  SealWaiter waiter;
+  ASSERT_EQ(queue_->Submit(submission, &waiter), SubmitResult::kAccepted);
+  Turns(3);
+  EXPECT_EQ(waiter.told, CommitResult::kFailed);
+  while (disk_->Pending()) disk_->RunOne();
+  for (int i = 0; i < 20; i++) {
+    queue_->Pump(now());
+    EXPECT_TRUE(queue_->idle());
+    EXPECT_EQ(queue_->NextDeadline(), std::nullopt);
+    mono_ += seconds(10);
+  }
+  SealWaiter seal;
+  queue_->Seal(seal);
+  queue_->Pump(now());
+  EXPECT_EQ(seal.told, CommitResult::kFailed);
+  EXPECT_TRUE(queue_->idle());
 }
 
 }  // namespace
