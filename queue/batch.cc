@@ -21,7 +21,7 @@ void Batch::Append(RecordType type, QueueId id, std::initializer_list<ByteView> 
   header.payload_bytes = static_cast<uint32_t>(at - record - static_cast<ptrdiff_t>(kRecordHeaderBytes));
   header.payload_crc = Crc32c(0, ByteView(record + kRecordHeaderBytes, header.payload_bytes));
   header.Encode(record);
-  chain_crc_ = Crc32c(chain_crc_, ByteView(record, kRecordHeaderBytes));
+  chain_crc_ = Crc32c(chain_crc_, ByteView(record, kChainedHeaderBytes));
 
   item.offset = static_cast<uint32_t>(bytes_);
   item.bytes = header.record_bytes();

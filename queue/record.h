@@ -71,7 +71,7 @@ struct BatchHeader {
   uint64_t offset = 0;
   uint32_t bytes = 0;     // header and records, without the padding to a block
   uint32_t records = 0;
-  uint32_t chain_crc = 0;  // over all record headers
+  uint32_t chain_crc = 0;  // over all record headers, without their own checksums
 
   void Encode(char* at) const;
   static bool Decode(ByteView bytes, BatchHeader& header);  // magic, version, checksum and sizes
@@ -80,6 +80,8 @@ struct BatchHeader {
 // --- records -----------------------------------------------------------------------------------------------
 
 inline constexpr size_t kRecordHeaderBytes = 24;
+// Those that a batch's chain checksum covers: with its own checksum, any good header would add the same to it.
+inline constexpr size_t kChainedHeaderBytes = kRecordHeaderBytes - 4;
 inline constexpr size_t kRecordAlignment = 8;
 
 enum class RecordType : uint8_t {

@@ -6,9 +6,10 @@
 namespace sluice::queue {
 
 Duration RetryPolicy::DelayAfter(uint32_t attempts, Prng& prng) const {
-  Duration delay = std::max(retry_min, Duration(milliseconds(1)));
+  const Duration least = std::max(retry_min, Duration(milliseconds(1)));
+  Duration delay = least;
   for (uint32_t i = 1; i < attempts && delay < retry_max; i++) delay *= 2;
-  delay = std::min(delay, std::max(retry_max, retry_min));
+  delay = std::min(delay, std::max(retry_max, least));
   const auto eighth = static_cast<uint64_t>(delay.count() / 8);
   return delay - Duration(eighth) + Duration(prng.Below(2 * eighth + 1));
 }

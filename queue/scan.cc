@@ -80,7 +80,7 @@ Piece Scanner::Look(uint64_t offset) const {
   uint32_t chain = 0;
   bool payloads_good = true;
   const bool fits = ForEachRecord(batch, offset, [&](const RecordHeader& record, uint64_t at) {
-    chain = Crc32c(chain, segment_.substr(at, kRecordHeaderBytes));
+    chain = Crc32c(chain, segment_.substr(at, kChainedHeaderBytes));
     const ByteView payload = segment_.substr(at + kRecordHeaderBytes, record.payload_bytes);
     if (Crc32c(0, payload) != record.payload_crc) payloads_good = false;
   });

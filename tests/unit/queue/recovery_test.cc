@@ -183,6 +183,24 @@ TEST_F(RecoveryTest, ATornLastBatchIsCutWhereverItIsTorn) {
   }
 }
 
+// What a torn write did not reach may hold good records of an earlier write to the same place.
+TEST_F(RecoveryTest, RecordsOfAnotherBatchAreNotTakenForItsOwn) {
+  maker_.BeginSegment(1, kSmall);
+  Batch(1);
+  const uint64_t last = Batch(2);
+  SimDisk earlier_disk(1);
+  JournalMaker earlier(earlier_disk, kSpool);
+  earlier.BeginSegment(1, kSmall);
+  for (uint64_t n = 8; n <= 9; n++) {
+    earlier.Message(Id(n), 1, "body");
+    earlier.EndBatch();
+  }
+  Segment(1).replace(last + kBatchHeaderBytes, kBlockBytes - kBatchHeaderBytes,
+                     earlier_disk.segments().at(1), last + kBatchHeaderBytes,
+                     kBlockBytes - kBatchHeaderBytes);
+  EXPECT_THAT(Found(Recover()), ElementsAre(1));
+}
+
 TEST_F(RecoveryTest, ATornFirstWriteOfASegmentIsCut) {
   maker_.BeginSegment(1, kSmall);
   Batch(1, kLastInSegment);
