@@ -117,8 +117,10 @@ void Queue::RestoreMessage(QueueId id, const RecoveredMessage& message, Now now)
   if (!message.status) return scheduler_.PushReady(*entry);
   // A wall clock that was set must not put off the next attempt for years.
   const Duration longest = options_.retry.retry_max + options_.retry.retry_max / 8;
-  const Duration wait = WallFromMillis(message.next_attempt_ms) - now.wall;
-  scheduler_.Defer(*entry, now.mono + std::clamp(wait, Duration(0), longest));
+  const int64_t now_ms = WallMillis(now.wall);
+  const int64_t latest_ms = now_ms + std::chrono::duration_cast<milliseconds>(longest).count();
+  const int64_t due_ms = std::clamp(message.next_attempt_ms, now_ms, std::max(now_ms, latest_ms));
+  scheduler_.Defer(*entry, now.mono + milliseconds(due_ms - now_ms));
 }
 
 // --- reception -----------------------------------------------------------------------------------------------
