@@ -7,6 +7,7 @@
 
 #include "auth/mechanism.h"
 #include "core/io/ring_features.h"
+#include "queue/limits.h"
 
 namespace sluice::server {
 namespace {
@@ -116,7 +117,7 @@ void QueueKeys(QueueOptions& o, KeyVisitor& v) {
 
 void LimitsKeys(LimitsOptions& o, KeyVisitor& v) {
   v.Key("message_bytes", Bytes(&o.message_bytes, kKiB, kGiB), "largest message");
-  v.Key("recipients", Count(&o.recipients, 1, 100'000), "of a message");
+  v.Key("recipients", Count(&o.recipients, 1, queue::kRecipientsMax), "of a message");
   v.Key("idle_timeout", Span(&o.idle_timeout, kMoment, hours(1)), "between commands, before AUTH");
   v.Key("idle_timeout_authenticated", Span(&o.idle_timeout_authenticated, kMoment, kDay),
         "and after it");

@@ -158,7 +158,9 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
       {"[limit]\nrecipients = 5", "f:9:2: limit: is not a key, did you mean \"limits\"?"},
       {"[smtp]\nxyzzy = 5", "f:10:1: smtp.xyzzy: is not a key, expected \"bare_lf\""},
       {"[limits]\nrecipients = 5.5",
-       "f:10:14: limits.recipients: is a fraction, expected a number from 1 to 100000"},
+       "f:10:14: limits.recipients: is a fraction, expected a number from 1 to 65535"},
+      {"[limits]\nrecipients = 65536",
+       "f:10:14: limits.recipients: 65536 is out of range, expected a number from 1 to 65535"},
       {"[limits]\nidle_timeout = 300",
        "f:10:16: limits.idle_timeout: is an integer, expected a duration such as \"500ms\", \"5m\" "
        "or \"1h30m\""},
