@@ -323,6 +323,9 @@ bool AsItWas(const Range& range, SimDisk& disk, const Edits& edits) {
   const auto file = disk.segments().find(range.segment);
   if (file == disk.segments().end() || file->second.size() < range.offset + range.bytes)
     return false;
+  // One batch behind a blank header may be a torn first write: FORMAT.md.
+  const bool blank = file->second.find_first_not_of('\0') >= kBlockBytes;
+  if (range.offset == kBlockBytes && blank) return false;
   const std::string& before = TheBase().segments.at(range.segment);
   return edits.Readable(range) &&
          file->second.compare(range.offset, range.bytes, before, range.offset, range.bytes) == 0;
@@ -365,8 +368,8 @@ std::set<QueueId> Drain(SimDisk& disk) {
   if (!queue.Recover({mono, kWall}).ok()) return {};
   MessageLoad load([](MessageLoad&, ReadResult) {});
   PartLoad part([](PartLoad&, ReadResult) {});
-  for (int turn = 0; turn < 300; turn++) {
-    mono += minutes(10);
+  for (int turn = 0; turn < 40; turn++) {
+    mono += hours(1);
     while (Entry* entry = queue.TakeDue(mono)) {
       const bool at_once = queue.Load(*entry, load);
       while (load.in_flight()) disk.RunOne();

@@ -79,9 +79,11 @@ int SimDisk::Run(const Request& request) {
     case Kind::kPrepare:
       if (segments_.size() >= options_.segments_max || Chance(faults.prepare_error)) return -ENOSPC;
       segments_[request.segment].assign(options_.segment_bytes, '\0');
+      unreadable_.erase(request.segment);
       return 0;
     case Kind::kRemove:
       segments_.erase(request.segment);
+      unreadable_.erase(request.segment);
       return 0;
   }
   return -EINVAL;
@@ -99,6 +101,8 @@ int SimDisk::RunWrite(const Request& request) {
     return static_cast<int>(prng_.Below(request.copy.size() / kBlockBytes) * kBlockBytes);
   }
   segments_[request.segment].replace(request.offset, request.copy.size(), request.copy);
+  auto& bad = unreadable_[request.segment];
+  bad.erase(bad.lower_bound(request.offset), bad.lower_bound(request.offset + request.copy.size()));
   return static_cast<int>(request.copy.size());
 }
 
@@ -146,6 +150,12 @@ void SimDisk::FlipBit(uint32_t segment, uint64_t offset, int bit) {
   byte = static_cast<char>(byte ^ (1 << bit));
 }
 
+void SimDisk::set_unreadable(uint32_t segment, uint64_t offset, uint64_t bytes) {
+  for (uint64_t at = offset / kBlockBytes * kBlockBytes; at < offset + bytes; at += kBlockBytes) {
+    unreadable_[segment].insert(at);
+  }
+}
+
 // --- blocking calls ------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<queue::SegmentFile>> SimDisk::List() {
@@ -157,9 +167,9 @@ absl::StatusOr<std::vector<queue::SegmentFile>> SimDisk::List() {
 
 absl::Status SimDisk::ReadNow(uint32_t segment, uint64_t offset, MutableBytes bytes) {
   CheckRange(segment, offset, bytes.data(), bytes.size());
-  for (const Range& bad : unreadable_) {
-    const bool apart = bad.offset >= offset + bytes.size() || offset >= bad.offset + bad.bytes;
-    if (bad.segment == segment && !apart) return absl::UnavailableError("a bad sector");
+  const auto& bad = unreadable_[segment];
+  if (const auto first = bad.lower_bound(offset); first != bad.end() && *first < offset + bytes.size()) {
+    return absl::UnavailableError("a bad sector");
   }
   std::memcpy(bytes.data(), segments_[segment].data() + offset, bytes.size());
   return absl::OkStatus();
@@ -169,6 +179,7 @@ absl::Status SimDisk::PrepareNow(uint32_t segment) {
   CHECK(!segments_.contains(segment));
   if (segments_.size() >= options_.segments_max) return absl::ResourceExhaustedError("the disk is full");
   segments_[segment].assign(options_.segment_bytes, '\0');
+  unreadable_.erase(segment);
   return absl::OkStatus();
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,8 @@ class SimDisk final : public queue::Device, public EventSource {
   // A lying disk: flips one bit.
   void FlipBit(uint32_t segment, uint64_t offset, int bit);
 
-  // ReadNow fails for whatever touches this range.
-  void set_unreadable(uint32_t segment, uint64_t offset, uint64_t bytes) {
-    unreadable_.push_back({segment, offset, bytes});
-  }
+  // ReadNow fails for what touches a block of this range, until that is written or the file is another.
+  void set_unreadable(uint32_t segment, uint64_t offset, uint64_t bytes);
 
   struct SetAside {
     uint32_t segment;
@@ -100,12 +99,7 @@ class SimDisk final : public queue::Device, public EventSource {
   std::map<uint32_t, std::string> segments_;
   std::vector<Request> requests_;
   std::vector<SetAside> set_aside_;
-  struct Range {
-    uint32_t segment;
-    uint64_t offset;
-    uint64_t bytes;
-  };
-  std::vector<Range> unreadable_;
+  std::map<uint32_t, std::set<uint64_t>> unreadable_;  // offsets of blocks, by segment
   uint64_t writes_ = 0;
 };
 
