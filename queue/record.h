@@ -40,7 +40,7 @@ struct SegmentHeader {
   uint32_t segment = 0;
   uint64_t epoch = 0;         // rises with every use of any segment
   uint64_t bytes = 0;         // size of the segment
-  uint64_t first_batch = 0;   // all batches before were durable when this was written
+  uint64_t first_batch = 0;   // no batch of this use has a lower number
   uint64_t newest_id = 0;     // no id up to here is handed out again
   int64_t wall_ms = 0;        // when
 
