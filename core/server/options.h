@@ -90,8 +90,7 @@ struct RelayOptions {
   std::vector<SockAddr> next_hop;
   bool discard = false;
   RelayTls tls = RelayTls::kOpportunistic;
-  std::string
-      tls_name;         // name a next hop's certificate must carry for "verify"; empty: its address
+  std::string tls_name;  // name a next hop's certificate must carry; needed for "verify"
   std::string ca_file;  // PEM trust anchors for "verify"; empty: those of the system
 
   uint32_t connections = 8;                   // to one next hop, a shard
@@ -121,7 +120,7 @@ struct QueueOptions {
 
 struct LimitsOptions {
   uint64_t message_bytes = 52'428'800;  // SIZE
-  uint32_t recipients = 1000;           // a message
+  uint32_t recipients = 1000;           // a message; 65,535 at most, as the queue counts them
   Duration idle_timeout = minutes(5);   // between commands, before AUTH (RFC 5321 4.5.3.2.7)
   Duration idle_timeout_authenticated = minutes(10);
   Duration shutdown_grace = seconds(10);  // from SIGTERM to the end

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
+#include "core/base/sock_addr.h"
 
 namespace sluice::server {
 namespace {
@@ -74,6 +75,27 @@ void CheckCertificates(const Options& options, const ReportFn& report) {
       report(Element("certificate", i, "key"), "is missing, expected a PEM file");
   }
   if (options.tls.groups.empty()) report("tls.groups", "is empty, expected at least one group");
+  if (options.tls.ticket_lifetime > Duration(0) && options.tls.ticket_lifetime < seconds(1)) {
+    report("tls.ticket_lifetime",
+           "is below a second, expected \"1s\" to \"7d\", or \"0s\" for no tickets");
+  }
+}
+
+// The TLS library is built to compare names only, and a next hop's name is known from nowhere else.
+void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
+  if (relay.tls != RelayTls::kVerify) return;
+  constexpr std::string_view kExample =
+      " such as \"relay.example.net\"; addresses in certificates are not compared";
+  if (relay.tls_name.empty()) {
+    report("relay.tls",
+           absl::StrCat("\"verify\" needs relay.tls_name, the name in the next hop's certificate",
+                        kExample));
+  } else if (!IsDomain(relay.tls_name) || SockAddr::Parse(relay.tls_name + ":25").has_value()) {
+    report("relay.tls_name",
+           absl::StrCat("\"", relay.tls_name,
+                        "\" is not a domain name, expected the name in the next hop's certificate",
+                        kExample));
+  }
 }
 
 void CheckRelay(const Options& options, const ReportFn& report) {
@@ -83,6 +105,7 @@ void CheckRelay(const Options& options, const ReportFn& report) {
            "of a "
            "next hop such as [\"127.0.0.1:2525\"], or [\"discard\"]");
   }
+  CheckRelayName(options.relay, report);
 }
 
 void CheckQueue(const QueueOptions& queue, const ReportFn& report) {

@@ -80,8 +80,7 @@ void RelayKeys(RelayOptions& o, KeyVisitor& v) {
         "tried in turn; [\"discard\"]: journal it, then done");
   v.Key("tls", Word(&o.tls, kRelayTlsWords),
         "\"none\", \"opportunistic\", \"required\" or \"verify\"");
-  v.Key("tls_name", Text(&o.tls_name),
-        "name in the next hop's certificate, for \"verify\"; else its address");
+  v.Key("tls_name", Text(&o.tls_name), "name in the next hop's certificate; \"verify\" needs it");
   v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
   v.Key("connections", Count(&o.connections, 1, 10'000), "to one next hop, a shard");
   v.Key("messages_per_connection", Count(&o.messages_per_connection, 0, kMany), "0: no end");

@@ -113,6 +113,10 @@ shutdown_grace = "10s"
   EXPECT_EQ(options->limits.idle_timeout, milliseconds(500));
 }
 
+TEST(OptionsTest, VerifyTakesAName) {
+  EXPECT_EQ(ProblemsOf(Minimal("tls = \"verify\"\ntls_name = \"relay.example.net\"")), "");
+}
+
 TEST(OptionsTest, DiscardIsANextHopByItself) {
   const auto options = ParseOptions(R"(hostname = "a"
 listener = [{address = "127.0.0.1:25", mode = "plain"}]
@@ -150,6 +154,14 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "f:9:15: relay.connections: 0 is out of range, expected a number from 1 to 10000"},
       {"connections = \"8\"",
        "f:9:15: relay.connections: is text, expected a number from 1 to 10000"},
+      {"tls = \"verify\"",
+       "f:9:7: relay.tls: \"verify\" needs relay.tls_name, the name in the next hop's certificate "
+       "such as "
+       "\"relay.example.net\"; addresses in certificates are not compared"},
+      {"tls = \"verify\"\ntls_name = \"192.0.2.1\"",
+       "f:10:12: relay.tls_name: \"192.0.2.1\" is not a domain name, expected the name in the next "
+       "hop's "
+       "certificate such as \"relay.example.net\"; addresses in certificates are not compared"},
       {"recipients = 5",
        "f:9:1: relay.recipients: is not a key here, did you mean \"limits.recipients\"?"},
       {"shards = 2",
@@ -215,6 +227,9 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
       {"[io]\nreceive_buffers = 1000", "f:10:19: io.receive_buffers: is not a power of two"},
       {"[io]\nreceive_buffers = 2024-11-12",
        "f:10:19: io.receive_buffers: is a date, expected a number from 16 to 32768"},
+      {"[tls]\nticket_lifetime = \"500ms\"",
+       "f:10:19: tls.ticket_lifetime: is below a second, expected \"1s\" to \"7d\", or \"0s\" for "
+       "no tickets"},
       {"[tls]\ngroups = []", "f:10:10: tls.groups: is empty, expected at least one group"},
   };
   for (const BadCase& test : kCases) {
