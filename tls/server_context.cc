@@ -105,7 +105,8 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Create(const Serve
   std::shared_ptr<ServerContext> context(new ServerContext);
   context->versions_ = options.parameters.versions;
   context->ticket_keys_ = options.ticket_keys;
-  if (options.ticket_lifetime < seconds(1) || options.ticket_lifetime > hours(24 * 7)) {
+  if (options.ticket_keys != nullptr &&
+      (options.ticket_lifetime < seconds(1) || options.ticket_lifetime > hours(24 * 7))) {
     return absl::InvalidArgumentError("a ticket's lifetime must be from 1 second to 7 days (RFC 8446 4.6.1)");
   }
   const int lifetime_seconds = static_cast<int>(std::chrono::duration_cast<seconds>(options.ticket_lifetime).count());

@@ -26,7 +26,7 @@ struct ServerOptions {
   std::vector<IdentityPem> identities;  // at least one; the first is the default
   Parameters parameters;
   std::shared_ptr<const TicketKeys> ticket_keys;  // nullptr: no tickets, every handshake is a full one
-  Duration ticket_lifetime = hours(12);           // told to clients; at most the rotation period of the keys
+  Duration ticket_lifetime = hours(12);           // told to clients; at most the rotation period of the keys. 1 s to 7 days
 };
 
 class ServerContext {

@@ -133,7 +133,14 @@ void WarnOfListener(const ListenerOptions& listener, Findings& found) {
   const bool clear = !server::BuiltMechanisms(listener.mechanisms_clear).empty();
   const bool secure = listener.mode != ListenerMode::kPlain &&
                       !server::BuiltMechanisms(listener.mechanisms).empty();
-  if (!clear && !secure) warn("offers no mechanism, so nobody can log in and send");
+  if (!clear && listener.mode == ListenerMode::kPlain) {
+    warn(
+        "mode = \"plain\" has no TLS and `mechanisms` are offered only under TLS, so nobody can "
+        "log in "
+        "and send; set mechanisms_clear, or mode = \"starttls\"");
+  } else if (!clear && !secure) {
+    warn("offers no mechanism, so nobody can log in and send");
+  }
   if (clear && listener.mode != ListenerMode::kImplicit && !IsLoopback(listener.address)) {
     warn("takes passwords without TLS");
   }

@@ -1,6 +1,7 @@
 // init, check and queue as an operator runs them: arguments in, files, words and exit code out.
 #include "tools/sluice/init.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -176,6 +177,28 @@ TEST_F(InitTest, CheckWarnsOfWhatIsProbablyNotMeant) {
   EXPECT_NE(check.err.find("hostname: has no dot"), std::string::npos) << check.err;
   EXPECT_NE(check.err.find("0.0.0.0:587: takes passwords without TLS"), std::string::npos)
       << check.err;
+}
+
+TEST_F(InitTest, CheckWarnsOfAListenerThatCanOfferNoLogin) {
+  ASSERT_EQ(Init({"--listen-starttls", "127.0.0.1:1587"}).exit_code, 0);
+  std::ofstream(Config(), std::ios::app)
+      << "[[listener]]\naddress = \"127.0.0.1:1588\"\nmode = \"plain\"\n"
+         "mechanisms = [\"PLAIN\"]\n";
+  const Result check = Run({"check", "--config", Config()});
+  EXPECT_EQ(check.exit_code, 0);
+  EXPECT_THAT(
+      check.err,
+      testing::HasSubstr(
+          "warning: listener 127.0.0.1:1588: mode = \"plain\" has no TLS and `mechanisms` are "
+          "offered only under "
+          "TLS, so nobody can log in and send; set mechanisms_clear, or mode = \"starttls\"\n"));
+}
+
+TEST_F(InitTest, NoTicketsIsAConfigurationThatServes) {
+  ASSERT_EQ(Init().exit_code, 0);
+  std::ofstream(Config(), std::ios::app) << "[tls]\nticket_lifetime = \"0s\"\n";
+  const Result check = Run({"check", "--config", Config()});
+  EXPECT_EQ(check.exit_code, 0) << check.err;
 }
 
 TEST_F(InitTest, CheckTellsEveryProblemOfTheFile) {

@@ -483,6 +483,12 @@ TEST(TicketLifetimeTest, IsBounded) {
   }
 }
 
+TEST(TicketLifetimeTest, DoesNotCountWhereNoTicketsAreGiven) {
+  auto server = MakeServer(ServerOptions{.identities = {EcdsaIdentity()}, .ticket_lifetime = seconds(0)});
+  Pair pair(server, *MakeClient());
+  EXPECT_TRUE(pair.Shake());
+}
+
 TEST(ReloadTest, LiveConnectionsOutliveTheirContext) {
   auto old_server = MakeServer(EcdsaIdentity());
   auto client = MakeClient();
