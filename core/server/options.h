@@ -197,6 +197,10 @@ absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& p
 // explanation.
 std::string ShowOptions(const Options& options);
 
+// The keys whose values differ, in the order of the file: "relay.tls"; a list of tables as a whole:
+// "[[listener]]".
+std::vector<std::string> ChangedKeys(const Options& from, const Options& to);
+
 // What stops these options from being served by this process, beyond what the file itself shows:
 // being root without `user`. One problem a line, empty when there is none.
 std::string RefusalToServe(const Options& options, uint32_t effective_uid);

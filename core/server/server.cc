@@ -494,26 +494,36 @@ void ServerProcess::RotateTickets() {
   }
 }
 
-// Certificates and keys are read anew; a bad file leaves all as it was. Other options need a restart.
+// Takes over [[certificate]], and the files that it and relay.ca_file name; a bad one leaves all as it was. The rest
+// of the file needs a restart, so contexts are made from the options in force: half a [relay] could lose its
+// verification without a word.
 void ServerProcess::Reload() {
   event_log_->Reopen();
-  auto options = LoadOptions(config_path_);
-  if (!options.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", options.status().message()));
-  auto tickets = LoadTicketKeys(*options, WallNow());
-  if (!tickets.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", tickets.status().message()));
-  auto contexts = LoadTls(*options, *tickets, static_cast<uint32_t>(shards_.size()));
-  if (!contexts.ok()) return LogAdmin(absl::StrCat("reload failed, nothing has changed: ", contexts.status().message()));
-  for (size_t i = 0; i < shards_.size(); i++) {
-    Shard* shard = shards_[i]->shard.get();
-    if ((*contexts)[i].server == nullptr && shard->server_tls() != nullptr) {
-      return LogAdmin("reload failed, nothing has changed: no certificate is configured any more");
-    }
-  }
+  const auto failed = [this](std::string_view why) {
+    LogAdmin(absl::StrCat("reload failed, nothing has changed: ", why));
+  };
+  auto fresh = LoadOptions(config_path_);
+  if (!fresh.ok()) return failed(fresh.status().message());
+  if (fresh->certificate.empty() && !options_.certificate.empty()) return failed("there is no [[certificate]] any more");
+  Options options = options_;
+  options.certificate = fresh->certificate;
+  auto tickets = LoadTicketKeys(options, WallNow());
+  if (!tickets.ok()) return failed(tickets.status().message());
+  auto contexts = LoadTls(options, *tickets, static_cast<uint32_t>(shards_.size()));
+  if (!contexts.ok()) return failed(contexts.status().message());
   for (size_t i = 0; i < shards_.size(); i++) {
     Shard* shard = shards_[i]->shard.get();
     shard->Post([shard, made = std::move((*contexts)[i])] { shard->SetTls(made.server, made.client); });
   }
-  LogAdmin("reload: certificates and event log; other options take effect at restart");
+
+  std::string words = "reload: certificates and event log are new";
+  if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(UsableCores().size());
+  fresh->certificate = options_.certificate;
+  const std::vector<std::string> waiting = ChangedKeys(options_, *fresh);
+  if (!waiting.empty()) {
+    absl::StrAppend(&words, "; changed in the file, in force after a restart: ", absl::StrJoin(waiting, ", "));
+  }
+  LogAdmin(words);
 }
 
 void ServerProcess::StopShards() {

@@ -328,6 +328,21 @@ TEST(OptionsTest, ShownOptionsReadBackTheSame) {
   EXPECT_EQ(again->listener[1].mechanisms_clear, (std::vector<std::string>{"PLAIN"}));
 }
 
+TEST(OptionsTest, ChangedKeysAreNamed) {
+  const auto from = ParseOptions(Minimal(""), "/d/f");
+  ASSERT_TRUE(from.ok());
+  EXPECT_EQ(ChangedKeys(*from, *from), std::vector<std::string>{});
+  const auto to = ParseOptions(Minimal("tls = \"required\"\nconnections = 8\n"  // 8 is the default
+                                       "[[listener]]\naddress = \"127.0.0.1:25\"\n"
+                                       "[[listener]]\naddress = \"127.0.0.1:26\"\n"
+                                       "[limits]\nrecipients = 7\n"),
+                               "/d/f");
+  ASSERT_TRUE(to.ok()) << to.status();
+  const std::vector<std::string> changed = {"[[listener]]", "relay.tls", "limits.recipients"};
+  EXPECT_EQ(ChangedKeys(*from, *to), changed);
+  EXPECT_EQ(ChangedKeys(*to, *from), changed);
+}
+
 TEST(OptionsTest, RootNeedsAUser) {
   Options options;
   EXPECT_EQ(RefusalToServe(options, 1000), "");
