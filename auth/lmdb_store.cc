@@ -1,7 +1,6 @@
 #include "auth/lmdb_store.h"
 
 #include <lmdb.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "auth/prepare.h"
+#include "core/base/act_as.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
 
@@ -59,28 +59,6 @@ absl::Status ToStatus(int rc, ByteView what) {
       return absl::InternalError(message);
   }
 }
-
-// Lets root open and make files as somebody else, in this thread and as far as files go
-// (setfsuid(2)). So what root makes belongs to the server's account, and a link that this account
-// put in root's way leads nowhere it could not go itself.
-class ActAsOwner {
- public:
-  explicit ActAsOwner(const struct stat& folder) : active_(geteuid() == 0 && folder.st_uid != 0) {
-    if (!active_) return;
-    setfsgid(folder.st_gid);  // first, while it is still allowed to
-    setfsuid(folder.st_uid);
-  }
-  ~ActAsOwner() {
-    if (!active_) return;
-    setfsuid(geteuid());
-    setfsgid(getegid());
-  }
-  ActAsOwner(const ActAsOwner&) = delete;
-  ActAsOwner& operator=(const ActAsOwner&) = delete;
-
- private:
-  const bool active_;
-};
 
 // A transaction that is undone unless Commit() is called and succeeds.
 class Txn {
@@ -212,7 +190,7 @@ absl::StatusOr<std::unique_ptr<LmdbStore>> LmdbStore::Open(const std::string& pa
   const std::string folder = path.substr(0, path.find_last_of('/') + 1) + ".";
   struct stat folder_stat;
   if (stat(folder.c_str(), &folder_stat) != 0) return ErrnoStatus("open", folder, errno);
-  const ActAsOwner owner(folder_stat);
+  const ActAs owner(folder_stat.st_uid, folder_stat.st_gid);
 
   MDB_env* env = nullptr;
   int rc = mdb_env_create(&env);
