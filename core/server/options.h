@@ -169,7 +169,7 @@ struct Options {
   std::string state_dir = "/var/lib/sluice";    // credentials, ticket keys, admin socket
   std::string spool_dir = "/var/spool/sluice";  // journals
   uint32_t shards = 0;                          // threads with a ring each; 0: one a usable core
-  std::string pid_file;                         // empty: none
+  std::string pid_file;  // empty: none; emptied at the end where the account may not remove it
   std::string user;     // account to become when started as root; empty: none
   std::string log_dir;  // folder of the event log; empty: standard output
 

@@ -41,7 +41,10 @@ class RingDevice final : public queue::Device {
   void Prepare(uint32_t segment, queue::DeviceOp& op) override;
   void Remove(uint32_t segment, queue::DeviceOp& op) override;
 
-  absl::StatusOr<std::vector<queue::SegmentFile>> List() override { return ListSegments(options_.folder); }
+  absl::StatusOr<std::vector<queue::SegmentFile>> List() override {
+    if (absl::Status status = SettleSegments(options_.folder); !status.ok()) return status;
+    return ListSegments(options_.folder);
+  }
   absl::Status ReadNow(uint32_t segment, uint64_t offset, MutableBytes bytes) override {
     return ReadSegment(options_.folder, segment, offset, bytes);
   }

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <future>
 #include <thread>
 #include <vector>
@@ -24,11 +25,13 @@
 #include "auth/hmac_key.h"
 #include "auth/lmdb_store.h"
 #include "auth/verifier.h"
+#include "core/base/act_as.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
 #include "core/server/event_log.h"
 #include "core/server/helper_thread.h"
+#include "core/server/pid_file.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
 #include "core/server/spool_files.h"
@@ -66,15 +69,6 @@ std::vector<int> UsableCores() {
   }
   if (cores.empty()) cores.push_back(0);
   return cores;
-}
-
-absl::Status EnsureFolder(const std::string& path, uid_t uid, gid_t gid) {
-  if (mkdir(path.c_str(), 0700) == 0) {
-    if (geteuid() == 0 && chown(path.c_str(), uid, gid) != 0) return Failed("chown " + path, errno);
-    return absl::OkStatus();
-  }
-  if (errno != EEXIST) return Failed("create folder " + path, errno);
-  return absl::OkStatus();
 }
 
 uint64_t ProportionalSetBytes() {
@@ -115,6 +109,7 @@ class ServerProcess final : public Server, public AdminSource {
  private:
   absl::Status FindAccount();
   absl::Status PrepareFolders();
+  absl::Status WritePidFile();
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
@@ -136,6 +131,7 @@ class ServerProcess final : public Server, public AdminSource {
   uid_t uid_ = 0;
   gid_t gid_ = 0;
   int lock_fd_ = -1;
+  std::unique_ptr<PidFile> pid_file_;
   SpoolId spool_id_{};
   SyncProbe probe_;
   std::vector<std::string> ring_report_;
@@ -165,6 +161,7 @@ ServerProcess::~ServerProcess() {
   for (auto& fds : listener_fds_) {
     for (int fd : fds) close(fd);
   }
+  pid_file_.reset();  // while no other server can have begun
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 
@@ -190,11 +187,22 @@ absl::Status ServerProcess::FindAccount() {
   return absl::OkStatus();
 }
 
+// All of it as the account that the server will be: whoever takes that account over must not lead root anywhere by a
+// link. Names are synced also where they were there: who made them may have been killed before it did so.
 absl::Status ServerProcess::PrepareFolders() {
   for (const std::string& folder : {options_.state_dir, options_.spool_dir}) {
     if (absl::Status status = EnsureFolder(folder, uid_, gid_); !status.ok()) return status;
+    const std::string parent = std::filesystem::path(folder + "/..").lexically_normal().string();
+    // A parent that may not be read was not made by this account, and what stands in it neither.
+    if (const int error = SyncFolder(parent); error < 0 && error != -EACCES) return Failed("sync " + parent, -error);
   }
+  const ActAs account(uid_, gid_);
   auto lock = LockSpool(options_.spool_dir);
+  if (absl::IsPermissionDenied(lock.status()) && uid_ != geteuid()) {
+    return absl::PermissionDeniedError(absl::StrCat(lock.status().message(), ", as user ", options_.user,
+                                                    ": has another one served it? chown -R ", options_.user, ": ",
+                                                    options_.spool_dir, " ", options_.state_dir));
+  }
   if (!lock.ok()) return lock.status();
   lock_fd_ = *lock;
   SpoolId fresh;
@@ -206,12 +214,16 @@ absl::Status ServerProcess::PrepareFolders() {
     const std::string folder = ShardFolder(options_.spool_dir, i);
     if (absl::Status status = EnsureFolder(folder, uid_, gid_); !status.ok()) return status;
   }
-  if (geteuid() == 0) {
-    for (const char* name : {"/lock", "/spool.id"}) {
-      const std::string path = options_.spool_dir + name;
-      if (chown(path.c_str(), uid_, gid_) != 0) return Failed("chown " + path, errno);
-    }
-  }
+  if (const int error = SyncFolder(options_.spool_dir); error < 0) return Failed("sync " + options_.spool_dir, -error);
+  return absl::OkStatus();
+}
+
+// Before rights are dropped: /run is root's.
+absl::Status ServerProcess::WritePidFile() {
+  if (options_.pid_file.empty()) return absl::OkStatus();
+  auto file = PidFile::Write(options_.pid_file, uid_, gid_);
+  if (!file.ok()) return file.status();
+  pid_file_ = *std::move(file);
   return absl::OkStatus();
 }
 
@@ -359,8 +371,8 @@ absl::Status ServerProcess::Prepare() {
   }
   using Step = absl::Status (ServerProcess::*)();
   const Step steps[] = {&ServerProcess::FindAccount, &ServerProcess::PrepareFolders, &ServerProcess::BindListeners,
-                        &ServerProcess::MakeRings,   &ServerProcess::DropRights,     &ServerProcess::MakeShards,
-                        &ServerProcess::Recover};
+                        &ServerProcess::MakeRings,   &ServerProcess::WritePidFile,   &ServerProcess::DropRights,
+                        &ServerProcess::MakeShards,  &ServerProcess::Recover};
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   for (const Step step : steps) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
@@ -422,12 +434,6 @@ void ServerProcess::RunShard(ShardThread& own, int core) {
 
 int ServerProcess::Run() {
   Report(probe_);
-  if (!options_.pid_file.empty()) {
-    const std::string pid = absl::StrCat(getpid(), "\n");
-    if (absl::Status status = WriteFile(options_.pid_file, pid, 0644); !status.ok()) {
-      std::fprintf(stderr, "sluice: warning: %s\n", std::string(status.message()).c_str());
-    }
-  }
   const std::vector<int> cores = UsableCores();
   for (size_t i = 0; i < shards_.size(); i++) {
     ShardThread& own = *shards_[i];
@@ -440,7 +446,6 @@ int ServerProcess::Run() {
   Watch();
   for (auto& own : shards_) own->thread.join();
   LogAdmin("stop");
-  if (!options_.pid_file.empty()) unlink(options_.pid_file.c_str());
   return 0;
 }
 
@@ -458,7 +463,10 @@ void ServerProcess::Watch() {
     const int signal = sigtimedwait(&handled, nullptr, &patience);
     if (signal == SIGHUP) Reload();
     if (signal == SIGTERM || signal == SIGINT) {
-      if (stopping) _exit(0);  // a second one: at once. What was acknowledged is on disk
+      if (stopping) {  // a second one: at once. What was acknowledged is on disk
+        pid_file_.reset();
+        _exit(0);
+      }
       stopping = true;
       serving_ = false;
       StopShards();

@@ -17,12 +17,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/act_as.h"
 
 namespace sluice::server {
 namespace {
 
 constexpr size_t kZeroBytes = 1 << 20;
 constexpr int kProbeRounds = 15;
+constexpr Duration kReaderPatience = seconds(10);  // a queue is read in a second or so
+constexpr useconds_t kReaderPause = 20'000;
 
 struct FreeDeleter {
   void operator()(void* p) const { std::free(p); }
@@ -55,6 +58,9 @@ absl::Status Failed(const std::string& what, const std::string& path, int error)
   if (error == ENOENT) return absl::NotFoundError(text);
   if (error == EACCES || error == EPERM) return absl::PermissionDeniedError(text);
   if (error == ENOSPC) return absl::ResourceExhaustedError(text);
+  if (error == ELOOP) {
+    return absl::UnavailableError(absl::StrCat(what, " ", path, ": it is a symbolic link, and none is followed here"));
+  }
   return absl::UnavailableError(text);
 }
 
@@ -62,10 +68,12 @@ std::string SegmentPath(const std::string& folder, uint32_t segment) {
   return absl::StrCat(folder, "/", SegmentName(segment));
 }
 
-int SyncFolder(const std::string& folder) {
-  Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || fsync(fd.get()) != 0) return -errno;
-  return 0;
+// 0: not the name of a segment.
+uint32_t SegmentNumber(const char* name) {
+  uint32_t number = 0;
+  int used = 0;
+  const bool whole = std::sscanf(name, "seg-%8u.log%n", &number, &used) == 1 && used > 0 && name[used] == '\0';
+  return whole ? number : 0;
 }
 
 template <typename F>
@@ -75,6 +83,13 @@ absl::Status ForEachName(const std::string& folder, F f) {
   while (dirent* entry = readdir(dir)) f(entry->d_name);
   closedir(dir);
   return absl::OkStatus();
+}
+
+// " (pid 123)", where the server that has the lock has come to write it.
+std::string LockHolder(int fd) {
+  char pid[32] = "";
+  const ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
+  return got > 0 ? absl::StrCat(" (pid ", std::string(pid, static_cast<size_t>(got)), ")") : "";
 }
 
 int WriteZeros(int fd, uint64_t bytes) {
@@ -116,6 +131,27 @@ std::string ShardFolder(const std::string& spool_dir, uint32_t shard) {
 
 std::string SegmentName(uint32_t segment) { return absl::StrFormat("seg-%08d.log", segment); }
 
+absl::Status EnsureFolder(const std::string& path, uid_t uid, gid_t gid) {
+  int error = 0;
+  {
+    const ActAs account(uid, gid);
+    if (mkdir(path.c_str(), 0700) != 0) error = errno;
+  }
+  if (error == EACCES && geteuid() == 0) {  // so the account cannot put a link there either
+    error = mkdir(path.c_str(), 0700) == 0 ? 0 : errno;
+    Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (error == 0 && (fd.get() < 0 || fchown(fd.get(), uid, gid) != 0)) error = errno;
+  }
+  if (error != 0 && error != EEXIST) return Failed("create folder", path, error);
+  return absl::OkStatus();
+}
+
+int SyncFolder(const std::string& folder) {
+  Fd fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0 || fsync(fd.get()) != 0) return -errno;
+  return 0;
+}
+
 absl::StatusOr<std::vector<uint32_t>> ListShardFolders(const std::string& spool_dir) {
   std::vector<uint32_t> shards;
   absl::Status status = ForEachName(spool_dir, [&](const char* name) {
@@ -130,16 +166,19 @@ absl::StatusOr<std::vector<uint32_t>> ListShardFolders(const std::string& spool_
 
 absl::StatusOr<int> LockSpool(const std::string& spool_dir) {
   const std::string path = spool_dir + "/lock";
-  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd.get() < 0) return Failed("open", path, errno);
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  const auto patience_ends = std::chrono::steady_clock::now() + kReaderPatience;
+  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Failed("lock", path, errno);
-    char pid[32] = "";
-    const ssize_t got = pread(fd.get(), pid, sizeof pid - 1, 0);
-    const std::string who(pid, got > 0 ? static_cast<size_t>(got) : 0);
-    return absl::AlreadyExistsError(
-        absl::StrCat("spool_dir ", spool_dir, " is in use by another sluice serve",
-                     who.empty() ? "" : absl::StrCat(" (pid ", who, ")"), ": stop it, or give this one its own"));
+    if (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+      return absl::AlreadyExistsError(absl::StrCat("spool_dir ", spool_dir, " is in use by another sluice serve",
+                                                   LockHolder(fd.get()), ": stop it, or give this one its own"));
+    }
+    if (std::chrono::steady_clock::now() > patience_ends) {
+      return absl::UnavailableError(absl::StrCat("spool_dir ", spool_dir, " is being read by `sluice queue list`"));
+    }
+    usleep(kReaderPause);
   }
   const std::string pid = std::to_string(getpid());
   if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
@@ -148,11 +187,22 @@ absl::StatusOr<int> LockSpool(const std::string& spool_dir) {
   return fd.Release();
 }
 
+absl::StatusOr<int> LockSpoolForReading(const std::string& spool_dir) {
+  const std::string path = spool_dir + "/lock";
+  Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENOENT) return -1;
+  if (fd.get() < 0) return Failed("open", path, errno);
+  if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return fd.Release();
+  if (errno != EWOULDBLOCK) return Failed("lock", path, errno);
+  return absl::FailedPreconditionError(
+      absl::StrCat("spool_dir ", spool_dir, " is in use by a server", LockHolder(fd.get())));
+}
+
 absl::StatusOr<SpoolId> ReadOrMakeSpoolId(const std::string& spool_dir, const SpoolId& fresh) {
   const std::string path = spool_dir + "/spool.id";
   SpoolId id{};
   {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Fd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (fd.get() >= 0) {
       const ssize_t got = read(fd.get(), id.data(), id.size());
       if (got == static_cast<ssize_t>(id.size())) return id;
@@ -161,7 +211,7 @@ absl::StatusOr<SpoolId> ReadOrMakeSpoolId(const std::string& spool_dir, const Sp
     if (errno != ENOENT) return Failed("open", path, errno);
   }
   const std::string temporary = path + ".tmp";
-  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (fd.get() < 0) return Failed("create", temporary, errno);
   const bool written = write(fd.get(), fresh.data(), fresh.size()) == static_cast<ssize_t>(fresh.size());
   if (!written || fsync(fd.get()) != 0 || rename(temporary.c_str(), path.c_str()) != 0) {
@@ -206,28 +256,33 @@ int MakeSegment(const std::string& folder, uint32_t segment, uint64_t bytes, uin
 
 absl::StatusOr<std::vector<queue::SegmentFile>> ListSegments(const std::string& folder) {
   std::vector<queue::SegmentFile> segments;
-  std::vector<std::string> temporary;
   absl::Status status = ForEachName(folder, [&](const char* name) {
-    uint32_t number = 0;
-    int used = 0;
-    if (std::sscanf(name, "seg-%8u.log%n", &number, &used) == 1 && used > 0 && name[used] == '\0') {
-      segments.push_back({number, 0});
-    } else if (ByteView(name).ends_with(".tmp")) {
-      temporary.push_back(absl::StrCat(folder, "/", name));
-    }
+    if (const uint32_t number = SegmentNumber(name); number > 0) segments.push_back({number, 0});
   });
   if (!status.ok()) return status;
-  for (const std::string& path : temporary) unlink(path.c_str());  // a Prepare that a crash cut short
   for (queue::SegmentFile& segment : segments) {
     const std::string path = SegmentPath(folder, segment.number);
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat facts {};
-    if (fd.get() < 0 || fstat(fd.get(), &facts) != 0) return Failed("open", path, errno);
-    // A killed process may have left finished writes in a volatile cache; what recovery reads must stay true.
-    if (fdatasync(fd.get()) != 0) return Failed("sync", path, errno);
+    if (stat(path.c_str(), &facts) != 0) return Failed("open", path, errno);
     segment.bytes = static_cast<uint64_t>(facts.st_size);
   }
   return segments;
+}
+
+absl::Status SettleSegments(const std::string& folder) {
+  std::vector<std::string> segments, temporary;
+  absl::Status status = ForEachName(folder, [&](const char* name) {
+    if (SegmentNumber(name) > 0) segments.push_back(absl::StrCat(folder, "/", name));
+    if (ByteView(name).ends_with(".tmp")) temporary.push_back(absl::StrCat(folder, "/", name));
+  });
+  if (!status.ok()) return status;
+  for (const std::string& path : temporary) unlink(path.c_str());
+  for (const std::string& path : segments) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) return Failed("open", path, errno);
+    if (fdatasync(fd.get()) != 0) return Failed("sync", path, errno);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadSegment(const std::string& folder, uint32_t segment, uint64_t offset, MutableBytes bytes) {

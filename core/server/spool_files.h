@@ -1,6 +1,6 @@
 // The files under spool_dir, by plain blocking calls: for start-up, the helper thread and the command line.
 //
-//   <spool_dir>/lock            flock of the one server that may write here
+//   <spool_dir>/lock            flock of the one server that may write here; shared, of those that only read
 //   <spool_dir>/spool.id        16 octets: which spool this is; journals carry it
 //   <spool_dir>/shard-0000/     a journal: segments seg-00000001.log, ..., damaged ranges under corrupt/
 #ifndef SLUICE_CORE_SERVER_SPOOL_FILES_H_
@@ -23,12 +23,21 @@ using SpoolId = std::array<char, 16>;
 
 std::string ShardFolder(const std::string& spool_dir, uint32_t shard);
 
+// Makes a folder of this account's (0700) where there is none. Its name is not synced.
+absl::Status EnsureFolder(const std::string& path, uid_t uid, gid_t gid);
+
+// Makes the names in a folder durable: 0, or -errno.
+int SyncFolder(const std::string& folder);
+
 // The numbers of the shard folders that exist, ascending.
 absl::StatusOr<std::vector<uint32_t>> ListShardFolders(const std::string& spool_dir);
 
 // Takes the spool for this process until the descriptor closes; made at once, so before any listener is bound.
-// AlreadyExists: another server has it, with its pid where it wrote one.
+// AlreadyExists: another server has it, with its pid where it wrote one. Who only reads is waited for, for a while.
 absl::StatusOr<int> LockSpool(const std::string& spool_dir);
+
+// Keeps servers away while the spool is read. FailedPrecondition: one has it. -1 when none ever had it.
+absl::StatusOr<int> LockSpoolForReading(const std::string& spool_dir);
 
 // Reads spool.id, or makes it from `fresh`.
 absl::StatusOr<SpoolId> ReadOrMakeSpoolId(const std::string& spool_dir, const SpoolId& fresh);
@@ -43,6 +52,11 @@ int OpenSegment(const std::string& folder, uint32_t segment);
 int MakeSegment(const std::string& folder, uint32_t segment, uint64_t bytes, uint64_t reserve);
 
 absl::StatusOr<std::vector<queue::SegmentFile>> ListSegments(const std::string& folder);
+
+// What only the server that has the spool may do, at its start: removes what a crash left half made, and syncs every
+// segment, since a killed process may have left finished writes in a volatile cache and what recovery reads must stay true.
+absl::Status SettleSegments(const std::string& folder);
+
 absl::Status ReadSegment(const std::string& folder, uint32_t segment, uint64_t offset, MutableBytes bytes);
 absl::Status SetAside(const std::string& folder, uint32_t segment, uint64_t epoch, uint64_t offset,
                       ByteView bytes);

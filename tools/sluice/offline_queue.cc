@@ -1,11 +1,16 @@
 #include "tools/sluice/offline_queue.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/act_as.h"
 #include "core/base/check.h"
 #include "core/server/queue_listing.h"
 #include "core/server/spool_files.h"
@@ -21,6 +26,7 @@ class ReadOnlyDevice final : public queue::Device {
  public:
   explicit ReadOnlyDevice(std::string folder) : folder_(std::move(folder)) {}
 
+  // Not synced: that would make the disk work, and nothing is promised on what is only shown.
   absl::StatusOr<std::vector<queue::SegmentFile>> List() override {
     return server::ListSegments(folder_);
   }
@@ -47,6 +53,18 @@ class ReadOnlyDevice final : public queue::Device {
 
 absl::StatusOr<std::string> OfflineQueueJson(const server::Options& options,
                                              const server::QueueFilter& filter) {
+  // Root reads as the spool's owner: a link that the owner put there shows nothing more than the
+  // owner can see.
+  struct stat spool {};
+  if (stat(options.spool_dir.c_str(), &spool) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("spool_dir ", options.spool_dir));
+  }
+  const ActAs owner(spool.st_uid, spool.st_gid);
+  const auto lock = server::LockSpoolForReading(options.spool_dir);
+  if (!lock.ok()) return lock.status();
+  const auto unlock = absl::MakeCleanup([fd = *lock] {
+    if (fd >= 0) close(fd);
+  });
   const auto folders = server::ListShardFolders(options.spool_dir);
   if (!folders.ok()) return folders.status();
   const queue::QueueId after = queue::QueueId::Parse(filter.after).value_or(queue::QueueId{});

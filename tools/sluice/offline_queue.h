@@ -11,7 +11,7 @@
 namespace sluice {
 
 // The JSON that the running server gives at /v1/queue. Reads every segment of every shard folder
-// once.
+// once. FailedPrecondition: a server has the spool, so that its files may change at any time.
 absl::StatusOr<std::string> OfflineQueueJson(const server::Options& options,
                                              const server::QueueFilter& filter);
 

@@ -35,7 +35,12 @@ absl::StatusOr<std::string> QueueJson(const server::Options& options,
       absl::StrCat("/v1/queue?limit=", filter.limit, "&after=", filter.after);
   auto body = server::AdminGet(server::AdminSocketPath(options.state_dir), target);
   if (!absl::IsUnavailable(body.status())) return body;
-  return OfflineQueueJson(options, filter);
+  auto offline = OfflineQueueJson(options, filter);
+  if (!absl::IsFailedPrecondition(offline.status())) return offline;
+  return absl::FailedPreconditionError(
+      absl::StrCat(offline.status().message(),
+                   " that does not answer: it is starting, stopping or very busy; try again\n(",
+                   body.status().message(), ")"));
 }
 
 // "1h30m", as a span from now that is rounded to seconds.
