@@ -108,17 +108,28 @@ class Io {
   virtual void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) = 0;
 
   // --- the loop ---------------------------------------------------------------------------------------
-  // Submits what was asked, waits until something completes, `until` is reached or Wake is called (does not
-  // wait when `until` is past), then runs callbacks of ops and timers. Returns how many completions ran.
-  virtual int Poll(MonoTime until) = 0;
+  // A turn: Wait, then RunCallbacks. They are apart so that a shard can tell sleep from work.
+  int Poll(MonoTime until) {
+    Wait(until);
+    return RunCallbacks();
+  }
+  // Submits what was asked and waits until something completes, `until` is reached or Wake is called (does not
+  // wait when `until` is past).
+  virtual void Wait(MonoTime until) = 0;
+  // Of ops and timers. Returns how many completions ran.
+  virtual int RunCallbacks() = 0;
 
-  // Ends a Poll that waits, or the next one. From any thread.
+  // Ends a Wait, or the next one. From any thread.
   virtual void Wake() = 0;
 
-  // The time of this turn, read once a Poll.
+  // The time of this turn, read once a Wait.
   MonoTime now() const { return now_; }
   WallTime wall_now() const { return wall_now_; }
   TimerWheel& timers() { return timers_; }
+
+  // How often more than kStall went by from the end of one Wait to the beginning of the next.
+  static constexpr Duration kStall = milliseconds(10);
+  uint64_t stalls() const { return stalls_; }
 
  protected:
   explicit Io(MonoTime start) : now_(start), timers_(start) {}
@@ -126,8 +137,10 @@ class Io {
     now_ = now;
     wall_now_ = wall;
   }
+  void EndTurn(MonoTime at) { stalls_ += at - now_ > kStall; }
 
  private:
+  uint64_t stalls_ = 0;
   MonoTime now_;
   WallTime wall_now_{};
   TimerWheel timers_;

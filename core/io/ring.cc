@@ -510,7 +510,7 @@ void Ring::Run(const Event& event) {
 
 // --- the loop -------------------------------------------------------------------------------------------
 
-void Ring::Sleep(MonoTime until) {
+void Ring::Sleep(MonoTime from, MonoTime until) {
   bool wait = true;
   if (rings_.size() > 1) {
     for (size_t i = 1; i < rings_.size(); i++) {
@@ -523,8 +523,8 @@ void Ring::Sleep(MonoTime until) {
       if (rings_[i]->has_work()) wait = false;  // it came before notifications were on
     }
   }
-  const MonoTime now = ReadMono();  // `until` may be as early as MonoTime::min()
-  const Duration left = wait && until > now ? until - now : Duration::zero();
+  // Compared before they are subtracted: `until` may be as early as MonoTime::min().
+  const Duration left = wait && until > from ? until - from : Duration::zero();
   io_uring* main = &rings_[0]->ring;
   if (left <= Duration::zero()) {
     io_uring_submit_and_get_events(main);
@@ -556,7 +556,9 @@ void Ring::Collect() {
   }
 }
 
-int Ring::Poll(MonoTime until) {
+void Ring::Wait(MonoTime until) {
+  const MonoTime from = ReadMono();
+  if (stats_.polls > 0) EndTurn(from);
   // Buffers of the last turn are back: receives that had to wait go on, cancelled ones end.
   rearming_.swap(rearm_);
   for (uint32_t slot : rearming_) {
@@ -564,7 +566,7 @@ int Ring::Poll(MonoTime until) {
     if (entry.kind != Kind::kRecv || entry.armed) continue;
     if (entry.cancelled) {
       until = now();
-      Finish(slot, Completion{.result = -ECANCELED});
+      ended_.push_back(slot);
     } else {
       Arm(slot);
     }
@@ -572,9 +574,14 @@ int Ring::Poll(MonoTime until) {
   rearming_.clear();
   if (accepts_dirty_) ServiceAccepts();
   if (const auto deadline = timers().NextDeadline()) until = std::min(until, *deadline);
-  Sleep(until);
+  Sleep(from, until);
   set_now(ReadMono(), ReadWall());
   Collect();
+}
+
+int Ring::RunCallbacks() {
+  for (uint32_t slot : ended_) Finish(slot, Completion{.result = -ECANCELED});
+  ended_.clear();
   for (const Event& event : events_) Run(event);
   for (uint32_t slot : turn_recvs_) entries_[slot].turn_buffers = 0;
   turn_recvs_.clear();

@@ -60,7 +60,8 @@ class Ring final : public Io {
   void Close(Socket socket) override;
   void WriteFile(Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
-  int Poll(MonoTime until) override;
+  void Wait(MonoTime until) override;
+  int RunCallbacks() override;
   void Wake() override;
 
   const RingStats& stats() const { return stats_; }
@@ -144,7 +145,7 @@ class Ring final : public Io {
   void ArmAccept(uint32_t acceptor);
   void FindPeer(uint32_t acceptor, Socket socket);
 
-  void Sleep(MonoTime until);
+  void Sleep(MonoTime from, MonoTime until);
   void Collect();
   void Run(const Event& event);
   void OnAccept(uint32_t slot, const Event& event);
@@ -164,7 +165,8 @@ class Ring final : public Io {
   std::vector<std::unique_ptr<AcceptAddress>> addresses_;  // by entry slot, made when first needed
   bool accepts_dirty_ = false;
   std::vector<uint32_t> rearm_;       // receives that wait for a buffer or for the next turn
-  std::vector<uint32_t> rearming_;    // those that Poll is at
+  std::vector<uint32_t> rearming_;    // those that Wait is at
+  std::vector<uint32_t> ended_;       // receives that were cancelled at rest: RunCallbacks tells their end
   std::vector<uint32_t> turn_recvs_;  // receives that took a buffer in this turn
   std::vector<Event> events_;
   RingStats stats_;

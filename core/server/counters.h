@@ -44,7 +44,8 @@ namespace sluice::server {
   X(journal_bytes_total, kCounter, "Octets written to the journal, padding included") \
   X(journal_poisoned, kGauge, "1 when a write failed and the journal refuses further mail") \
   X(events_dropped_total, kCounter, "Events counted instead of written to the event log") \
-  X(loop_turns_total, kCounter, "Turns of the shard's loop")
+  X(loop_turns_total, kCounter, "Turns of the shard's loop") \
+  X(loop_stalls_total, kCounter, "Turns of the shard's loop that took more than 10 ms")
 // clang-format on
 
 enum class CounterKind : uint8_t { kCounter, kGauge };

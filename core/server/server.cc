@@ -36,6 +36,7 @@
 #include "core/server/shard.h"
 #include "core/server/spool_files.h"
 #include "core/server/tls_files.h"
+#include "core/server/watchdog.h"
 #include "tls/hooks.h"
 
 namespace sluice::server {
@@ -454,8 +455,7 @@ void ServerProcess::Watch() {
   sigset_t handled;
   sigemptyset(&handled);
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, signal);
-  std::vector<uint64_t> turns(shards_.size());
-  std::vector<Stage> stages(shards_.size(), Stage::kAsleep);
+  Watchdog watchdog(shards_.size());
   MonoTime maintain_at = MonoNow() + kMaintain;
   bool stopping = false;
   while (!ShardsEnded()) {
@@ -472,14 +472,9 @@ void ServerProcess::Watch() {
       StopShards();
     }
     for (size_t i = 0; i < shards_.size(); i++) {
-      const uint64_t now_turns = shards_[i]->shard->turns();
-      const Stage stage = shards_[i]->shard->stage();
-      if (now_turns == turns[i] && stage == stages[i] && stage != Stage::kAsleep) {
-        LogAdmin(absl::StrCat("shard ", i, " has been in stage ", static_cast<int>(stage), " for over ",
-                              std::chrono::duration_cast<milliseconds>(kWatch).count(), " ms"));
-      }
-      turns[i] = now_turns;
-      stages[i] = stage;
+      const Shard& shard = *shards_[i]->shard;
+      const std::string words = watchdog.Look(i, shard.turns(), shard.stage(), MonoNow());
+      if (!words.empty()) LogAdmin(words);
     }
     if (MonoNow() >= maintain_at) {
       maintain_at = MonoNow() + kMaintain;

@@ -166,9 +166,9 @@ void Shard::Turn(Duration patience) {
   MonoTime until = busy_ ? MonoTime() : io_.now() + (stopping_ ? kStopPatience : patience);
   if (const auto deadline = relay_->NextDeadline()) until = std::min(until, *deadline);
   At(Stage::kAsleep);
-  // Poll counts as sleep until it returns from the kernel; its callbacks are most of a turn's work, so a stall
-  // inside it shows as an unmoving turn count.
-  io_.Poll(until);
+  io_.Wait(until);
+  At(Stage::kCallbacks);
+  io_.RunCallbacks();
   At(Stage::kTasks);
   DrainMailboxes();
   At(Stage::kInput);
@@ -223,6 +223,7 @@ void Shard::PublishCounters() {
   counters_.tls_resumed_total.Set(streams_.stats().handshakes_resumed);
   counters_.events_dropped_total.Set(events_.dropped_total());
   counters_.loop_turns_total.Add();
+  counters_.loop_stalls_total.Set(io_.stalls());
   turns_.store(counters_.loop_turns_total.Get(), std::memory_order_relaxed);
 }
 

@@ -4,7 +4,7 @@
 // A turn of its loop, which is also the unit of work: everything that arrived is parsed, one commit serves all
 // messages that became complete, one send a connection carries all its replies.
 //
-//   Poll -> callbacks: parse, answer what became durable      -> mailbox tasks -> input that had to wait
+//   Wait -> callbacks: parse, answer what became durable      -> mailbox tasks -> input that had to wait
 //        -> relay: start deliveries -> queue: close a batch    -> flush every stream that wrote
 //
 // The simulator runs the same Shard on SimIo and SimDisk.

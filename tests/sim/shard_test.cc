@@ -103,7 +103,10 @@ class World {
     io_->set_wall_offset(wall_);
     io_->AddSource(disk_);
     verifier_ = std::make_unique<SimVerifier>(
-        [this](const auth::VerifyToken& token, auth::Verdict verdict) { shard_->PostVerdict(token, verdict); });
+        [this](const auth::VerifyToken& token, auth::Verdict verdict) {
+          EXPECT_EQ(shard_->stage(), server::Stage::kCallbacks);  // the world moves while Io runs callbacks
+          shard_->PostVerdict(token, verdict);
+        });
     io_->AddSource(*verifier_);
     hop_ = std::make_unique<NextHopServer>(*io_, account_);
     io_->Serve(kHopPort, *hop_);

@@ -224,9 +224,8 @@ void SimIo::DoSend(uint32_t id) {
   if (done) Complete(op, {.result = whole});
 }
 
-int SimIo::Poll(MonoTime until) {
+void SimIo::Wait(MonoTime until) {
   FindChoices();
-  int done = 0;
   MonoTime time = now();
   if (choices_.empty()) {
     if (!woken_) {  // nothing can happen but the passing of time
@@ -240,6 +239,10 @@ int SimIo::Poll(MonoTime until) {
   woken_ = false;
   const Duration passed = time - MonoTime(seconds(1000)) + wall_offset_;
   set_now(time, WallFromMillis(kWallStart + std::chrono::duration_cast<milliseconds>(passed).count()));
+}
+
+int SimIo::RunCallbacks() {
+  int done = 0;
   const uint64_t wanted = prng_.Between(1, 6);
   for (uint64_t i = 0; i < wanted; i++) {
     if (i > 0) FindChoices();

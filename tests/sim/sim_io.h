@@ -73,7 +73,8 @@ class SimIo final : public io::Io {
   void Close(io::Socket socket) override;
   void WriteFile(io::Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(io::Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
-  int Poll(MonoTime until) override;
+  void Wait(MonoTime until) override;
+  int RunCallbacks() override;
   void Wake() override { woken_ = true; }
 
  private:

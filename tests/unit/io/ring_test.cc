@@ -164,6 +164,18 @@ TEST_P(RingTest, AcceptsAndEchoesOverIPv4AndIPv6WithThePeersAddress) {
   }
 }
 
+TEST_P(RingTest, WorkThatTakesLongIsAStallAndSleepIsNone) {
+  auto ring = MakeRing();
+  ring->Poll(ring->now());
+  ring->Wait(ring->now() + 2 * Io::kStall);
+  const uint64_t before = ring->stalls();  // a busy machine may make its own
+  std::this_thread::sleep_for(2 * Io::kStall);
+  ring->RunCallbacks();
+  EXPECT_EQ(ring->stalls(), before);  // told at its end
+  ring->Wait(ring->now());
+  EXPECT_EQ(ring->stalls(), before + 1);
+}
+
 TEST_P(RingTest, LackOfReceiveBuffersDelaysButLosesNothing) {
   auto ring = MakeRing({.receive_buffers = 2, .receive_buffer_bytes = 512, .turn_buffers_max = 2});
   auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
