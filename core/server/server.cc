@@ -46,6 +46,7 @@ constexpr Duration kBindPatience = seconds(15);   // a killed predecessor's desc
 constexpr Duration kTurnPatience = seconds(1);    // an idle shard looks round this often
 constexpr Duration kWatch = milliseconds(100);    // how often the watchdog looks
 constexpr Duration kMaintain = minutes(1);
+constexpr Duration kLookAtSpace = seconds(1);
 constexpr uint64_t kPrefaultBytes = uint64_t{256} << 20;
 
 MonoTime MonoNow() {
@@ -121,6 +122,7 @@ class ServerProcess final : public Server, public AdminSource {
   void Watch();
   void Reload();
   void RotateTickets();
+  void LookAtSpace();
   void StopShards();
   bool ShardsEnded() const;
   void LogAdmin(const std::string& words);
@@ -146,6 +148,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<auth::VerifierThreads> verifier_;
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
+  std::atomic<bool> space_low_{false};
 };
 
 ServerProcess::~ServerProcess() {
@@ -435,6 +438,7 @@ void ServerProcess::RunShard(ShardThread& own, int core) {
 
 int ServerProcess::Run() {
   Report(probe_);
+  LookAtSpace();  // before the first MAIL
   const std::vector<int> cores = UsableCores();
   for (size_t i = 0; i < shards_.size(); i++) {
     ShardThread& own = *shards_[i];
@@ -457,6 +461,7 @@ void ServerProcess::Watch() {
   for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, signal);
   Watchdog watchdog(shards_.size());
   MonoTime maintain_at = MonoNow() + kMaintain;
+  MonoTime space_at = MonoNow() + kLookAtSpace;
   bool stopping = false;
   while (!ShardsEnded()) {
     const timespec patience{.tv_sec = 0, .tv_nsec = Duration(kWatch).count()};
@@ -481,8 +486,26 @@ void ServerProcess::Watch() {
       if (absl::Status status = store_->Maintain(); !status.ok()) LogAdmin(std::string(status.message()));
       RotateTickets();
     }
+    if (MonoNow() >= space_at) {
+      space_at = MonoNow() + kLookAtSpace;
+      LookAtSpace();
+    }
     admin_events_->Turn(MonoNow());
   }
+}
+
+void ServerProcess::LookAtSpace() {
+  const auto space = ReadSpace(options_.spool_dir);
+  if (!space.ok()) return;  // the journal finds out what is wrong
+  const bool low = SpaceIsLow(*space, options_.queue.spool_reserve, space_low_);
+  if (low == space_low_) return;
+  space_low_ = low;
+  for (auto& own : shards_) own->shard->Post([shard = own->shard.get(), low] { shard->SetSpaceLow(low); });
+  const std::string facts =
+      absl::StrCat(space->bytes >> 20, " MiB and ", space->inodes, " inodes are free in ", options_.spool_dir);
+  LogAdmin(low ? absl::StrCat("mail is refused (452): ", facts, ", less than queue.spool_reserve (",
+                              options_.queue.spool_reserve >> 20, " MiB) or one inode in a hundred")
+               : absl::StrCat("mail is taken again: ", facts));
 }
 
 void ServerProcess::RotateTickets() {
@@ -581,6 +604,10 @@ absl::StatusOr<std::string> ServerProcess::QueueJson(const QueueFilter& filter) 
 bool ServerProcess::Ready(std::string* why) {
   if (!serving_) {
     *why = "starting or stopping";
+    return false;
+  }
+  if (space_low_) {
+    *why = absl::StrCat("less is free in ", options_.spool_dir, " than queue.spool_reserve, or too few inodes");
     return false;
   }
   for (auto& own : shards_) {

@@ -106,6 +106,11 @@ class Shard {
   // A verifier's answer. Any thread.
   void PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict);
 
+  // Whether the spool is nearly full: new mail then gets 452, and what is queued goes on. The shard's thread.
+  void SetSpaceLow(bool low) {
+    for (auto& queue : queues_) queue->set_space_low(low);
+  }
+
   const ShardCounters& counters() const { return counters_; }
   // Turns so far, and where in the present one it is. Any thread.
   uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }

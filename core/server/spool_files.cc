@@ -228,12 +228,21 @@ int OpenSegment(const std::string& folder, uint32_t segment) {
   return fd < 0 ? -errno : fd;
 }
 
+absl::StatusOr<SpoolSpace> ReadSpace(const std::string& folder) {
+  struct statvfs facts {};
+  if (statvfs(folder.c_str(), &facts) != 0) return Failed("statvfs", folder, errno);
+  return SpoolSpace{uint64_t{facts.f_bavail} * facts.f_frsize, facts.f_favail, facts.f_files};
+}
+
+bool SpaceIsLow(const SpoolSpace& space, uint64_t reserve, bool was_low) {
+  const auto below = [was_low](uint64_t free, uint64_t least) { return free < least + (was_low ? least / 8 : 0); };
+  return below(space.bytes, reserve) || below(space.inodes, space.inodes_total / 100);
+}
+
 int MakeSegment(const std::string& folder, uint32_t segment, uint64_t bytes, uint64_t reserve) {
-  struct statvfs space {};
-  if (statvfs(folder.c_str(), &space) != 0) return -errno;
-  const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
-  if (free_bytes < bytes + reserve) return -ENOSPC;
-  if (space.f_files > 0 && space.f_favail < space.f_files / 100) return -ENOSPC;
+  const auto space = ReadSpace(folder);
+  if (!space.ok()) return -EIO;
+  if (SpaceIsLow(*space, bytes + reserve, false)) return -ENOSPC;
 
   const std::string path = SegmentPath(folder, segment);
   const std::string temporary = path + ".tmp";

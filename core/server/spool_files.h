@@ -42,6 +42,18 @@ absl::StatusOr<int> LockSpoolForReading(const std::string& spool_dir);
 // Reads spool.id, or makes it from `fresh`.
 absl::StatusOr<SpoolId> ReadOrMakeSpoolId(const std::string& spool_dir, const SpoolId& fresh);
 
+// What is free on the file system of a folder, for others than root.
+struct SpoolSpace {
+  uint64_t bytes = 0;
+  uint64_t inodes = 0;
+  uint64_t inodes_total = 0;  // 0: it does not count them
+};
+absl::StatusOr<SpoolSpace> ReadSpace(const std::string& folder);
+
+// Whether less than `reserve` octets, or one in a hundred inodes, are free. Once it is so an eighth more must become
+// free before it is over, so that mail is not taken and refused by turns.
+bool SpaceIsLow(const SpoolSpace& space, uint64_t reserve, bool was_low);
+
 std::string SegmentName(uint32_t segment);  // "seg-00000001.log"
 
 // A segment opened for reading and writing, O_DIRECT where the file system has it; or -errno.

@@ -11,7 +11,7 @@ import subprocess
 import unittest
 
 import support
-from support import IS_ROOT, PATIENCE, SLUICE, trusting_context, wait_until
+from support import IS_ROOT, PATIENCE, SENDER, SLUICE, trusting_context, wait_until
 
 MESSAGE = b"Subject: a test\r\n\r\ntext\r\n"
 
@@ -222,6 +222,28 @@ class SpoolTest(support.TestCase):
         self.assertTrue(temporary.exists(), "only the server cleans up")
         site.start()
         self.assertFalse(temporary.exists())
+
+    def test_below_its_reserve_mail_is_refused_and_what_is_queued_goes_out(self):
+        site = self.site()
+        hop = self.hop(lambda event, text, hop: None if relaying else "421 4.3.2 Later")
+        relaying = False
+        site.write_config(next_hop=[hop.address])
+        server = site.start()
+        with server.client() as client:
+            client.submit(MESSAGE)
+        self.assertEqual(server.stop(), 0)
+
+        space = os.statvfs(site.spool)
+        site.write_config(next_hop=[hop.address], queue={"spool_reserve": space.f_bavail * space.f_frsize * 2})
+        server = site.start()
+        with server.client() as client:
+            client.command(f"MAIL FROM:<{SENDER}>", "452 4.3.1")
+            client.command("NOOP", 250)
+        self.assertIn("queue.spool_reserve", server.admin("/readyz", expect=503))
+        self.assertIn("queue.spool_reserve", wait_words(server, str(site.spool)))
+        relaying = True
+        server.wait_queue_empty()
+        self.assertEqual(len(hop.messages), 1)
 
     def test_a_server_waits_for_the_queue_command(self):
         site = self.site()
