@@ -19,6 +19,8 @@ struct IdentityPem {
   std::string chain;       // PEM, the leaf first
   std::string key_file;    // for messages
   std::string key;         // PEM: PKCS#8, SEC 1 or PKCS#1; not encrypted
+
+  ~IdentityPem() { Wipe(key.data(), key.size()); }  // and so is every copy
 };
 
 enum class KeyKind : uint8_t { kEcdsaP256, kEcdsaP384, kRsa };

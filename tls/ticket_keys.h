@@ -25,6 +25,7 @@ struct TicketKey {
   std::array<char, 32> key;   // AES-256-GCM
 
   bool operator==(const TicketKey&) const = default;
+  ~TicketKey() { Wipe(key.data(), key.size()); }
 };
 
 class TicketKeys {
@@ -34,7 +35,7 @@ class TicketKeys {
 
   // What Encode wrote. InvalidArgument says what is wrong with the bytes (length, magic, checksum, version).
   static absl::StatusOr<TicketKeys> Decode(ByteView bytes);
-  std::string Encode() const;  // holds secrets: the file is for its owner alone (0600)
+  std::string Encode() const;  // holds secrets: wipe it, and the file is for its owner alone (0600)
 
   // Whether `current` has served its period. A clock that went back says no.
   bool RotationDue(WallTime now, Duration period) const { return now - current_since_ >= period; }

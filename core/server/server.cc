@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -302,7 +303,7 @@ absl::Status ServerProcess::MakeShards() {
         shards_[token.shard]->shard->PostVerdict(token, verdict);
       });
 
-  std::string remember_key(32, '\0');
+  std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto folders = ListShardFolders(options_.spool_dir);
   if (!folders.ok()) return folders.status();
@@ -320,7 +321,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.store = own.reader.get();
     parts.verifier = verifier_.get();
     parts.event_log = event_log_.get();
-    parts.remember_key = remember_key;
+    parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
     parts.listener_fds = listener_fds_[i];
     // Its own folder first, then its share of those that more shards have left behind.
@@ -338,7 +339,7 @@ absl::Status ServerProcess::MakeShards() {
     own.shard = std::make_unique<Shard>(std::move(parts));
     own.shard->SetTls((*contexts)[i].server, (*contexts)[i].client);
   }
-  Wipe(remember_key.data(), remember_key.size());
+  Wipe(remember_key);
   return absl::OkStatus();
 }
 

@@ -65,7 +65,7 @@ struct ShardParts {
   auth::CredentialSource* store = nullptr;
   auth::PasswordVerifier* verifier = nullptr;
   EventLog* event_log = nullptr;
-  std::string remember_key;       // secret of this process, for remembered logins
+  ByteView remember_key;          // secret of this process, for remembered logins; not needed after construction
   uint64_t seed = 0;              // jitter and spreading
   std::vector<int> listener_fds;  // one for each of options->listener
 };

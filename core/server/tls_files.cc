@@ -1,8 +1,10 @@
 #include "core/server/tls_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -39,15 +41,26 @@ absl::StatusOr<tls::ClientOptions> MakeClientOptions(const Options& options) {
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Failed("open", path, errno);
-  std::string bytes;
-  char part[4096];
+  struct stat facts {};
+  fstat(fd, &facts);
+  // It may be a private key, so it is read to where it stays, and what had to grow is wiped.
+  std::string bytes(static_cast<size_t>(facts.st_size) + 1, '\0');
+  size_t size = 0;
   ssize_t got;
-  while ((got = read(fd, part, sizeof part)) > 0) bytes.append(part, static_cast<size_t>(got));
+  while ((got = read(fd, &bytes[size], bytes.size() - size)) > 0) {
+    size += static_cast<size_t>(got);
+    if (size < bytes.size()) continue;
+    std::string larger(2 * bytes.size() + 4096, '\0');
+    std::copy(bytes.begin(), bytes.end(), larger.begin());
+    bytes.swap(larger);
+    Wipe(larger);
+  }
   const int error = errno;
   close(fd);
-  Wipe(part, sizeof part);  // it may have been a private key
-  if (got < 0) return Failed("read", path, error);
-  return bytes;
+  bytes.resize(size);
+  if (got >= 0) return bytes;
+  Wipe(bytes);
+  return Failed("read", path, error);
 }
 
 absl::Status WriteFile(const std::string& path, ByteView bytes, uint32_t mode) {
@@ -69,14 +82,20 @@ absl::StatusOr<std::shared_ptr<const tls::TicketKeys>> LoadTicketKeys(const Opti
   const std::string path = options.state_dir + "/ticket.keys";
   absl::StatusOr<std::string> bytes = ReadFile(path);
   absl::StatusOr<tls::TicketKeys> keys = absl::NotFoundError("");
-  if (bytes.ok()) keys = tls::TicketKeys::Decode(*bytes);
+  if (bytes.ok()) {
+    keys = tls::TicketKeys::Decode(*bytes);
+    Wipe(*bytes);
+  }
   // Keys that cannot be read cost clients a full handshake; that is no reason not to start.
   const bool fresh = !keys.ok();
   if (fresh) keys = tls::TicketKeys::Generate(tls::FillRandom, now);
   const bool due = keys->RotationDue(now, options.tls.ticket_lifetime);
   if (due) keys = keys->Rotated(tls::FillRandom, now, options.tls.ticket_lifetime);
   if (fresh || due) {
-    if (absl::Status status = WriteFile(path, keys->Encode(), 0600); !status.ok()) return status;
+    std::string encoded = keys->Encode();
+    const absl::Status status = WriteFile(path, encoded, 0600);
+    Wipe(encoded);
+    if (!status.ok()) return status;
   }
   return std::make_shared<const tls::TicketKeys>(*std::move(keys));
 }
@@ -112,7 +131,6 @@ absl::StatusOr<std::vector<TlsContexts>> LoadTls(const Options& options,
     failure.Update(made.status());
     all.push_back(std::move(contexts));
   }
-  for (tls::IdentityPem& identity : server.identities) Wipe(identity.key.data(), identity.key.size());
   if (!failure.ok()) return failure;
   return all;
 }

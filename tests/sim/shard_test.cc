@@ -118,7 +118,7 @@ class World {
     parts.spools = {{0, &disk_}};
     parts.store = &store_;
     parts.verifier = verifier_.get();
-    parts.remember_key = std::string(32, 'k');
+    parts.remember_key = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
     parts.seed = seed_;
     parts.listener_fds = {kListener};
     shard_ = std::make_unique<server::Shard>(std::move(parts));

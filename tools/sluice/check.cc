@@ -94,13 +94,16 @@ void CheckCertificates(const Options& options, Findings& found) {
   }
   for (const server::CertificateOptions& certificate : options.certificate) {
     const auto chain = server::ReadFile(certificate.chain);
-    const auto key = server::ReadFile(certificate.key);
+    auto key = server::ReadFile(certificate.key);
     for (const absl::Status& status : {chain.status(), key.status()}) {
       if (!status.ok()) found.problems.push_back(absl::StrCat("certificate: ", status.message()));
     }
+    tls::ServerOptions tls;  // which wipes the key
+    if (key.ok()) {
+      tls.identities.push_back(
+          {certificate.chain, chain.value_or(""), certificate.key, *std::move(key)});
+    }
     if (!chain.ok() || !key.ok()) continue;
-    tls::ServerOptions tls;
-    tls.identities.push_back({certificate.chain, *chain, certificate.key, *key});
     tls.parameters.groups = options.tls.groups;
     const auto context = tls::ServerContext::Create(tls);
     if (!context.ok()) {
