@@ -205,12 +205,13 @@ absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::
   client.set_read_timeout(2 * kAdminTimeout);  // the server itself may take one
   const httplib::Result result = client.Get(target, {{"Host", "localhost"}});
   if (!result) {
-    if (access(socket_path.c_str(), F_OK) == 0 && access(socket_path.c_str(), R_OK | W_OK) != 0) {
+    if (access(socket_path.c_str(), R_OK | W_OK) != 0 && errno == EACCES) {  // or its folder
       return absl::PermissionDeniedError(
           absl::StrCat(socket_path, ": only root and the server's own user may ask"));
     }
     return absl::UnavailableError(
-        absl::StrCat(socket_path, ": no server answers: ", httplib::to_string(result.error())));
+        absl::StrCat(socket_path, ": no server answers (", httplib::to_string(result.error()),
+                     "): is `sluice serve` running with this configuration?"));
   }
   if (result->status == 403) {
     return absl::PermissionDeniedError(

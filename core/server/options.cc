@@ -261,7 +261,11 @@ absl::StatusOr<Options> LoadOptions(const std::string& path) {
   if (file) text << file.rdbuf();
   if (!file) {
     const int error = errno;
-    return absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot read the configuration"));
+    const absl::Status status =
+        absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot read the configuration"));
+    if (!absl::IsNotFound(status)) return status;
+    return absl::NotFoundError(
+        absl::StrCat(status.message(), "; `sluice init` makes one, --config names another"));
   }
   return ParseOptions(text.str(), path);
 }

@@ -1,5 +1,6 @@
 #include "tools/sluice/check.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/act_as.h"
 #include "core/server/options.h"
 #include "core/server/tls_files.h"
 #include "tls/hooks.h"
@@ -38,13 +40,29 @@ struct Findings {
   std::vector<std::string> warnings;
 };
 
-void CheckFolder(const std::string& key, const std::string& path, Findings& found) {
+// The account that will serve: `user`, or who this is.
+struct Account {
+  uid_t uid;
+  gid_t gid;
+  std::string name;
+};
+
+Account ServingAccount(const Options& options) {
+  const passwd* entry = options.user.empty() ? nullptr : getpwnam(options.user.c_str());
+  if (entry == nullptr) return {geteuid(), getegid(), "this user"};
+  return {entry->pw_uid, entry->pw_gid, options.user};
+}
+
+void CheckFolder(const std::string& key, const std::string& path, const Account& account,
+                 Findings& found) {
   std::error_code error;
-  if (!std::filesystem::is_directory(path, error)) {
+  if (!std::filesystem::is_directory(path, error) && error == std::errc::permission_denied) {
+    found.problems.push_back(absl::StrCat(key, ": ", path, " cannot be reached by ", account.name));
+  } else if (error || !std::filesystem::is_directory(path, error)) {
     found.problems.push_back(
         absl::StrCat(key, ": ", path, " is no folder; `sluice init` makes it"));
-  } else if (access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
-    found.problems.push_back(absl::StrCat(key, ": ", path, " cannot be written by this user"));
+  } else if (faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+    found.problems.push_back(absl::StrCat(key, ": ", path, " cannot be written by ", account.name));
   }
 }
 
@@ -154,11 +172,15 @@ void WarnOfListener(const ListenerOptions& listener, Findings& found) {
 
 Findings Check(const Options& options) {
   Findings found;
-  CheckFolder("state_dir", options.state_dir, found);
-  CheckFolder("spool_dir", options.spool_dir, found);
-  if (!options.log_dir.empty()) CheckFolder("log_dir", options.log_dir, found);
   CheckUser(options, found);
-  CheckCertificates(options, found);
+  {
+    const Account account = ServingAccount(options);
+    const ActAs files(account.uid, account.gid);  // root can read what the server then cannot
+    CheckFolder("state_dir", options.state_dir, account, found);
+    CheckFolder("spool_dir", options.spool_dir, account, found);
+    if (!options.log_dir.empty()) CheckFolder("log_dir", options.log_dir, account, found);
+    CheckCertificates(options, found);
+  }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {
     found.warnings.push_back("hostname: has no dot; other servers expect a full name");

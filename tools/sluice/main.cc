@@ -21,6 +21,9 @@ int Run(int argc, char** argv) {
   CLI::App app("Sluice, a mail submission server", "sluice");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
+  app.footer(
+      "A first server: sluice init, sluice user add NAME, sluice check, sluice serve.\n"
+      "sluice check --show explains every key of the configuration; COMMAND --help every option.");
   sluice::RegisterInit(app);
   sluice::RegisterCheck(app);
   sluice::RegisterServe(app);

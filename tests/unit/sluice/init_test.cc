@@ -220,7 +220,9 @@ TEST_F(InitTest, CheckShowsAConfigurationThatReadsBack) {
 
 TEST_F(InitTest, WithoutAServerStatsSaySoAndTheQueueIsReadFromTheSpool) {
   ASSERT_EQ(Init().exit_code, 0);
-  EXPECT_EQ(Run({"stats", "--config", Config()}).exit_code, EX_UNAVAILABLE);
+  const Result stats = Run({"stats", "--config", Config()});
+  EXPECT_EQ(stats.exit_code, EX_UNAVAILABLE);
+  EXPECT_THAT(stats.err, testing::HasSubstr("is `sluice serve` running"));
   EXPECT_EQ(Run({"queue", "list", "--config", Config()}).out, "The queue is empty.\n");
   EXPECT_EQ(Run({"queue", "list", "--json", "--config", Config()}).out,
             "{\"messages\":[],\"more\":false}\n");
@@ -228,8 +230,29 @@ TEST_F(InitTest, WithoutAServerStatsSaySoAndTheQueueIsReadFromTheSpool) {
   EXPECT_EQ(Run({"queue", "list", "--limit", "0", "--config", Config()}).exit_code, EX_USAGE);
 }
 
-TEST_F(InitTest, AMissingConfigurationIsNoInput) {
-  EXPECT_EQ(Run({"stats", "--config", dir_ + "/none"}).exit_code, EX_NOINPUT);
+TEST_F(InitTest, AMissingConfigurationIsNoInputAndInitIsNamed) {
+  const Result stats = Run({"stats", "--config", dir_ + "/none"});
+  EXPECT_EQ(stats.exit_code, EX_NOINPUT);
+  EXPECT_THAT(stats.err, testing::HasSubstr("`sluice init` makes one"));
+}
+
+TEST_F(InitTest, CheckLooksAsTheAccountThatWillServe) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  std::filesystem::permissions(dir_, std::filesystem::perms(0755));
+  ASSERT_EQ(Init().exit_code, 0);  // for root
+  std::string text = Read(Config());
+  text.replace(text.find("user      = \"root\""), 18, "user      = \"nobody\"");
+  std::ofstream(Config()) << text;
+  const Result check = Run({"check", "--config", Config()});
+  EXPECT_EQ(check.exit_code, EX_CONFIG);
+  EXPECT_THAT(check.err, testing::HasSubstr("problem: spool_dir: " + dir_ +
+                                            "/s/spool cannot be written by nobody"));
+  EXPECT_THAT(check.err, testing::HasSubstr("key.pem: Permission denied"));
+
+  std::filesystem::permissions(dir_, std::filesystem::perms(0700));
+  EXPECT_THAT(
+      Run({"check", "--config", Config()}).err,
+      testing::HasSubstr("problem: state_dir: " + dir_ + "/s/state cannot be reached by nobody"));
 }
 
 }  // namespace
