@@ -1,13 +1,29 @@
-// Stream: a socket, with or without TLS, seen as a few events. The server's connections, the relay, the load
-// generator and its sink all speak through it; whether bytes are encrypted is nobody else's concern.
+// Stream: a socket, with or without TLS, seen as a few events. The server's connections, the relay,
+// the load generator and its sink all speak through it; whether bytes are encrypted is nobody
+// else's concern.
 //
-// Streams of a shard share a StreamSet: scratch space, the budget for TLS handshakes and the flush at the end
-// of the turn. All that is written in one turn goes out in one send; one send is in flight at most. An idle
-// stream holds no buffer.
+// Streams of a shard share a StreamSet: scratch space, the budget for TLS handshakes and the flush
+// at the end of the turn. All that is written in one turn goes out in one send; one send is in
+// flight at most. An idle stream holds no buffer.
 //
-// Life: Attach(socket) -> events -> OnClosed, which is always the last event and never comes inside a call of
-// the owner; after it the stream may be destroyed, or attached again. Close() and Abort() only begin the end: the
-// kernel may still hold our bytes. One thread.
+// Memory. What a shard holds for peers who owe us their next step, or wait for ours, is bounded by
+// StreamLimits::held_bytes, in three shares, so that a flood in one does not reach into another:
+// - 1/2: handshakes begun, from our first public-key step to the end, at kHandshakeBytes each. When
+//   all places are taken, new ones wait. The one whose peer has owed us its flight for longest, and
+//   for half a second at least, then gives its place away: a storm of good clients is served in
+//   order, however large, and no signature is thrown away that its client answers in that time.
+// - 1/4: handshakes that wait for their turn. It is us who are late, so nobody is closed for it;
+//   when the share is used up, newcomers are.
+// - 1/4: all else: half a ClientHello, record or line; what a paused stream took in; output that
+//   is not read. Beyond it, who has finished nothing for longest is closed. A client that waits
+//   some milliseconds for a commit could be hit only if peers filled the whole share meanwhile; and
+//   when half of it is used, paused streams stop reading at once: honest ones are slowed instead.
+// Octets alone are no progress: a peer that sends them one by one is as stalled as one that sends
+// none. What a stream holds up to kUncountedBytes is part of a connection's price and not counted.
+//
+// Life: Attach(socket) -> events -> OnClosed, which is always the last event and never comes inside
+// a call of the owner; after it the stream may be destroyed, or attached again. Close() and Abort()
+// only begin the end: the kernel may still hold our bytes. One thread.
 #ifndef SLUICE_CORE_NET_STREAM_H_
 #define SLUICE_CORE_NET_STREAM_H_
 
@@ -23,10 +39,10 @@
 namespace sluice::net {
 
 enum class CloseReason : uint8_t {
-  kOurs,      // Close or Abort was called
-  kReset,     // the network or the peer broke it off
-  kTls,       // the peer's TLS is broken, or the handshake failed
-  kEvicted,   // too many unfinished handshakes or half-received records: the oldest goes
+  kOurs,     // Close or Abort was called
+  kReset,    // the network or the peer broke it off
+  kTls,      // the peer's TLS is broken, or the handshake failed
+  kEvicted,  // too much memory was held for peers: see "Memory" above
 };
 
 class Stream;
@@ -37,8 +53,8 @@ class StreamOwner {
   // The TLS handshake is done: what is written and read from here on is protected.
   virtual void OnSecure() {}
 
-  // Bytes for us. Takes what it can from the front of `input`; the rest comes again, with more behind it, or
-  // at once after Resume when the stream was paused meanwhile.
+  // Bytes for us. Takes what it can from the front of `input`; the rest comes again, with more
+  // behind it, or at once after Resume when the stream was paused meanwhile.
   virtual void OnInput(ByteView& input) = 0;
 
   // The peer will send no more (an orderly end); we may still write.
@@ -53,10 +69,18 @@ class StreamOwner {
   ~StreamOwner() = default;
 };
 
+// The most that the TLS library holds for an unfinished handshake at rest: its objects, a message
+// put together from fragments (up to 18 KiB) and a record of which a part has come (up to 18 KiB).
+// Measured by a test.
+inline constexpr size_t kHandshakeBytes = 48 << 10;
+inline constexpr size_t kUncountedBytes = 4 << 10;
+// Of a stream that is paused or waits; beyond, it stops reading. (What one turn has received
+// already still comes.)
+inline constexpr size_t kHeldBytesMax = 16 << 10;
+
 struct StreamLimits {
-  uint32_t heavy_steps_turn = 4;             // handshake steps with public-key work, a turn
-  uint32_t handshakes_max = 2048;            // unfinished; beyond, the oldest is closed
-  uint64_t partial_record_bytes = 64 << 20;  // of half-received TLS records; beyond, the oldest is closed
+  uint32_t heavy_steps_turn = 4;     // handshake steps with public-key work, a turn
+  uint64_t held_bytes = 128u << 20;  // see "Memory" above
 };
 
 struct StreamStats {
@@ -66,15 +90,16 @@ struct StreamStats {
   uint64_t evicted = 0;
 };
 
-struct WorkTag;      // a stream with something to do at the end of the turn
-struct PressureTag;  // a stream that holds memory for a peer which may stall
+struct WorkTag;    // a stream with something to do at the end of the turn
+struct MemoryTag;  // a stream that memory is held for
 
 // What the streams of one shard share. Outlives them.
 class StreamSet {
  public:
   StreamSet(io::Io& io, const StreamLimits& limits);
 
-  // Begins a turn's budget and runs input that waited: of streams that were resumed, and handshake steps.
+  // Begins a turn's budget and runs input that waited: of streams that were resumed, and handshake
+  // steps.
   void RunInput();
 
   // The end of a loop turn: one send for each stream that wrote, and the end of those that can end.
@@ -84,29 +109,41 @@ class StreamSet {
   io::Io& io() { return io_; }
   const StreamStats& stats() const { return stats_; }
   StreamLimits& limits() { return limits_; }
-  uint64_t partial_bytes() const { return partial_bytes_; }
+  uint64_t held_bytes() const { return bytes_[kBegun] + bytes_[kWaiting] + bytes_[kHeld]; }
 
  private:
   friend class Stream;
   using WorkList = IntrusiveList<Stream, TaggedNode<WorkTag>>;
-  using PressureList = IntrusiveList<Stream, TaggedNode<PressureTag>>;
+  using MemoryList = IntrusiveList<Stream, TaggedNode<MemoryTag>>;
 
-  bool TakeBudget(tls::Work work);
+  // Whose bound a stream's memory counts against.
+  enum Share : uint8_t { kNone, kBegun, kWaiting, kHeld, kShares };
+  // Handshakes that wait for their turn, by what they wait for. What was begun is finished first:
+  // that frees memory.
+  enum Queue : uint8_t { kFinish, kBeginRsa, kBegin, kQueues };
+
+  uint64_t bound(Share share) const { return limits_.held_bytes / (share == kBegun ? 2 : 4); }
+  bool tight() const { return bytes_[kHeld] > bound(kHeld) / 2; }
+  static Queue QueueFor(const Stream& stream);
+  bool TakeTurn(const Stream& stream);
+  bool MakePlace();
+  void OnPlace() {}  // wakes the loop
 
   io::Io& io_;
   StreamLimits limits_;
   StreamStats stats_;
   std::unique_ptr<char[]> scratch_;  // plain text on its way from a record to the owner
   WorkList work_;
-  PressureList handshaking_;  // oldest first
-  PressureList partial_;      // with half a record, oldest first
-  uint32_t handshakes_ = 0;
-  uint64_t partial_bytes_ = 0;
+  MemoryList waiting_[kQueues];  // first come, first served
+  MemoryList begun_;             // the peer's flight is awaited, for longest first
+  MemoryList holders_;           // of kHeld, without progress for longest first
+  uint64_t bytes_[kShares] = {};
+  io::Timer place_timer_;  // the first in begun_ has had its time
   uint32_t heavy_left_;
   bool rsa_left_ = true;
 };
 
-class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
+class Stream : public TaggedNode<WorkTag>, public TaggedNode<MemoryTag> {
  public:
   // `owner` outlives the stream.
   Stream(StreamSet& set, StreamOwner& owner);
@@ -115,8 +152,9 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
   // Takes a connected socket over and begins to read.
   void Attach(io::Socket socket);
 
-  // Begins a TLS handshake. What was received and not yet taken is dropped, so that nothing sent in the clear is
-  // ever believed to have come under TLS (RFC 3207 section 4.2; CVE-2011-0411). What was written before goes out in the clear.
+  // Begins a TLS handshake. What was received and not yet taken is dropped, so that nothing sent in
+  // the clear is ever believed to have come under TLS (RFC 3207 section 4.2; CVE-2011-0411). What
+  // was written before goes out in the clear.
   void StartTls(tls::Channel channel);
   bool secure() const { return secure_; }
   const tls::Channel& channel() const { return channel_; }
@@ -125,9 +163,12 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
   void Write(ByteView bytes);
   size_t unsent_bytes() const { return out_.size() + sending_.size(); }
 
-  // While paused the owner gets no input; the stream takes in a bounded amount and then stops reading. What is
-  // held comes in the next RunInput after Resume.
-  void Pause() { paused_ = true; }
+  // While paused the owner gets no input; the stream takes in a bounded amount and then stops
+  // reading. What is held comes in the next RunInput after Resume.
+  void Pause() {
+    paused_ = true;
+    resumed_ = false;
+  }
   void Resume();
   bool paused() const { return paused_; }
 
@@ -143,21 +184,28 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
   void OnRecv(const io::Completion& completion);
   void OnSend(const io::Completion& completion);
   void TakeWire(ByteView wire);
-  void Handshake(ByteView wire);
+  void Handshake(ByteView wire, bool our_turn);
+  void WaitForTurn(ByteView wire);
+  void TakeTurn();
+  void Begin();
   void FinishHandshake();
-  void ReadRecords(ByteView wire);
+  void LeaveHandshake();
+  void ReadRecords(ByteView& wire);
   void Deliver(ByteView plain);
   void EndInput();
+  void DeliverHeld(ByteView& wire);
   void HoldWire(ByteView wire);
+  void ReadOn();
   bool input_waits() const { return resumed_ || handshake_waits_; }
   void RunInput();
   void Flush();
   void FailTls();
   void BeginEnd(CloseReason reason);
   void End();
-  void TrackPartial(size_t bytes);
+  void Count(StreamSet::Share share, size_t bytes);
+  void CountMemory();
   void MarkWork();
-  TaggedNode<PressureTag>& pressure_node() { return *this; }
+  TaggedNode<MemoryTag>& memory_node() { return *this; }
 
   StreamSet& set_;
   StreamOwner& owner_;
@@ -165,16 +213,21 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<PressureTag> {
   CloseReason reason_ = CloseReason::kOurs;
   bool secure_ : 1 = false;
   bool handshaking_ : 1 = false;
-  bool handshake_waits_ : 1 = false;  // a heavy step waits for the next turn's budget
+  bool handshake_begun_ : 1 = false;  // a heavy step was done
+  bool handshake_waits_ : 1 = false;  // a heavy step waits for its turn
   bool paused_ : 1 = false;
   bool resumed_ : 1 = false;      // Resume was called, RunInput has yet to act on it
   bool delivering_ : 1 = false;   // inside the owner's OnInput
   bool drop_input_ : 1 = false;   // StartTls was called there
+  bool progressed_ : 1 = false;   // something was finished in this turn: input taken, output sent
   bool input_ended_ : 1 = false;  // the peer's FIN or close_notify was read
   bool end_told_ : 1 = false;     // ... and the owner knows
   bool closing_ : 1 = false;      // Close: flush, then end
   bool ending_ : 1 = false;       // wait for the kernel, then tell the owner
-  uint32_t partial_bytes_ = 0;    // of ours in StreamSet::partial_bytes_
+  StreamSet::Share share_ = StreamSet::kNone;
+  uint16_t answer_bytes_ = 0;  // of TLS itself, since the peer's last data
+  uint32_t counted_ = 0;       // of ours in StreamSet::bytes_[share_]
+  MonoTime begun_;             // when we last did our part of the handshake
   tls::Channel channel_;
   io::Op recv_;
   io::Op send_;

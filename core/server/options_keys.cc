@@ -130,8 +130,8 @@ void LimitsKeys(LimitsOptions& o, KeyVisitor& v) {
         "for a TLS handshake");
   v.Key("handshake_steps", Count(&o.handshake_steps, 1, 10'000),
         "TLS handshake steps a loop turn, a shard");
-  v.Key("handshake_bytes", Bytes(&o.handshake_bytes, kMiB, 1024 * kGiB),
-        "memory of unfinished handshakes, a shard");
+  v.Key("held_bytes", Bytes(&o.held_bytes, 16 * kMiB, 1024 * kGiB),
+        "memory held for slow or stalled peers, a shard");
   v.Key("body_bytes", Bytes(&o.body_bytes, kMiB, 1024 * kGiB), "bodies not yet durable, a shard; beyond: 452");
   v.Key("body_bytes_login", Bytes(&o.body_bytes_login, kMiB, 1024 * kGiB), "... of one login");
   v.Key("body_rate", Bytes(&o.body_rate, 0, kGiB), "octets a second a body must come at; 0: any");

@@ -12,11 +12,9 @@ constexpr int kStopTurns = 3;         // in which those already queued at the li
 constexpr Duration kStopPatience = milliseconds(20);
 
 net::StreamLimits MakeStreamLimits(const Options& options) {
-  constexpr uint64_t kHandshakeBytes = 32 << 10;  // the most that one unfinished handshake holds
   net::StreamLimits limits;
   limits.heavy_steps_turn = options.limits.handshake_steps;
-  limits.handshakes_max = static_cast<uint32_t>(std::max<uint64_t>(1, options.limits.handshake_bytes / kHandshakeBytes));
-  limits.partial_record_bytes = options.limits.handshake_bytes;
+  limits.held_bytes = options.limits.held_bytes;
   return limits;
 }
 

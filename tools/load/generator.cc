@@ -7,8 +7,7 @@ namespace {
 
 // What every turn may spend on handshakes is the server's worry, not ours: all that are wanted run.
 constexpr net::StreamLimits kStreamLimits = {.heavy_steps_turn = UINT32_MAX,
-                                             .handshakes_max = UINT32_MAX,
-                                             .partial_record_bytes = UINT64_MAX};
+                                             .held_bytes = UINT64_MAX};
 
 MessageTemplate::Options TemplateOptions(const RunOptions& options, WallTime now) {
   const Login first = options.users.At(0);

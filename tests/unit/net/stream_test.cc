@@ -253,46 +253,5 @@ TEST(StreamTest, ResetsEndTheStreamOnceWhateverIsUnderWay) {
   }
 }
 
-TEST(StreamTest, AFloodOfHandshakesEvictsTheOldest) {
-  sim::SimIo io(1);
-  StreamSet set(io, {.handshakes_max = 2});
-  Prng prng(1);
-  std::vector<std::unique_ptr<Echo>> echoes;
-  std::vector<std::unique_ptr<Peer>> peers;
-  struct Taker {
-    std::vector<std::unique_ptr<Echo>>& echoes;
-    StreamSet& set;
-    Prng& prng;
-    void OnAccept(const io::Completion& c) {
-      echoes.push_back(std::make_unique<Echo>(set, prng));
-      echoes.back()->stream.Attach(c.socket);
-      echoes.back()->stream.StartTls(tls::Channel::Accept(ServerTls()));
-    }
-  } taker{echoes, set, prng};
-  io::Op op(io::Completes<&Taker::OnAccept>, &taker);
-  io.Accept(op, kListener);
-  for (int i = 0; i < 5; i++) {
-    peers.push_back(std::make_unique<Peer>(io));  // says nothing: a stalled handshake
-    io.ConnectTo(kListener, *peers.back(), *SockAddr::Parse("192.0.2.1:999"));
-  }
-  for (int turn = 0; turn < 1000; turn++) {
-    io.Poll(io.now() + milliseconds(10));
-    set.RunInput();
-    [[maybe_unused]] const bool busy = set.Flush();
-  }
-  ASSERT_EQ(echoes.size(), 5u);
-  EXPECT_EQ(set.stats().evicted, 3u);
-  int evicted = 0;
-  for (const auto& echo : echoes) evicted += echo->closed == 1 && echo->reason == CloseReason::kEvicted;
-  EXPECT_EQ(evicted, 3);
-  for (auto& echo : echoes) echo->stream.Abort();
-  for (int turn = 0; turn < 100; turn++) {
-    io.Poll(io.now() + milliseconds(10));
-    [[maybe_unused]] const bool busy = set.Flush();
-  }
-  for (const auto& echo : echoes) EXPECT_EQ(echo->closed, 1);
-  io.Cancel(op);
-}
-
 }  // namespace
 }  // namespace sluice::net
