@@ -444,7 +444,7 @@ void Ring::OnRecv(uint32_t slot, const Event& event) {
     entry = &entries_[slot];  // the callback may have started operations
     DCHECK(entry->generation == generation);
     (void)generation;
-    if (!entry->armed && !entry->cancelled) rearm_.push_back(slot);
+    if (!entry->armed && !entry->cancelled) RearmNextTurn(slot);
     return;
   }
   if (has_buffer) ring.ReturnBuffer(buffer);
@@ -452,11 +452,15 @@ void Ring::OnRecv(uint32_t slot, const Event& event) {
   const bool ours = event.result == -ENOBUFS || (event.result == -ECANCELED && !entry->cancelled);
   if (event.result == -ENOBUFS) stats_.starved++;
   if (ours && !entry->cancelled) {
-    rearm_.push_back(slot);
+    RearmNextTurn(slot);
   } else {
     Finish(slot, Completion{.result = event.result == -ENOBUFS ? -ECANCELED : event.result});
   }
 }
+
+// The kernel serves receives in the order in which they are armed, and the first may take all buffers. It is also the
+// first to be told that there are no more, so in that order it would be the first for ever.
+void Ring::RearmNextTurn(uint32_t slot) { (entries_[slot].turn_buffers > 0 ? rearm_last_ : rearm_).push_back(slot); }
 
 void Ring::OnSend(uint32_t slot, const Event& event) {
   Entry& entry = entries_[slot];
@@ -561,6 +565,8 @@ void Ring::Wait(MonoTime until) {
   if (stats_.polls > 0) EndTurn(from);
   // Buffers of the last turn are back: receives that had to wait go on, cancelled ones end.
   rearming_.swap(rearm_);
+  rearming_.insert(rearming_.end(), rearm_last_.begin(), rearm_last_.end());
+  rearm_last_.clear();
   for (uint32_t slot : rearming_) {
     Entry& entry = entries_[slot];
     if (entry.kind != Kind::kRecv || entry.armed) continue;

@@ -152,6 +152,7 @@ class Ring final : public Io {
   void OnPeerName(uint32_t slot, const Event& event);
   void OnConnect(uint32_t slot, const Event& event);
   void OnRecv(uint32_t slot, const Event& event);
+  void RearmNextTurn(uint32_t slot);
   void OnSend(uint32_t slot, const Event& event);
   void Finish(uint32_t slot, Completion completion);  // the last completion: frees the entry, then calls
 
@@ -165,6 +166,7 @@ class Ring final : public Io {
   std::vector<std::unique_ptr<AcceptAddress>> addresses_;  // by entry slot, made when first needed
   bool accepts_dirty_ = false;
   std::vector<uint32_t> rearm_;       // receives that wait for a buffer or for the next turn
+  std::vector<uint32_t> rearm_last_;  // those that had buffers in this turn: behind those that had none
   std::vector<uint32_t> rearming_;    // those that Wait is at
   std::vector<uint32_t> ended_;       // receives that were cancelled at rest: RunCallbacks tells their end
   std::vector<uint32_t> turn_recvs_;  // receives that took a buffer in this turn

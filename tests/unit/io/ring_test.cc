@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <list>
 #include <map>
@@ -208,6 +209,109 @@ TEST_P(RingTest, LackOfReceiveBuffersDelaysButLosesNothing) {
   for (auto& client : clients) client.join();
   EXPECT_GT(ring->stats().starved + ring->stats().paused, 0u);
   server.Stop();
+  ring->Poll(ring->now());
+  close(*listener);
+}
+
+// Counts what each client sends, takes no notice of it, and answers a question mark.
+class Sink {
+ public:
+  explicit Sink(Ring& ring) : ring_(ring), accept_(Completes<&Sink::OnAccept>, this) {}
+  void Listen(int fd) { ring_.Accept(accept_, fd); }
+  void Stop() { ring_.Cancel(accept_); }
+  size_t open() const { return open_; }
+  std::vector<uint64_t> Bytes() const {
+    std::vector<uint64_t> bytes;
+    for (const auto& client : clients_) bytes.push_back(client->bytes);
+    return bytes;
+  }
+  uint64_t turn_bytes_max = 0;  // of one client
+
+ private:
+  struct Client {
+    Client(Sink& s, Socket k)
+        : sink(s), socket(k), recv(Completes<&Client::OnRecv>, this), send(Completes<&Client::OnSend>, this) {}
+    void OnRecv(const Completion& completion) {
+      if (completion.result <= 0) {
+        sink.open_--;
+        return sink.ring_.Close(socket);
+      }
+      bytes += completion.bytes.size();
+      if (turn != sink.ring_.now()) turn_bytes = 0;
+      turn = sink.ring_.now();
+      turn_bytes += completion.bytes.size();
+      sink.turn_bytes_max = std::max(sink.turn_bytes_max, turn_bytes);
+      if (completion.bytes == "?") sink.ring_.Send(send, socket, "!");
+    }
+    void OnSend(const Completion&) {}
+    Sink& sink;
+    Socket socket;
+    Op recv;
+    Op send;
+    uint64_t bytes = 0;
+    MonoTime turn;
+    uint64_t turn_bytes = 0;
+  };
+  void OnAccept(const Completion& completion) {
+    clients_.push_back(std::make_unique<Client>(*this, completion.socket));
+    open_++;
+    ring_.Recv(clients_.back()->recv, completion.socket);
+  }
+  Ring& ring_;
+  Op accept_;
+  size_t open_ = 0;
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+// Eight clients send as fast as they can, with buffers for two of them: each gets its share, and one that comes later
+// and wants little is accepted and answered all the same.
+TEST_P(RingTest, GreedyClientsStarveNobody) {
+  auto ring = MakeRing({.receive_buffers = 8, .receive_buffer_bytes = 4096, .turn_buffers_max = 4});
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(*listener);
+  Sink sink(*ring);
+  sink.Listen(*listener);
+  constexpr int kGreedy = 8;
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kGreedy; i++) {
+    clients.emplace_back([&] {
+      const std::string block(256 << 10, 'x');
+      const int fd = ConnectBlocking(address);
+      while (!stop && write(fd, block.data(), block.size()) > 0) {
+      }
+      close(fd);
+    });
+  }
+  const auto all_send = [&] {
+    const auto bytes = sink.Bytes();
+    return bytes.size() == kGreedy && *std::min_element(bytes.begin(), bytes.end()) > (1 << 20);
+  };
+  PollUntil(*ring, all_send);
+  const std::vector<uint64_t> before = sink.Bytes();
+  std::atomic<bool> answered = false;
+  clients.emplace_back([&] {
+    const int fd = ConnectBlocking(address);
+    for (int i = 0; i < 200; i++) {
+      EXPECT_EQ(write(fd, "?", 1), 1);
+      EXPECT_EQ(ReadExactly(fd, 1), "!");
+    }
+    close(fd);
+    answered = true;
+  });
+  const auto share = [&](int i) { return sink.Bytes()[static_cast<size_t>(i)] - before[static_cast<size_t>(i)]; };
+  PollUntil(*ring, [&] { return answered && share(0) > (8 << 20); });
+  for (int i = 1; i < kGreedy; i++) {
+    EXPECT_GT(share(i), share(0) / 8);
+    EXPECT_LT(share(i), share(0) * 8);
+  }
+  EXPECT_LE(sink.turn_bytes_max, 8u * 4096) << "what there are buffers for";
+  EXPECT_GT(ring->stats().starved, 0u);
+  EXPECT_GT(ring->stats().paused, 0u);
+  stop = true;
+  PollUntil(*ring, [&] { return sink.open() == 0; });
+  for (auto& client : clients) client.join();
+  sink.Stop();
   ring->Poll(ring->now());
   close(*listener);
 }
