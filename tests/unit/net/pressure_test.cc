@@ -80,6 +80,7 @@ class Owner final : public StreamOwner {
     stream.Close();
   }
   void OnClosed(CloseReason why) override {
+    EXPECT_FALSE(closed) << "once";
     closed = true;
     reason = why;
   }
@@ -328,6 +329,35 @@ TEST(StreamPressureTest, AStreamThatGetsSomewhereOutlivesThoseThatDoNot) {
   EXPECT_GT(evicted, 40);
   EXPECT_FALSE(crowd.owners[good]->closed);
   EXPECT_EQ(crowd.owners[good]->got, sent.substr(0, sent.rfind('\n') + 1));
+}
+
+// All of it at once, with resets, pauses and ends at any moment: each stream ends once, and nothing
+// stays counted.
+TEST(StreamPressureTest, WhateverHappensNothingStaysCounted) {
+  for (uint64_t seed = 1; seed <= 40; seed++) {
+    Crowd crowd({.heavy_steps_turn = 2, .held_bytes = 512 << 10}, seed);
+    crowd.io.faults.reset_per_million = 3000;
+    crowd.io.faults.starve_per_million = 100'000;
+    Prng& prng = crowd.io.prng();
+    for (int i = 0; i < 40; i++) {
+      const auto manner = static_cast<Manner>(prng.Below(4));
+      const uint16_t number = crowd.Connect(1, manner)[0];
+      Client& client = *crowd.clients[number];
+      if (manner == Manner::kClear) client.text.assign(prng.Below(60'000), 'x');
+      if (prng.Chance(1, 4)) client.junk.assign(prng.Below(30'000), 'x');
+      crowd.owners[number]->pauses = prng.Chance(1, 2);
+      crowd.Run(milliseconds(static_cast<int>(prng.Below(60))));
+      for (auto& [at, owner] : crowd.owners) {
+        if (owner->closed) continue;
+        if (prng.Chance(1, 4)) owner->stream.Resume();
+        if (prng.Chance(1, 60)) owner->stream.Close();
+        if (prng.Chance(1, 60)) owner->stream.Abort();
+        if (prng.Chance(1, 60)) crowd.io.PeerFinish(crowd.clients[at]->id);
+      }
+    }
+    crowd.Run(seconds(2));
+    EXPECT_LE(crowd.set.held_bytes(), 512u << 10) << seed;
+  }
 }
 
 // --- one stream and a hostile peer
