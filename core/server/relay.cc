@@ -14,7 +14,7 @@ namespace {
 
 constexpr Duration kHopRestMin = seconds(1);  // after a failed connection; doubles
 constexpr Duration kHopRestMax = minutes(1);
-constexpr Duration kHopPatience = seconds(5);  // with hops that are down, before messages are deferred
+constexpr Duration kHopPatience = seconds(3);  // with hops that are down, before messages are deferred
 constexpr Duration kReadAgain = minutes(1);  // after the spool could not be read
 constexpr uint8_t kRestartsMax = 2;
 
@@ -76,8 +76,7 @@ queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
 }
 
 void Relay::TakeDue() {
-  // While every hop rests, those due wait where they are, unread.
-  if (!hops_.empty() && ChooseHop() == nullptr && !AnyConnection() && !Hopeless()) return;
+  if (Resting() && !Hopeless()) return;  // those due wait where they are, unread
   const bool discard = shard_.options().relay.discard;
   // Discarding has no peer to wait for, but a turn is not to take for ever.
   uint32_t room = discard ? 4096 : DeliveriesMax();
@@ -147,7 +146,7 @@ void Relay::Pump() {
 void Relay::OpenConnections() {
   NextHop* hop = ChooseHop();
   if (hop == nullptr) {
-    if (!AnyConnection() && Hopeless()) DeferWaiting();
+    if (Resting() && Hopeless()) DeferWaiting();
     return;
   }
   uint32_t connecting = 0;
@@ -167,10 +166,16 @@ void Relay::OpenConnections() {
 
 // The first in the configured order that does not rest after a failure.
 NextHop* Relay::ChooseHop() {
-  for (NextHop& hop : hops_) {
-    if (shard_.now() >= hop.down_until) return &hop;
-  }
-  return nullptr;
+  const auto it = std::find_if(hops_.begin(), hops_.end(), [&](const NextHop& h) { return !Rests(h); });
+  return it == hops_.end() ? nullptr : &*it;
+}
+
+bool Relay::Rests(const NextHop& hop) const { return shard_.now() < hop.down_until; }
+
+// Nothing can be sent, nor can it be found out just now whether it could be.
+bool Relay::Resting() const {
+  return !hops_.empty() && !AnyConnection() &&
+         std::all_of(hops_.begin(), hops_.end(), [&](const NextHop& h) { return Rests(h); });
 }
 
 bool Relay::AnyConnection() const {
@@ -415,9 +420,20 @@ void Relay::Recycle(Delivery& delivery) {
 
 std::optional<MonoTime> Relay::NextDeadline() const {
   std::optional<MonoTime> first;
+  const auto consider = [&](std::optional<MonoTime> when) {
+    if (when && (!first || *when < *first)) first = when;
+  };
+  std::optional<MonoTime> due;
   for (const queue::Queue* queue : queues_) {
-    const auto deadline = queue->NextDeadline();
-    if (deadline && (!first || *deadline < *first)) first = deadline;
+    consider(queue->NextDeadline());
+    if (const auto next = queue->NextDue(); next && (!due || *next < *due)) due = next;
+  }
+  if (stopping_) return first;
+  if (Resting()) {
+    if (waiting_count_ == 0 && !due) return first;
+    for (const NextHop& hop : hops_) consider(hop.down_until);
+  } else if (busy_ < DeliveriesMax()) {  // TakeDue has taken all that were due
+    consider(due);
   }
   return first;
 }

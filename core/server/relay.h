@@ -85,6 +85,8 @@ class Relay {
   void OpenConnections();
   NextHop* ChooseHop();
   bool AnyConnection() const;
+  bool Rests(const NextHop& hop) const;
+  bool Resting() const;
   bool Hopeless() const;
   void DeferWaiting();
   void Conclude(Delivery& delivery);
