@@ -44,6 +44,11 @@ void Journal::set_batch_bytes(size_t bytes) {
   batch_bytes_ = std::clamp<size_t>(bytes, kBlockBytes, open_->bytes_max());
 }
 
+// The last batch of a segment may find, and leave, this much unused.
+uint64_t Journal::active_room() const {
+  return active_ == nullptr || active_->room() <= bytes_max_ ? 0 : active_->room() - bytes_max_;
+}
+
 uint64_t Journal::room() const {
   // A segment's first block is its header, and up to a batch at its end may stay unused.
   return active_room() + segments_.free_bytes() - segments_.free_count() * (kBlockBytes + bytes_max_);
@@ -70,14 +75,21 @@ void Journal::Pump(MonoTime now, WallTime wall) {
 
 bool Journal::TimeToClose(MonoTime now) const {
   if (open_->bytes() >= std::min(batch_bytes_, bytes_max_)) return true;
-  return now >= open_->since + (open_->urgent ? linger_ : kLazyDelay);
+  return now >= open_->since + Delay();
+}
+
+Duration Journal::Delay() const {
+  if (open_->urgent) return linger_;
+  if (!frugal_) return kLazyDelay;
+  const bool full = open_->bytes() + kRecordHeaderBytes + kRecordAlignment > kBlockBytes;
+  return full ? Duration(0) : kFrugalDelay;
 }
 
 std::optional<MonoTime> Journal::NextDeadline() const {
   if (poisoned_ || sealed_ || write_.in_flight || open_->empty()) return std::nullopt;
   if (open_->since == MonoTime{}) return MonoTime::min();
   if (active_ == nullptr && segments_.free_count() == 0) return std::nullopt;  // a completion will tell
-  return open_->since + (open_->urgent ? linger_ : kLazyDelay);
+  return open_->since + Delay();
 }
 
 bool Journal::EnsureActive() {

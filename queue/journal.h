@@ -73,13 +73,15 @@ class Journal {
   SegmentHeader HeaderFor(const Segment& segment, SegmentUse use) const;
 
   // Bytes that batches can still take: in the active segment, and in all free ones.
-  uint64_t active_room() const { return active_ == nullptr ? 0 : active_->room(); }
+  uint64_t active_room() const;
   uint64_t room() const;
   Batch& in_flight() { return *writing_; }  // its items; empty when nothing is
   const Segment* active() const { return active_; }
 
   void set_batch_bytes(size_t bytes);
   void set_linger(Duration linger) { linger_ = linger; }
+  // Room is scarce: what nobody waits for is written when it fills a block, or after kFrugalDelay.
+  void set_frugal(bool frugal) { frugal_ = frugal; }
 
   uint64_t batches() const { return batches_; }
   uint64_t bytes_written() const { return bytes_written_; }
@@ -95,6 +97,7 @@ class Journal {
 
   size_t limit() const { return open_->empty() ? bytes_max_ : std::min(batch_bytes_, bytes_max_); }
   bool TimeToClose(MonoTime now) const;
+  Duration Delay() const;
   bool EnsureActive();
   void Write(Batch& batch, uint16_t flags);
 
@@ -124,6 +127,7 @@ class Journal {
   size_t bytes_max_;  // of a batch: what the smallest segment there is can take
   size_t batch_bytes_;
   Duration linger_{0};
+  bool frugal_ = false;
   bool poisoned_ = false;
   bool sealed_ = false;
   bool telling_ = false;  // the client is hearing of a batch: its memory is not free yet

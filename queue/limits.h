@@ -35,6 +35,9 @@ inline constexpr size_t kStatusBytesMax = 16 + (kRecipientsMax + 7) / 8 + kRepli
 // Done and status records that nobody waits for are written within this time.
 inline constexpr Duration kLazyDelay = milliseconds(100);
 
+// ... and within this when the spool is full: a block is then better spent on a hundred of them than on one.
+inline constexpr Duration kFrugalDelay = seconds(5);
+
 // A segment that could not be made is tried again after this.
 inline constexpr Duration kPrepareRetry = seconds(1);
 

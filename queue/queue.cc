@@ -132,9 +132,13 @@ Admission Queue::admission() const {
   return Admission::kOpen;
 }
 
-// The last quarter of a segment is kept for done and status records: they are what frees room again.
-bool Queue::HasRoomFor(uint64_t bytes) const {
-  const uint64_t reserve = device_.segment_bytes() / 4;
+// A quarter of a segment is kept for done and status records: they are what frees room again. Half of that is for
+// bounces too, since each ends its cause.
+bool Queue::HasRoomForBounce(const Submission& bounce) const {
+  return HasRoomFor(bounce.envelope.size() + bounce.prefix.size() + bounce.body.size(), RecordsReserve() / 2);
+}
+
+bool Queue::HasRoomFor(uint64_t bytes, uint64_t reserve) const {
   return journal_.room() >= journal_.open().bytes() + line_bytes_ + bytes + reserve;
 }
 
@@ -310,6 +314,7 @@ void Queue::Pump(Now now) {
   }
   FillFromLine();
   if (sealing_ && !journal_.open().empty()) journal_.open().urgent = true;
+  journal_.set_frugal(!HasRoomFor(0));
   journal_.Pump(now.mono, now.wall);
   FillFromLine();  // the other batch is open now
   keeper_.Pump(now.mono, sealing_);

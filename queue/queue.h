@@ -203,6 +203,10 @@ class Queue : private Journal::Client {
   // waits for its next attempt.
   FinishResult Finish(Entry& entry, MessageLoad& load, const Outcome& outcome, Now now);
 
+  // Whether a bounce may be made now. On a full spool it would take the room of the records that free it: its
+  // cause is then better tried again later.
+  bool HasRoomForBounce(const Submission& bounce) const;
+
   // Gives an entry back untried, to come due at `when`. Nothing is recorded.
   void Release(Entry& entry, MonoTime when);
 
@@ -244,7 +248,9 @@ class Queue : private Journal::Client {
   };
 
   bool closed() const { return journal_.poisoned() || journal_.sealed(); }
-  bool HasRoomFor(uint64_t bytes) const;
+  bool HasRoomFor(uint64_t bytes) const { return HasRoomFor(bytes, RecordsReserve()); }
+  bool HasRoomFor(uint64_t bytes, uint64_t reserve) const;
+  uint64_t RecordsReserve() const { return device_.segment_bytes() / 4; }
   void RestoreMessage(QueueId id, const RecoveredMessage& message, Now now);
 
   std::unique_ptr<Entry> NewEntry(Submission& submission, const EnvelopeView& envelope);

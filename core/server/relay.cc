@@ -284,8 +284,14 @@ void Relay::Conclude(Delivery& delivery) {
   queue::Outcome outcome{.recipients = outcomes};
   queue::Submission bounce;
   const bool bounced = failed && MakeBounce(delivery, expired, bounce);
-  if (bounced) outcome.bounce = &bounce;
-  Report(delivery, expired, outcome.bounce);
+  const bool held = bounced && !delivery.queue().HasRoomForBounce(bounce);
+  if (held) {  // a full spool: it is tried, and fails, again when there is room to say so
+    failed = false;
+    for (size_t i = 0; i < outcomes.size(); i++) outcomes[i].finished = delivery.answers()[i].positive();
+  } else if (bounced) {
+    outcome.bounce = &bounce;
+  }
+  Report(delivery, {.expired = expired, .held = held, .bounce = outcome.bounce});
   const queue::FinishResult result =
       delivery.queue().Finish(delivery.entry(), delivery.message(), outcome, now);
   ShardCounters& stats = shard_.stats();
@@ -341,11 +347,12 @@ bool Relay::MakeBounce(Delivery& delivery, bool expired, queue::Submission& boun
 }
 
 // One event for each reply and what it means, with the recipients that got it.
-void Relay::Report(Delivery& delivery, bool expired, const queue::Submission* bounce) {
+void Relay::Report(Delivery& delivery, const Fate& fate) {
   const auto type_of = [&](const Delivery::Answered& answer) {
     if (answer.positive()) return EventType::kDelivery;
+    if (fate.held) return EventType::kTransientFailure;
     if (answer.permanent()) return EventType::kBounce;
-    return expired ? EventType::kExpiration : EventType::kTransientFailure;
+    return fate.expired ? EventType::kExpiration : EventType::kTransientFailure;
   };
   by_reply_.clear();
   for (const Delivery::Answered& answer : delivery.answers()) by_reply_.push_back(&answer);
@@ -360,13 +367,14 @@ void Relay::Report(Delivery& delivery, bool expired, const queue::Submission* bo
     for (; i < by_reply_.size() && order(by_reply_[i]) == order(&answer); i++) {
       recipients.push_back(delivery.outgoing().recipients[static_cast<size_t>(by_reply_[i] - delivery.answers().data())]);
     }
-    ReportGroup(delivery, type_of(answer), answer, bounce);
+    ReportGroup(delivery, type_of(answer), answer, fate);
   }
 }
 
 // REQUIRES: the shard's recipients are those of the group.
 void Relay::ReportGroup(Delivery& delivery, EventType type, const Delivery::Answered& answer,
-                        const queue::Submission* bounce) {
+                        const Fate& fate) {
+  const queue::Submission* bounce = fate.bounce;
   const queue::EnvelopeView& envelope = delivery.message().envelope();
   const QueueIdText id(delivery.entry().id);
   const QueueIdText bounce_id(bounce != nullptr ? bounce->id : queue::QueueId());
@@ -385,6 +393,9 @@ void Relay::ReportGroup(Delivery& delivery, EventType type, const Delivery::Answ
     event.response = {.code = answer.code, .enhanced = status, .content = words, .command = ""};
   }
   std::string detail = answer.code == 0 ? answer.text : "";  // our own words
+  if (fate.held && type == EventType::kTransientFailure) {
+    absl::StrAppend(&detail, detail.empty() ? "" : "; ", "the spool has no room for the report to the sender");
+  }
   if (type == EventType::kBounce || type == EventType::kExpiration) {
     if (bounce != nullptr) event.bounce_id = bounce_id.view();
     if (bounce == nullptr) absl::StrAppend(&detail, detail.empty() ? "" : "; ", "dropped: a null sender gets no report");

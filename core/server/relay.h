@@ -91,9 +91,13 @@ class Relay {
   void DeferWaiting();
   void Conclude(Delivery& delivery);
   bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);
-  void Report(Delivery& delivery, bool expired, const queue::Submission* bounce);
-  void ReportGroup(Delivery& delivery, EventType type, const Delivery::Answered& answer,
-                   const queue::Submission* bounce);
+  struct Fate {
+    bool expired = false;
+    bool held = false;                           // the spool had no room for a bounce
+    const queue::Submission* bounce = nullptr;  // nullptr: none was made
+  };
+  void Report(Delivery& delivery, const Fate& fate);
+  void ReportGroup(Delivery& delivery, EventType type, const Delivery::Answered& answer, const Fate& fate);
   void Release(Delivery& delivery, Duration wait);
   void Recycle(Delivery& delivery);
 

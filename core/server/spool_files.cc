@@ -181,9 +181,8 @@ absl::StatusOr<int> LockSpool(const std::string& spool_dir) {
     usleep(kReaderPause);
   }
   const std::string pid = std::to_string(getpid());
-  if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    return Failed("write", path, errno);
-  }
+  const bool written = ftruncate(fd.get(), 0) == 0 && pwrite(fd.get(), pid.data(), pid.size(), 0) > 0;
+  if (!written && errno != ENOSPC) return Failed("write", path, errno);  // the pid is only for messages
   return fd.Release();
 }
 
@@ -332,7 +331,12 @@ absl::StatusOr<SyncProbe> ProbeSync(const std::string& folder) {
   Fd fd(raw);
   if (fd.get() < 0) return Failed("create", path, errno);
   unlink(path.c_str());
-  if (const int error = WriteZeros(fd.get(), kProbeRounds * queue::kBlockBytes); error < 0) {
+  if (const int error = WriteZeros(fd.get(), kProbeRounds * queue::kBlockBytes); error == -ENOSPC) {
+    std::fprintf(stderr, "sluice: warning: %s is full: no room to find out the faster way to sync; fdatasync it is\n",
+                 folder.c_str());
+    probe.method = io::Io::Sync::kFdatasync;
+    return probe;  // what is queued must get out, or there will never be room
+  } else if (error < 0) {
     return Failed("write", path, -error);
   }
   if (fsync(fd.get()) != 0) return Failed("sync", path, errno);

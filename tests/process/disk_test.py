@@ -144,7 +144,8 @@ class FullDiskTest(SpoolTestCase):
                 server = site.start()
                 accepted = self.submit_until_full(server)
                 self.assertGreater(len(accepted), 100)  # most of 12 MiB
-                self.assertFalse(self.is_accepted(server))
+                if shards == 1:  # of two, the other may have room left
+                    self.assertFalse(self.is_accepted(server))
                 # Their deferrals are told to the disk too, and may not take the room that ends them.
                 wait_until(lambda: server.stats()["messages_deferred_total"] > 8 * len(accepted), "many deferrals")
                 self.check_all_is_delivered_and_mail_taken_again(server, hop, accepted)

@@ -126,8 +126,9 @@ TEST_F(QueueTest, OnAFullDiskSmallerSegmentsOfAnEarlierStartAreStillWritten) {
   Start(8 * kMiB);
   disk_->faults.prepare_error = 1'000'000;
   Attempt({});
-  EXPECT_EQ(done_.size(), 20u);
+  mono_ += kFrugalDelay;
   for (int i = 0; i < 100; i++) Turns(1);
+  EXPECT_EQ(done_.size(), 20u);
   const uint64_t writes = disk_->writes();
   for (int i = 0; i < 100; i++) Turns(1);
   EXPECT_EQ(disk_->writes(), writes);  // nothing is left to do
@@ -322,7 +323,7 @@ TEST_F(QueueTest, ASealForWhichThereIsNoRoomFails) {
 TEST_F(QueueTest, APoisonedQueueComesToRest) {
   Start(kSegmentBytesMin);
   disk_->faults.prepare_error = 1'000'000;  // which would be tried again
-  for (int i = 0; i < 5; i++) Submit(60'000);
+  for (int i = 0; i < 3; i++) Submit(60'000);
   disk_->faults.write_error = 1'000'000;
   Submission submission = NewMessage(10);
   SealWaiter waiter;
@@ -341,6 +342,27 @@ TEST_F(QueueTest, APoisonedQueueComesToRest) {
   queue_->Pump(now());
   EXPECT_EQ(seal.told, CommitResult::kFailed);
   EXPECT_TRUE(queue_->idle());
+}
+
+TEST_F(QueueTest, AFullSpoolOfSmallSegmentsTakesTheDoneRecordsOfAllThatIsInIt) {
+  Start(kMiB);
+  Turns(10);
+  disk_->faults.prepare_error = 1'000'000;  // no segment more
+  Submission submission = NewMessage(36'000);
+  int taken = 0;
+  while (queue_->admission() == Admission::kOpen && queue_->Submit(submission, nullptr) == SubmitResult::kAccepted) {
+    Turns(3);
+    taken++;
+    submission = NewMessage(36'000);
+  }
+  ASSERT_GT(taken, 10);
+  EXPECT_EQ(queue_->admission(), Admission::kFull);
+  Attempt({});
+  mono_ += kFrugalDelay;
+  Turns(20);
+  EXPECT_EQ(queue_->stats().messages, 0u);
+  Turns(20);
+  EXPECT_EQ(queue_->admission(), Admission::kOpen);
 }
 
 }  // namespace
