@@ -27,7 +27,7 @@ BODY = (b".\r\n..\r\n...\r\n.a dot before text\r\nFrom the start of a line\r\n>F
         b"\r\n" + b"0123456789abcdef" * 6000 + b"\r\n\r\n-- \r\nthe last line\r\n")
 CONTENT = HEADER + BODY
 TRACE = re.compile(rb"Received: from \S+ \(\[(IPv6:)?([0-9a-f.:]+)\]\)\r\n\tby submit\.example\.net \(Sluice\) "
-                   rb"with ESMTPSA \(TLS1\.[23] \S+\) id \w+;\r\n\t[^\r\n]+ \+0000\r\n")
+                   rb"with ESMTPSA \(TLSv1\.[23] \S+\) id \w+;\r\n\t[^\r\n]+ \+0000\r\n")
 
 
 def bare_lf(content):

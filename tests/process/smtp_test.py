@@ -419,6 +419,8 @@ class AdminTest(support.TestCase):
             self.assertEqual(sum(shard[name] for shard in stats["shards"]), value, name)
         self.assertGreaterEqual(stats["total"]["commands_total"], 15)
 
+        # What was said of them is listed when it is on the disk.
+        wait_until(lambda: all(message["last_response"] for message in server.queue()), "all three have a last response")
         listed = server.queue()
         self.assertEqual([message["id"] for message in listed], sorted(ids))
         self.assertEqual(listed[0]["sender"], SENDER)
