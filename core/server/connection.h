@@ -118,6 +118,8 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   std::unique_ptr<Incoming> incoming_;  // a message on its way into the journal
 };
 
+static_assert(sizeof(Connection) <= 544, "memory of every idle connection; the table in README.md");
+
 }  // namespace sluice::server
 
 #endif  // SLUICE_CORE_SERVER_CONNECTION_H_

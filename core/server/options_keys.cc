@@ -48,7 +48,7 @@ void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
 
 void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("mechanisms", Mechanisms(&o.mechanisms),
-        "offered under TLS, best first; `user add` stores what they need");
+        "offered under TLS, best first (SCRAM-SHA-256: not yet); `user add` stores what they need");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),
         "offered without TLS (tests, trusted networks)");
   v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");

@@ -56,6 +56,38 @@ struct Totals {
   int stops_with_mail_queued = 0;
 };
 
+// Sends a good start of a body, and then an octet now and then.
+class DrippingClient final : public Remote {
+ public:
+  explicit DrippingClient(SimIo& io) : io_(io) {}
+  void OnConnected(PeerId peer) override { peer_ = peer; }
+  void OnBytes(PeerId, ByteView bytes) override {
+    replies_.append(bytes);
+    if (steps_ < std::size(kSteps) && replies_.ends_with("\r\n")) {
+      io_.PeerSend(peer_, kSteps[steps_++]);
+      if (steps_ == std::size(kSteps)) io_.PeerSend(peer_, std::string(70'000, 'x'));
+    }
+  }
+  void OnClosed(PeerId, bool) override { closed = true; }
+  void Drip() {
+    if (dripping()) io_.PeerSend(peer_, "x");
+  }
+  bool dripping() const { return steps_ == std::size(kSteps) && !closed; }
+  const std::string& replies() const { return replies_; }
+  bool closed = false;
+
+ private:
+  // "\0ann@example.net\0correct horse"
+  static constexpr const char* kSteps[] = {"EHLO client.example\r\n",
+                                           "AUTH PLAIN AGFubkBleGFtcGxlLm5ldABjb3JyZWN0IGhvcnNl\r\n",
+                                           "MAIL FROM:<ann@example.net>\r\n", "RCPT TO:<bob@example.org>\r\n",
+                                           "DATA\r\n", "Subject: slow\r\n\r\n"};
+  SimIo& io_;
+  PeerId peer_ = 0;
+  std::string replies_;
+  size_t steps_ = 0;
+};
+
 class World {
  public:
   World(uint64_t seed, bool verbose, Totals& totals)
@@ -95,6 +127,27 @@ class World {
     for (int turn = 0; turn < 300; turn++) Turn();
     EXPECT_EQ(Deliveries(), before);
     EXPECT_EQ(account_.bounces, bounces);
+  }
+
+  // A fast start buys no rest: each minute of a body must do.
+  void RunSlowBody() {
+    ASSERT_TRUE(PowerOn());
+    DrippingClient client(*io_);
+    io_->ConnectTo(kListener, client, *SockAddr::Parse("192.0.2.7:1024"));
+    MonoTime began = io_->now();
+    MonoTime dripped = began;
+    for (int turn = 0; turn < kTurnsMax && !client.closed; turn++) {
+      Turn();
+      if (!client.dripping() && !client.closed) began = dripped = io_->now();
+      if (io_->now() - dripped < seconds(5)) continue;
+      dripped = io_->now();
+      client.Drip();
+    }
+    EXPECT_TRUE(client.closed);
+    EXPECT_NE(client.replies().find("421 4.4.2"), std::string::npos) << client.replies();
+    EXPECT_GT(io_->now() - began, seconds(60));
+    EXPECT_LT(io_->now() - began, seconds(200));
+    EXPECT_EQ(shard_->bodies().bytes(), 0u);
   }
 
  private:
@@ -263,6 +316,11 @@ TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
   EXPECT_GT(totals.bounces, expected / 2);
   EXPECT_GT(totals.early_answers, expected / 4);
   EXPECT_GT(totals.stops_with_mail_queued, expected / 10);
+}
+
+TEST(ShardSimulationTest, ABodyThatComesTooSlowlyIsClosed) {
+  Totals totals;
+  World(1, false, totals).RunSlowBody();
 }
 
 }  // namespace
