@@ -9,6 +9,10 @@
 namespace sluice::tls {
 namespace {
 
+// A HelloRetryRequest is about 100 octets with its ChangeCipherSpec; the least flight of a server, without a
+// certificate, twice that and more.
+constexpr size_t kHelloRetryBytesMax = 160;
+
 // Failures that the library has no code for. Its codes are all below -100.
 constexpr int16_t kErrorHelloTooLong = -1;
 constexpr int16_t kErrorNoMemory = -2;
@@ -47,7 +51,8 @@ struct Channel::HandshakeState {
   Buffer received;  // from the first octet until the library took it
   ClientHello hello;
   size_t identity = 0;
-  bool ready = false;  // the identity is chosen
+  bool ready = false;        // the identity is chosen
+  bool flight_sent = false;  // the server's flight has gone, whatever it took
 };
 
 Channel::Channel() = default;
@@ -107,6 +112,7 @@ Step Channel::Handshake(ByteView& cipher, Buffer& out, HandshakeInfo* info) {
     if (!CreateServer()) return Step::kFailed;
   }
   if (info != nullptr) wolfSSL_KeepArrays(ssl_);
+  const size_t sent_before = out.size();
 
   ChannelIo io(ssl_, handshake_ == nullptr ? nullptr : &handshake_->received, cipher, out, pending_);
   const int result = client_ ? wolfSSL_connect(ssl_) : wolfSSL_accept(ssl_);
@@ -115,7 +121,10 @@ Step Channel::Handshake(ByteView& cipher, Buffer& out, HandshakeInfo* info) {
     Fail(error);
     return Step::kFailed;
   }
-  if (handshake_ != nullptr && handshake_->received.empty()) handshake_->received.Reset();
+  if (handshake_ != nullptr) {
+    if (handshake_->received.empty()) handshake_->received.Reset();
+    handshake_->flight_sent |= out.size() - sent_before > kHelloRetryBytesMax;
+  }
   return Step::kWantRead;
 }
 
@@ -179,7 +188,8 @@ void Channel::FillInfo(HandshakeInfo& info) const {
 }
 
 Work Channel::NextWork() const {
-  if (state_ == State::kHello) {
+  // Before the server's flight: at the first ClientHello, or at the second, which a client may ask for.
+  if (handshake_ != nullptr && !handshake_->flight_sent) {
     if (!handshake_->ready) return Work::kLight;
     const KeyKind kind = handshake_->context->certificates()[handshake_->identity].kind;
     return kind == KeyKind::kRsa ? Work::kSignRsa : Work::kSignEcdsa;

@@ -192,6 +192,15 @@ TEST(ChannelTest, AgreesOnEachGroupWithoutASecondHello) {
   auto client = MakeClient({.parameters = {.versions = Versions::kOnly13, .groups = {"X25519", "P-256"}}});
   Pair retried(only_p256, *client);
   EXPECT_TRUE(retried.Shake()) << "by HelloRetryRequest" << retried.server.error_text();
+  // A signature made for the second ClientHello is announced as one for the first would be.
+  Pair again(only_p256, *client);
+  ByteView nothing;
+  EXPECT_EQ(again.client.Handshake(nothing, again.to_server), Step::kWantRead);
+  ByteView hello = again.to_server.view();
+  EXPECT_EQ(again.server.Handshake(hello, again.to_client), Step::kReady);
+  EXPECT_EQ(again.server.Handshake(hello, again.to_client), Step::kWantRead);
+  EXPECT_LT(again.to_client.size(), 160u);
+  EXPECT_EQ(again.server.NextWork(), Work::kSignEcdsa);
   auto stranger = MakeClient({.parameters = {.versions = Versions::kOnly13, .groups = {"X25519"}}});
   Pair none(only_p256, *stranger);
   EXPECT_FALSE(none.Shake());
