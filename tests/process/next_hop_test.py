@@ -314,7 +314,7 @@ class RefusalTest(NextHopTestCase):
                     assert_bounce(self, bounce, {name: (reply[4:9], reply) for name, reply in replies.items()}, hop)
                 failures = wait_until(lambda: len(server.events("Bounce")) == 10 and server.events("Bounce"),
                                       "an event for each of the replies")
-                self.assertEqual(sorted((event["id"], *event["recipient"]) for event in failures),
+                self.assertEqual(sorted((event["id"], event["recipient"]) for event in failures),
                                  sorted((i, name) for i in ids for name in replies))
 
     def test_a_null_senders_message_is_never_bounced(self):
