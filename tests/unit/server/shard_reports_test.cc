@@ -74,7 +74,7 @@ class ShardReportsTest : public testing::Test {
     parts.store = &store_;
     parts.verifier = &verifier_;
     parts.event_log = log_.get();
-    parts.remember_key = std::string(32, 'k');
+    parts.remember_key = "a key of thirty-two octets, or so";
     parts.listener_fds = {kListener};
     shard_ = std::make_unique<Shard>(std::move(parts));
     std::vector<std::string> report;
