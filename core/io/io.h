@@ -116,6 +116,11 @@ class Io {
   // Submits what was asked and waits until something completes, `until` is reached or Wake is called (does not
   // wait when `until` is past).
   virtual void Wait(MonoTime until) = 0;
+
+  // Submits what was asked now instead of in the next Wait. A syscall: only worth it where somebody waits for it alone.
+  virtual void Submit() {}
+  // Few completions came in this turn.
+  virtual bool quiet() const { return false; }
   // Of ops and timers. Returns how many completions ran.
   virtual int RunCallbacks() = 0;
 

@@ -600,6 +600,12 @@ int Ring::RunCallbacks() {
   return static_cast<int>(events_.size());
 }
 
+void Ring::Submit() {
+  for (auto& ring : rings_) {
+    if (ring->has_submissions()) io_uring_submit(&ring->ring);
+  }
+}
+
 void Ring::Wake() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);

@@ -62,6 +62,8 @@ class Ring final : public Io {
   void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
   void Wait(MonoTime until) override;
   int RunCallbacks() override;
+  void Submit() override;
+  bool quiet() const override { return events_.size() <= 2; }
   void Wake() override;
 
   const RingStats& stats() const { return stats_; }

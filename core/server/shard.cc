@@ -171,15 +171,26 @@ void Shard::Turn(Duration patience) {
   DrainMailboxes();
   At(Stage::kInput);
   streams_.RunInput();
+  At(Stage::kQueue);
+  PumpQueues();
+  if (io_.quiet()) {  // few are here: what they wait for goes out before the work that nobody waits for
+    At(Stage::kFlush);
+    (void)streams_.Flush();
+    io_.Submit();
+  }
   At(Stage::kRelay);
   relay_->Pump();
   At(Stage::kQueue);
-  for (auto& queue : queues_) queue->Pump({now(), wall_now()});
+  PumpQueues();  // what the relay has recorded
   At(Stage::kFlush);
   if (stopping_) GoOnStopping();
   busy_ = streams_.Flush();
   events_.Turn(now());
   PublishCounters();
+}
+
+void Shard::PumpQueues() {
+  for (auto& queue : queues_) queue->Pump({now(), wall_now()});
 }
 
 void Shard::DrainMailboxes() {

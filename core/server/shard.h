@@ -169,6 +169,7 @@ class Shard {
 
   void OnAccept(Listener& listener, const io::Completion& completion);
   void DrainMailboxes();
+  void PumpQueues();
   void PublishCounters();
   void LogAdmin(ByteView words);
   void SetClockDoubt(bool in_doubt);

@@ -242,6 +242,7 @@ void SimIo::Wait(MonoTime until) {
 }
 
 int SimIo::RunCallbacks() {
+  quiet_ = !quiet_;
   int done = 0;
   const uint64_t wanted = prng_.Between(1, 6);
   for (uint64_t i = 0; i < wanted; i++) {

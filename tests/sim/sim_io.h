@@ -75,6 +75,7 @@ class SimIo final : public io::Io {
   void ReadFile(io::Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
   void Wait(MonoTime until) override;
   int RunCallbacks() override;
+  bool quiet() const override { return quiet_; }
   void Wake() override { woken_ = true; }
 
  private:
@@ -118,6 +119,7 @@ class SimIo final : public io::Io {
   Prng prng_;
   Duration wall_offset_{};
   bool woken_ = false;
+  bool quiet_ = false;  // changes from turn to turn
   uint32_t next_id_ = 1;
   std::map<uint32_t, Connection> connections_;
   std::map<int, io::Op*> acceptors_;
