@@ -376,6 +376,8 @@ void Connection::OnBodyPart() {
 void Connection::CountBody() {
   if (session_.body_refused()) return;
   if (shard_.bodies().Grow(body_charge_, identity_->login, session_.transaction().body_bytes)) return;
+  // A part on its way pauses the stream, and its waiter resumes it: OnPartStored comes here again.
+  if (incoming_ != nullptr && incoming_->part_waiter.waiting()) return;
   RefuseBody();
 }
 

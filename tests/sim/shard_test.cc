@@ -6,6 +6,7 @@
 //   SLUICE_SIM_SEED=N    this one alone, with its story on standard error
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -44,6 +45,7 @@ server::Options MakeOptions(Prng& prng) {
   options.queue.segment_bytes = 1 << 20;
   options.queue.memory_bytes = prng.Chance(1, 2) ? 32 << 10 : 64 << 20;  // many bodies are read back, or none
   options.limits.sessions = 8;
+  if (prng.Chance(1, 3)) options.limits.body_bytes_login = prng.Between(50'000, 250'000);  // a few large ones
   options.auth.remember_entries = 64;
   return options;
 }
@@ -116,6 +118,10 @@ class World {
     }
     // Peace: all that was promised must come out now.
     if (!PowerOn()) return;
+    // And whoever comes gets his answers: no connection is forgotten in a pause.
+    for (int i = 0; i < 6; i++) NewClient();
+    const auto closed = [](const std::unique_ptr<MailClient>& client) { return client->closed(); };
+    ASSERT_TRUE(RunUntil([&] { return std::all_of(clients_.begin(), clients_.end(), closed); })) << "a client waits";
     ASSERT_TRUE(RunUntil([&] { return Queued() == 0; })) << "the queue does not drain: " << Queued() << " left";
     CheckPromises();
     // And once more from the disk alone: finished mail does not come back.
