@@ -148,15 +148,16 @@ void Connection::OnClosed(net::CloseReason) {
 
 void Connection::BeginStop() {
   stopping_ = true;
-  if (session_.waiting() || session_.in_transaction()) return;
-  const bool can_say = listener_.mode != ListenerMode::kImplicit || stream_.secure();
-  if (can_say && wait_ != Wait::kHandshake) Tell(smtp::reply::kShuttingDown);
-  Close();
+  if (!session_.waiting() && !session_.in_transaction()) TakeLeave();
 }
 
 void Connection::EndStop() {
-  if (stream_.ending() || session_.waiting()) return;
-  stream_.Write(smtp::reply::kShuttingDown.line);
+  if (!stream_.ending() && !session_.waiting()) TakeLeave();
+}
+
+void Connection::TakeLeave() {
+  const bool can_say = listener_.mode != ListenerMode::kImplicit || stream_.secure();
+  if (can_say && wait_ != Wait::kHandshake) Tell(smtp::reply::kShuttingDown);
   Close();
 }
 
@@ -378,10 +379,6 @@ void Connection::CountBody() {
   if (shard_.bodies().Grow(body_charge_, identity_->login, session_.transaction().body_bytes)) return;
   // A part on its way pauses the stream, and its waiter resumes it: OnPartStored comes here again.
   if (incoming_ != nullptr && incoming_->part_waiter.waiting()) return;
-  RefuseBody();
-}
-
-void Connection::RefuseBody() {
   Abandon();
   session_.RefuseBody(smtp::reply::kSpoolFull);
 }
@@ -505,14 +502,11 @@ void Connection::ReportReception(ByteView id) {
   stats.messages_received_total.Add();
   stats.bytes_received_total.Add(incoming_->bytes);
   const smtp::Transaction& transaction = session_.transaction();
-  std::vector<ByteView>& recipients = shard_.recipients();
-  recipients.clear();
-  for (ByteView recipient : transaction.recipients) recipients.push_back(recipient);
   Event event = MakeEvent(EventType::kReception);
   event.id = id;
   event.has_sender = true;
   event.sender = transaction.sender();
-  event.recipients = recipients;
+  event.recipients = ListRecipients();
   event.size = incoming_->bytes;
   event.response.code = 250;
   shard_.events().Write(event);
@@ -545,6 +539,14 @@ Event Connection::MakeEvent(EventType type) const {
   return event;
 }
 
+// In the shard's scratch: until the next event.
+std::span<const ByteView> Connection::ListRecipients() {
+  std::vector<ByteView>& recipients = shard_.recipients();
+  recipients.clear();
+  for (ByteView recipient : session_.transaction().recipients) recipients.push_back(recipient);
+  return recipients;
+}
+
 void Connection::OnRefusal(const smtp::Session&, smtp::Reply reply) {
   shard_.stats().rejections_total.Add();
   if (IsWorthALine(reply)) ReportRejection(reply, session_.answering());
@@ -572,13 +574,9 @@ void Connection::ReportRejection(smtp::Reply reply, ByteView command) {
   Event event = MakeEvent(EventType::kRejection);
   event.response = ResponseOf(reply, command);
   if (session_.in_transaction()) {
-    const smtp::Transaction& transaction = session_.transaction();
     event.has_sender = true;
-    event.sender = transaction.sender();
-    std::vector<ByteView>& recipients = shard_.recipients();
-    recipients.clear();
-    for (ByteView recipient : transaction.recipients) recipients.push_back(recipient);
-    if (command == ".") event.recipients = recipients;
+    event.sender = session_.transaction().sender();
+    if (command == ".") event.recipients = ListRecipients();
   }
   shard_.events().Write(event);
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "auth/authenticator.h"
 #include "core/base/slab.h"
@@ -70,7 +71,8 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void OnCommitted(bool durable);
   void RefuseMessage(queue::SubmitResult result);
   void CountBody();
-  void RefuseBody();
+  void TakeLeave();
+  std::span<const ByteView> ListRecipients();
   void ReportReception(ByteView id);
   void Abandon();
   void MakeEnvelope();

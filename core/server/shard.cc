@@ -171,9 +171,9 @@ void Shard::Turn(Duration patience) {
   DrainMailboxes();
   At(Stage::kInput);
   streams_.RunInput();
-  At(Stage::kQueue);
-  PumpQueues();
   if (io_.quiet()) {  // few are here: what they wait for goes out before the work that nobody waits for
+    At(Stage::kQueue);
+    PumpQueues();
     At(Stage::kFlush);
     (void)streams_.Flush();
     io_.Submit();
@@ -181,7 +181,7 @@ void Shard::Turn(Duration patience) {
   At(Stage::kRelay);
   relay_->Pump();
   At(Stage::kQueue);
-  PumpQueues();  // what the relay has recorded
+  PumpQueues();
   At(Stage::kFlush);
   if (stopping_) GoOnStopping();
   busy_ = streams_.Flush();
