@@ -1,6 +1,7 @@
 // Slab: objects at addresses that never move, named by {slot, generation}. A handle kept past its
 // object's life finds nothing instead of the slot's next tenant. One thread; memory grows in chunks up
-// to the bound given at start, and chunks are kept.
+// to the bound given at start, and goes back a chunk at a time when nobody lives in it any more; what
+// stays of a chunk are its generations (8 octets a slot).
 #ifndef SLUICE_CORE_BASE_SLAB_H_
 #define SLUICE_CORE_BASE_SLAB_H_
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/base/intrusive_list.h"
 
 namespace sluice {
 
@@ -26,9 +28,7 @@ class Slab {
  public:
   explicit Slab(uint32_t slots_max) : slots_max_(slots_max) {}
   ~Slab() {
-    for (uint32_t slot = 0; slot < slots_; slot++) {
-      if (T* item = At(slot)) item->~T();
-    }
+    ForEach([](T& item) { item.~T(); });
   }
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -42,64 +42,97 @@ class Slab {
   template <typename... Args>
   T* New(Args&&... args) {
     if (full()) return nullptr;
-    uint32_t slot = free_;
-    if (slot != kNone) {
-      free_ = CellAt(slot).next_free;
-    } else {
-      slot = slots_++;
-      if (slot % kChunk == 0) chunks_.push_back(std::make_unique<Cell[]>(kChunk));
-    }
-    Cell& cell = CellAt(slot);
-    cell.generation++;
+    Chunk& chunk = ChunkWithRoom();
+    const uint32_t cell = chunk.free;
+    chunk.free = chunk.next_free[cell];
+    if (++chunk.live == kChunk) chunk.Unlink();
     live_++;
-    return new (cell.storage) T(SlabHandle{slot, cell.generation}, std::forward<Args>(args)...);
+    const SlabHandle handle{chunk.first_slot + cell, ++chunk.generation[cell]};
+    return new (&chunk.cells[cell]) T(handle, std::forward<Args>(args)...);
   }
 
   void Delete(SlabHandle handle) {
     T* item = Get(handle);
     CHECK(item != nullptr);
     item->~T();
-    Cell& cell = CellAt(handle.slot);
-    cell.generation++;
-    cell.next_free = free_;
-    free_ = handle.slot;
+    Chunk& chunk = *chunks_[handle.slot / kChunk];
+    const uint32_t cell = handle.slot % kChunk;
+    chunk.generation[cell]++;
+    chunk.next_free[cell] = chunk.free;
+    chunk.free = static_cast<uint8_t>(cell);
     live_--;
+    if (chunk.live-- == kChunk) with_room_.PushFront(chunk);
+    if (chunk.live == 0) Release(chunk);
   }
 
   // The object, or nullptr when it is gone.
   T* Get(SlabHandle handle) {
-    if (handle.slot >= slots_ || handle.generation == 0) return nullptr;
-    return CellAt(handle.slot).generation == handle.generation ? At(handle.slot) : nullptr;
+    if (handle.slot / kChunk >= chunks_.size() || handle.generation == 0) return nullptr;
+    Chunk& chunk = *chunks_[handle.slot / kChunk];
+    const uint32_t cell = handle.slot % kChunk;
+    return chunk.generation[cell] == handle.generation ? chunk.At(cell) : nullptr;
   }
 
   // Calls f(T&) for each live object in slot order; f may delete the object that it is given.
   template <typename F>
   void ForEach(F f) {
-    for (uint32_t slot = 0; slot < slots_; slot++) {
-      if (T* item = At(slot)) f(*item);
+    for (size_t i = 0; i < chunks_.size(); i++) {
+      for (uint32_t cell = 0; cell < kChunk; cell++) {
+        if (T* item = chunks_[i]->At(cell)) f(*item);
+      }
     }
   }
 
  private:
   static constexpr uint32_t kChunk = 64;
-  static constexpr uint32_t kNone = UINT32_MAX;
-  struct Cell {
-    alignas(T) unsigned char storage[sizeof(T)];
-    uint32_t generation = 0;
-    uint32_t next_free = kNone;
+  struct alignas(T) Cell {
+    unsigned char storage[sizeof(T)];
+  };
+  // In one of the two lists while it has room.
+  struct Chunk : ListNode {
+    T* At(uint32_t cell) {
+      return (generation[cell] & 1) ? std::launder(reinterpret_cast<T*>(&cells[cell])) : nullptr;
+    }
+    std::unique_ptr<Cell[]> cells;  // nullptr: nobody lives here
+    uint32_t first_slot = 0;
+    uint32_t live = 0;
+    uint8_t free = 0;  // the first of a chain of free cells
+    uint8_t next_free[kChunk];
+    uint32_t generation[kChunk] = {};
   };
 
-  Cell& CellAt(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
-  T* At(uint32_t slot) {
-    Cell& cell = CellAt(slot);
-    return (cell.generation & 1) ? std::launder(reinterpret_cast<T*>(cell.storage)) : nullptr;
+  // Those that somebody lives in come first, so that the others can stay without memory.
+  Chunk& ChunkWithRoom() {
+    if (Chunk* chunk = with_room_.front()) return *chunk;
+    Chunk* chunk = bare_.PopFront();
+    if (chunk == nullptr) {
+      chunk = chunks_.emplace_back(std::make_unique<Chunk>()).get();
+      chunk->first_slot = static_cast<uint32_t>(chunks_.size() - 1) * kChunk;
+      for (uint32_t i = 0; i < kChunk; i++) chunk->next_free[i] = static_cast<uint8_t>(i + 1);
+    }
+    chunk->cells = std::make_unique_for_overwrite<Cell[]>(kChunk);
+    with_room_.PushBack(*chunk);
+    return *chunk;
   }
 
-  std::vector<std::unique_ptr<Cell[]>> chunks_;
+  // One empty chunk keeps its memory: a single object that comes and goes costs no allocation.
+  void Release(Chunk& empty) {
+    if (spare_ != nullptr && spare_ != &empty && spare_->live == 0) {
+      spare_->Unlink();
+      spare_->cells.reset();
+      bare_.PushFront(*spare_);
+    }
+    spare_ = &empty;
+    empty.Unlink();
+    with_room_.PushBack(empty);
+  }
+
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  IntrusiveList<Chunk> with_room_;
+  IntrusiveList<Chunk> bare_;
+  Chunk* spare_ = nullptr;  // the last one that became empty
   uint32_t slots_max_;
-  uint32_t slots_ = 0;
   uint32_t live_ = 0;
-  uint32_t free_ = kNone;
 };
 
 }  // namespace sluice

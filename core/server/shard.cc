@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/free_memory.h"
 
 namespace sluice::server {
 namespace {
@@ -187,6 +188,14 @@ void Shard::Turn(Duration patience) {
   busy_ = streams_.Flush();
   events_.Turn(now());
   PublishCounters();
+  if (memory_tide_.Ebbed(MemoryHeld(), io_.quiet(), now())) ReturnFreeMemory();
+}
+
+// About, and only what comes and goes in bulk.
+uint64_t Shard::MemoryHeld() const {
+  constexpr uint64_t kSession = 5 << 10;  // with its TLS
+  constexpr uint64_t kMessage = 512;      // an entry of the queue's index
+  return connections_.size() * kSession + counters_.messages_queued.Get() * kMessage + bodies_.bytes() + hot_bytes_;
 }
 
 void Shard::PumpQueues() {
@@ -222,11 +231,13 @@ void Shard::PublishCounters() {
     sum.batch_bytes += stats.batch_bytes;
     sum.records += stats.records;
     sum.messages += stats.messages;
+    sum.hot_bytes += stats.hot_bytes;
   }
   counters_.journal_batches_total.Set(sum.batches);
   counters_.journal_bytes_total.Set(sum.batch_bytes);
   counters_.journal_records_total.Set(sum.records);
   counters_.messages_queued.Set(sum.messages);
+  hot_bytes_ = sum.hot_bytes;
   counters_.tls_handshakes_total.Set(streams_.stats().handshakes);
   counters_.tls_handshakes_failed_total.Set(streams_.stats().handshakes_failed);
   counters_.tls_resumed_total.Set(streams_.stats().handshakes_resumed);

@@ -30,6 +30,7 @@
 #include "core/server/connection.h"
 #include "core/server/counters.h"
 #include "core/server/event_log.h"
+#include "core/server/memory_tide.h"
 #include "core/server/options.h"
 #include "core/server/queue_listing.h"
 #include "core/server/relay.h"
@@ -177,6 +178,7 @@ class Shard {
   void SetClockDoubt(bool in_doubt);
   void GoOnStopping();
   void SealAndFinish();
+  uint64_t MemoryHeld() const;
   void At(Stage stage) { stage_.store(stage, std::memory_order_relaxed); }
 
   const uint32_t index_;
@@ -208,6 +210,8 @@ class Shard {
   std::atomic<uint64_t> turns_{0};
   std::atomic<Stage> stage_{Stage::kAsleep};
   uint64_t sessions_ = 0;
+  uint64_t hot_bytes_ = 0;  // of the queues
+  MemoryTide memory_tide_;
   bool busy_ = false;  // something waits for the next turn: do not sleep
   bool clock_in_doubt_ = false;
   bool stopping_ = false;

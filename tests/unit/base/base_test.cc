@@ -2,6 +2,8 @@
 // against plain models.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -163,6 +165,59 @@ TEST(SlabTest, OldHandlesFindNothing) {
   int sum = 0;
   slab.ForEach([&](Tenant& tenant) { sum += tenant.value; });
   EXPECT_EQ(sum, 5);
+}
+
+// Counts what lives, and whether two live at one place.
+struct Counted {
+  Counted(SlabHandle h, std::set<const void*>& set) : handle(h), here(set) { EXPECT_TRUE(here.insert(this).second); }
+  ~Counted() { EXPECT_EQ(here.erase(this), 1u); }
+  SlabHandle handle;
+  std::set<const void*>& here;
+};
+
+TEST(SlabTest, AgainstAModel) {
+  std::set<const void*> here;
+  std::map<uint32_t, Counted*> model;  // by slot
+  std::vector<SlabHandle> gone;
+  Prng prng(7);
+  {
+    Slab<Counted> slab(1000);
+    for (int step = 0; step < 200'000; step++) {
+      // Tides: from full to empty and back, so that chunks are given back and taken again.
+      const bool rising = (step / 5000) % 2 == 0;
+      if (prng.Below(100) < (rising ? 70u : 30u)) {
+        Counted* item = slab.New(here);
+        ASSERT_EQ(item == nullptr, model.size() == 1000);
+        if (item == nullptr) continue;
+        ASSERT_TRUE(model.emplace(item->handle.slot, item).second) << "the slot was taken";
+        ASSERT_EQ(slab.Get(item->handle), item);
+      } else if (!model.empty()) {
+        auto it = model.lower_bound(static_cast<uint32_t>(prng.Below(1000)));
+        if (it == model.end()) it = model.begin();
+        gone.push_back(it->second->handle);
+        slab.Delete(it->second->handle);
+        model.erase(it);
+        ASSERT_EQ(slab.Get(gone[prng.Below(gone.size())]), nullptr);
+      }
+      ASSERT_EQ(slab.size(), model.size());
+      ASSERT_EQ(here.size(), model.size());
+    }
+    size_t seen = 0;
+    slab.ForEach([&](Counted& item) { seen += model.at(item.handle.slot) == &item; });
+    EXPECT_EQ(seen, model.size());
+  }
+  EXPECT_TRUE(here.empty()) << "the slab destroys what still lives";
+}
+
+TEST(SlabTest, EmptyChunksComeAfterLivedInOnes) {
+  std::set<const void*> here;
+  Slab<Counted> slab(10'000);
+  std::vector<SlabHandle> all;
+  for (int i = 0; i < 6400; i++) all.push_back(slab.New(here)->handle);
+  for (size_t i = 0; i < all.size(); i++) {
+    if (i != 3200) slab.Delete(all[i]);  // one in the middle stays
+  }
+  for (int i = 0; i < 63; i++) EXPECT_EQ(slab.New(here)->handle.slot / 64, 50u) << "beside the one that stayed";
 }
 
 TEST(SockAddrTest, ParsesAndPrints) {
