@@ -1,15 +1,15 @@
 // How long a lone client waits for its 250, against what the machine makes it wait anyway.
 //
 //   latency --to 127.0.0.1:1587 --user U --password-file F --folder DIR [--rounds 2000] [--size 4096]
-//           [--client-core N] [--echo-core N]
+//           [--client-core N] [--server-core N]
 //
 // One STARTTLS client sends one message at a time. Interleaved with it, round by round: a bare durable write of the same
 // bytes (O_DIRECT, RWF_DSYNC, blocks written before) in DIR, which should be on the spool's disk, and an echo over
 // TLS on loopback (the message out, a line back). Prints the medians in microseconds and the ratio
 // (end of data to 250) / (write + echo).
 //
-// A wake-up that crosses cores takes 20 to 25 us in a virtual machine, one that stays takes 2: so the echo must answer on
-// the core of the shard (--echo-core), or one of the two crosses and the other does not.
+// A wake-up that crosses cores takes 20 to 25 us in a virtual machine, one that stays takes 2: so the echo answers, and the
+// bare write is made, on the core of the shard (--server-core), or some of the three cross and the others do not.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -265,7 +265,9 @@ int main(int argc, char** argv) {
     if (!options.contains(needed)) Die(std::string("missing ") + needed + "; see the head of bench/latency.cc");
   }
   if (!tls::Init().ok()) Die("TLS library");
-  PinTo(options["--client-core"]);
+  const std::string client_core = options["--client-core"];
+  const std::string server_core = options["--server-core"];
+  PinTo(client_core);
   const auto rounds = static_cast<size_t>(std::atol(options["--rounds"].c_str()));
   const auto size = static_cast<size_t>(std::atol(options["--size"].c_str()));
   std::string password;
@@ -292,7 +294,7 @@ int main(int argc, char** argv) {
   smtp.Send("AUTH PLAIN " + sluice::Base64Encode(secret) + "\r\n");
   smtp.Expect("235");
 
-  EchoServer echo_server(body.size(), options["--echo-core"]);
+  EchoServer echo_server(body.size(), server_core);
   Connection echo(Connect(echo_server.address()));
   echo.StartTls(tls::Channel::Connect(*context, {}));
   DurableFile file(options["--folder"], body.size());
@@ -310,7 +312,12 @@ int main(int argc, char** argv) {
     // In turn: the second flush of a device has less to do than the first.
     double written = 0;
     const bool write_first = round % 2 == 0;
-    if (write_first) written = Micros([&] { file.Write(); });
+    const auto write = [&] {
+      PinTo(server_core);
+      written = Micros([&] { file.Write(); });
+      PinTo(client_core);
+    };
+    if (write_first) write();
     const double submitted = Micros([&] {
       smtp.Send(body);
       smtp.Expect("250");
@@ -319,7 +326,7 @@ int main(int argc, char** argv) {
       echo.Send(body);
       echo.Expect("250");
     });
-    if (!write_first) written = Micros([&] { file.Write(); });
+    if (!write_first) write();
     if (round < rounds / 10) continue;  // warming up
     sluice_us.push_back(submitted);
     echo_us.push_back(echoed);
