@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -92,6 +93,8 @@ absl::Status Ring::Open() {
     if (absl::Status status = rings_.back()->Open(options); !status.ok()) return status;
   }
   events_.reserve(options_.completion_entries);
+  // Moving the entries of hundred thousands would stall; reserved pages cost nothing until they are used.
+  entries_.reserve(std::min<size_t>(2 * size_t{options_.sockets_max}, 1 << 20));
   return absl::OkStatus();
 }
 
@@ -300,42 +303,39 @@ void Ring::ServiceAccepts() {
 void Ring::ArmAccept(uint32_t index) {
   Acceptor& acceptor = acceptors_[index];
   const bool low = rings_[acceptor.ring]->room() < kMultishotRoom;
-  if (acceptor.armed > 0 && (acceptor.op == nullptr || (acceptor.multishot && low))) {
-    for (uint32_t slot = 0; slot < entries_.size(); slot++) {  // rare: at a bound, or at shutdown
-      Entry& entry = entries_[slot];
-      if (entry.kind != Kind::kAccept || entry.length != index || entry.cancelled) continue;
-      entry.cancelled = true;
+  if (!acceptor.armed.empty() && (acceptor.op == nullptr || (acceptor.multishot && low))) {
+    for (uint32_t slot : acceptor.armed) {
+      if (std::exchange(entries_[slot].cancelled, true)) continue;
       CancelInKernel(acceptor.ring, slot);
     }
     return;  // goes on when the kernel has ended it
   }
-  if (acceptor.op == nullptr || (acceptor.armed > 0 && acceptor.multishot)) return;
-  if (acceptor.armed == 0) acceptor.ring = RoomiestRing();
+  if (acceptor.op == nullptr || (!acceptor.armed.empty() && acceptor.multishot)) return;
+  if (acceptor.armed.empty()) acceptor.ring = RoomiestRing();
   SubRing& ring = *rings_[acceptor.ring];
   acceptor.multishot = options_.features.multishot_accept && ring.room() >= kMultishotRoom;
   // Room that other listeners' single-shots may take is not ours.
   uint32_t promised = 0;
   for (const Acceptor& other : acceptors_) {
-    if (other.ring == acceptor.ring && !other.multishot) promised += other.armed;
+    if (other.ring == acceptor.ring && !other.multishot) promised += static_cast<uint32_t>(other.armed.size());
   }
   const uint32_t room = ring.room() > promised ? ring.room() - promised : 0;
-  const uint32_t wanted = acceptor.multishot ? 1 : std::min(kSingleShots, acceptor.armed + room);
-  while (acceptor.armed < wanted) {
+  const auto armed = static_cast<uint32_t>(acceptor.armed.size());
+  const uint32_t wanted = acceptor.multishot ? 1 : std::min(kSingleShots, armed + room);
+  while (acceptor.armed.size() < wanted) {
     const uint32_t slot = NewEntry(nullptr, Kind::kAccept, Socket(acceptor.ring << 24));
     io_uring_sqe* sqe = ring.Sqe();
     if (acceptor.multishot) {
       io_uring_prep_multishot_accept_direct(sqe, acceptor.listener, nullptr, nullptr, 0);
     } else {
-      if (addresses_.size() <= slot) addresses_.resize(slot + 1);
-      if (addresses_[slot] == nullptr) addresses_[slot] = std::make_unique<AcceptAddress>();
-      *addresses_[slot] = AcceptAddress{};
-      io_uring_prep_accept_direct(sqe, acceptor.listener, &addresses_[slot]->address.generic,
-                                  &addresses_[slot]->bytes, 0, IORING_FILE_INDEX_ALLOC);
+      AcceptAddress* from = entries_[slot].address = NewAddress();
+      io_uring_prep_accept_direct(sqe, acceptor.listener, &from->address.generic, &from->bytes, 0,
+                                  IORING_FILE_INDEX_ALLOC);
     }
     entries_[slot].length = index;
     entries_[slot].armed = true;
     io_uring_sqe_set_data64(sqe, UserData(slot));
-    acceptor.armed++;
+    acceptor.armed.push_back(slot);
   }
 }
 
@@ -345,10 +345,13 @@ void Ring::OnAccept(uint32_t slot, const Event& event) {
   Op* op = acceptor.op;
   SockAddr peer;
   const bool multishot = acceptor.multishot;
-  if (!multishot && event.result >= 0) peer = addresses_[slot]->address;
+  if (AcceptAddress* from = entries_[slot].address; from != nullptr) {  // single-shot
+    peer = from->address;
+    free_addresses_.push_back(from);
+  }
   if (!(event.flags & IORING_CQE_F_MORE)) {
     FreeEntry(slot);
-    acceptor.armed--;
+    std::erase(acceptor.armed, slot);
     accepts_dirty_ = true;
   }
   if (event.result < 0) return;  // ECANCELED, ENFILE, ECONNABORTED: ServiceAccepts arms what can be
@@ -364,15 +367,22 @@ void Ring::OnAccept(uint32_t slot, const Event& event) {
   }
 }
 
+// As many as are under way at a time, and none of them held by a connection.
+Ring::AcceptAddress* Ring::NewAddress() {
+  if (free_addresses_.empty()) free_addresses_.push_back(&addresses_.emplace_back());
+  AcceptAddress* address = free_addresses_.back();
+  free_addresses_.pop_back();
+  *address = AcceptAddress{};
+  return address;
+}
+
 void Ring::FindPeer(uint32_t acceptor, Socket socket) {
   const uint32_t slot = NewEntry(nullptr, Kind::kPeerName, socket);
   entries_[slot].length = acceptor;
-  if (addresses_.size() <= slot) addresses_.resize(slot + 1);
-  if (addresses_[slot] == nullptr) addresses_[slot] = std::make_unique<AcceptAddress>();
-  *addresses_[slot] = AcceptAddress{};
+  AcceptAddress* into = entries_[slot].address = NewAddress();
   io_uring_sqe* sqe = RingOf(socket).Sqe();
   io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_GETSOCKOPT, SlotOf(socket), SOL_SOCKET, SO_PEERNAME,
-                         &addresses_[slot]->address,
+                         &into->address,
                          static_cast<int>(acceptors_[acceptor].address_bytes));  // exact, or EINVAL
   sqe->flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(sqe, UserData(slot));
@@ -381,7 +391,8 @@ void Ring::FindPeer(uint32_t acceptor, Socket socket) {
 void Ring::OnPeerName(uint32_t slot, const Event& event) {
   const Socket socket = entries_[slot].socket;
   Op* op = acceptors_[entries_[slot].length].op;
-  const SockAddr peer = addresses_[slot]->address;
+  const SockAddr peer = entries_[slot].address->address;
+  free_addresses_.push_back(entries_[slot].address);
   FreeEntry(slot);
   if (op == nullptr || event.result < 0) {  // ENOTCONN: gone already
     Close(socket);

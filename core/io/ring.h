@@ -11,6 +11,7 @@
 #define SLUICE_CORE_IO_RING_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -87,6 +88,11 @@ class Ring final : public Io {
     kFurtherRings,
   };
 
+  struct AcceptAddress {  // where the kernel writes the address of a client; never moves
+    SockAddr address;
+    socklen_t bytes = sizeof(sockaddr_in6);
+  };
+
   // An operation in the kernel, or one that waits inside to be sent there again.
   struct Entry {
     Op* op = nullptr;
@@ -101,6 +107,7 @@ class Ring final : public Io {
     union {
       const char* data = nullptr;
       const SockAddr* peer;
+      AcceptAddress* address;  // kAccept (nullptr: a multishot one), kPeerName
       uint32_t next_free;
     };
   };
@@ -114,12 +121,7 @@ class Ring final : public Io {
     socklen_t address_bytes = 0;  // of its family
     uint32_t ring = 0;
     bool multishot = false;
-    uint32_t armed = 0;
-  };
-
-  struct AcceptAddress {  // where the kernel writes the address of a client; never moves
-    SockAddr address;
-    socklen_t bytes = sizeof(sockaddr_in6);
+    std::vector<uint32_t> armed;  // the entries
   };
 
   struct Event {
@@ -146,6 +148,7 @@ class Ring final : public Io {
   void ServiceAccepts();
   void ArmAccept(uint32_t acceptor);
   void FindPeer(uint32_t acceptor, Socket socket);
+  AcceptAddress* NewAddress();
 
   void Sleep(MonoTime from, MonoTime until);
   void Collect();
@@ -165,7 +168,8 @@ class Ring final : public Io {
   std::vector<Entry> entries_;
   uint32_t free_entry_ = UINT32_MAX;
   std::vector<Acceptor> acceptors_;
-  std::vector<std::unique_ptr<AcceptAddress>> addresses_;  // by entry slot, made when first needed
+  std::deque<AcceptAddress> addresses_;
+  std::vector<AcceptAddress*> free_addresses_;
   bool accepts_dirty_ = false;
   std::vector<uint32_t> rearm_;       // receives that wait for a buffer or for the next turn
   std::vector<uint32_t> rearm_last_;  // those that had buffers in this turn: behind those that had none
