@@ -178,7 +178,7 @@ absl::Status ServerProcess::FindAccount() {
   if (options_.user.empty()) return absl::OkStatus();
   const passwd* account = getpwnam(options_.user.c_str());
   if (account == nullptr) {
-    return absl::NotFoundError(absl::StrCat("user = \"", options_.user, "\": there is no such account; make it, or "
+    return absl::InvalidArgumentError(absl::StrCat("user = \"", options_.user, "\": there is no such account; make it, or "
                                             "name another"));
   }
   if (geteuid() != 0 && account->pw_uid != geteuid()) {

@@ -105,6 +105,14 @@ void WarnOfCertificate(const tls::CertificateFacts& facts, const std::string& fi
   }
 }
 
+void WarnOfKeyFile(const std::string& file, Findings& found) {
+  std::error_code error;
+  const auto mode = std::filesystem::status(file, error).permissions();
+  if (error || (mode & std::filesystem::perms::others_read) == std::filesystem::perms::none) return;
+  found.warnings.push_back(
+      absl::StrCat(file, ": every user of this machine can read the key: chmod o= ", file));
+}
+
 void CheckCertificates(const Options& options, Findings& found) {
   if (const absl::Status status = tls::Init(); !status.ok()) {
     found.problems.push_back(std::string(status.message()));
@@ -122,6 +130,7 @@ void CheckCertificates(const Options& options, Findings& found) {
           {certificate.chain, chain.value_or(""), certificate.key, *std::move(key)});
     }
     if (!chain.ok() || !key.ok()) continue;
+    WarnOfKeyFile(certificate.key, found);
     tls.parameters.groups = options.tls.groups;
     const auto context = tls::ServerContext::Create(tls);
     if (!context.ok()) {

@@ -254,6 +254,7 @@ void Run(Arguments arguments) {
     std::cout << "made  user " << user->name << "\n";
   }
 
+  std::cout << "\nThis server calls itself " << arguments.hostname << " (hostname).";
   std::cout << "\nMail goes on to " << ListText(arguments.next_hops) << " (relay.next_hop).\n";
   if (arguments.run_as == "root") {
     std::cout << "There is no account \"sluice\", so the server will stay root: make one and set "

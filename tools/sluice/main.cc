@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -30,6 +31,12 @@ int Run(int argc, char** argv) {
   sluice::RegisterUser(app);
   sluice::RegisterQueue(app);
   sluice::RegisterStats(app);
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  const auto named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && std::none_of(commands.begin(), commands.end(), named)) {
+    std::cerr << "sluice: there is no command \"" << argv[1] << "\"; `sluice --help` lists them\n";
+    return EX_USAGE;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& error) {  // a subcommand failed and has said why

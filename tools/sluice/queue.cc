@@ -59,7 +59,7 @@ void PrintMessage(const nlohmann::json& message, int64_t now) {
   if (message.value("damaged", false)) std::printf("    damaged on disk: kept, not delivered\n");
   if (const auto attempts = message.value("num_attempts", 0); attempts > 0) {
     const std::string response = message.value("last_response", "");
-    std::printf("    tried %d times, next in %s%s%s\n", attempts,
+    std::printf("    tried %d time%s, next in %s%s%s\n", attempts, attempts == 1 ? "" : "s",
                 Ago(message.value("next_attempt", now) - now).c_str(), response.empty() ? "" : ": ",
                 response.c_str());
   }

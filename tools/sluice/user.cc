@@ -131,6 +131,12 @@ absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& opti
   return store;
 }
 
+absl::Status ExistsAlready(const std::string& login) {
+  return absl::AlreadyExistsError("user " + login +
+                                  " exists already; `sluice user passwd` changes its password, "
+                                  "`sluice user remove` removes it");
+}
+
 int ExitCode(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -240,6 +246,12 @@ bool Matches(const Arguments& arguments, ByteView login) {
 
 void Add(const Arguments& arguments) {
   const server::Options options = Load("add", arguments);
+  {  // before asking for a password
+    const std::string login = MustHaveLogin("add", arguments.name);
+    if (MustOpen("add", options)->Get(login).ok()) {
+      Fail("add", ExistsAlready(login));
+    }
+  }
   const NewUser user{.name = arguments.name,
                      .password = MustGetPassword("add", arguments),
                      .addresses = arguments.addresses,
@@ -352,9 +364,7 @@ absl::Status AddUser(const server::Options& options, const NewUser& user) {
   if (!store.ok()) return store.status();
   absl::Status added = (*store)->Add(*login, std::move(record));
   if (absl::IsAlreadyExists(added)) {
-    return absl::AlreadyExistsError("user " + *login +
-                                    " exists already; `sluice user passwd` changes its "
-                                    "password, `sluice user remove` removes it");
+    return ExistsAlready(*login);
   }
   return added;
 }
