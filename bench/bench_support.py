@@ -82,7 +82,7 @@ def pss_bytes(pid):
 class Sluice:
     name = "sluice"
 
-    def __init__(self, work, discard=False, shards=0, extra=""):
+    def __init__(self, work, discard=False, shards=0, extra="", address="127.0.0.1"):
         """`extra`: TOML tables put at the end of what `sluice init` writes."""
         self.dir = os.path.join(work, "sluice")
         os.mkdir(self.dir)
@@ -92,7 +92,7 @@ class Sluice:
         self.config = os.path.join(self.dir, "sluice.toml")
         with open(self.password_file) as password:
             subprocess.run([os.path.join(BIN, "sluice"), "init", "--dir", self.dir, "--hostname", "submit." + DOMAIN,
-                            "--listen-starttls", "127.0.0.1:%d" % self.port, "--next-hop", "127.0.0.1:%d" % self.hop_port,
+                            "--listen-starttls", "%s:%d" % (address, self.port), "--next-hop", "127.0.0.1:%d" % self.hop_port,
                             "--user", self.user, "--password-stdin"], stdin=password, check=True,
                            stdout=subprocess.DEVNULL)
         with open(self.config) as file:
