@@ -1,0 +1,136 @@
+#include "tools/load/run_arguments.h"
+
+#include <sys/random.h>
+
+#include <utility>
+
+#include "core/base/check.h"
+#include "tools/load/arguments.h"
+#include "tools/load/message_number.h"
+
+namespace sluice::load {
+namespace {
+
+constexpr const char* kPasswordVariable = "SLUICE_LOAD_PASSWORD";
+
+using Auth = smtp::ClientOptions::Auth;
+
+uint32_t RunNumber(const std::string& text) {
+  uint32_t run = 0;
+  if (text.empty()) {
+    CHECK(getrandom(&run, sizeof run, 0) == sizeof run);
+    return run;
+  }
+  const auto number = MessageNumber::Parse(text + "-000000000000");
+  if (!number.has_value()) Refuse("--run: 8 hexadecimal digits");
+  return number->run;
+}
+
+std::string PasswordOf(const RunArguments& arguments) {
+  if (arguments.password_file.empty()) return arguments.password;
+  const std::string text = ReadFile(arguments.password_file);
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
+Users UsersOf(const RunArguments& arguments) {
+  const std::string password = PasswordOf(arguments);
+  if (arguments.user_file.empty()) {
+    return Users::FromPattern(arguments.user, password, arguments.users);
+  }
+  auto users = Users::FromLines(ReadFile(arguments.user_file), password);
+  if (!users.ok()) Refuse(arguments.user_file + ": " + std::string(users.status().message()));
+  return *std::move(users);
+}
+
+}  // namespace
+
+void AddCommon(CLI::App& app, RunArguments& arguments) {
+  RunOptions& options = arguments.options;
+  app.add_option("--to", arguments.to, "numeric address with port; several are taken in turn")
+      ->required();
+  app.add_option("--connections", options.connections, "at once")
+      ->check(CLI::Range(1u, 10'000'000u));
+  app.add_option("--threads", options.threads, "each with a ring of its own")
+      ->check(CLI::Range(1u, 256u));
+  app.add_option("--logins-at-once", options.logins_at_once, "connections being made, a thread")
+      ->check(CLI::Range(1u, 1'000'000u));
+  app.add_option("--timeout", arguments.timeout, "seconds to wait for any answer")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--keep-going", options.keep_going,
+               "connect anew, with back-off, when a connection fails");
+  AddChoice<RunOptions::Tls>(app, "--tls", options.tls,
+                             {{"none", RunOptions::Tls::kNone},
+                              {"starttls", RunOptions::Tls::kStartTls},
+                              {"implicit", RunOptions::Tls::kImplicit}},
+                             "the certificate is not checked");
+  AddChoice<tls::Versions>(app, "--tls-version", options.tls_parameters.versions,
+                           {{"1.2", tls::Versions::kOnly12}, {"1.3", tls::Versions::kOnly13}},
+                           "that one alone; otherwise both are offered");
+  app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
+  app.add_option("--server-name", options.server_name, "for SNI");
+  AddChoice<Auth>(app, "--mechanism", arguments.mechanism,
+                  {{"PLAIN", Auth::kPlain}, {"LOGIN", Auth::kLogin}, {"none", Auth::kNone}},
+                  "otherwise PLAIN where there is a user");
+  app.add_option("--user", arguments.user, "login name; %d stands for the user's number");
+  app.add_option("--users", arguments.users, "how many users the pattern names, from 1 on")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--user-file", arguments.user_file, "lines of name:password");
+  app.add_option("--password", arguments.password, "%d as above; others on this machine can see it")
+      ->envname(kPasswordVariable);
+  app.add_option("--password-file", arguments.password_file, "its first line is the password");
+  app.add_option("--ehlo", options.ehlo_name, "the name to say");
+  app.add_option("--json", options.json, "file for the results; -: standard output");
+}
+
+void AddMessages(CLI::App& app, RunArguments& arguments) {
+  RunOptions& options = arguments.options;
+  app.add_option("--messages", options.messages, "to send, over all connections")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", arguments.seconds, "to go on for")->check(CLI::PositiveNumber);
+  app.add_option("--per-connection", options.per_connection,
+                 "messages, then QUIT and a new connection; 0: no limit");
+  app.add_option("--size", options.message_bytes, "octets of a message")
+      ->check(CLI::Range(1u, 1u << 29));
+  app.add_option("--recipients", options.recipients, "of a message")
+      ->check(CLI::Range(1u, 100'000u));
+  app.add_option("--recipient", options.recipient, "address; %d stands for its number");
+  app.add_option_function<std::string>(
+      "--to-domain", [&options](const std::string& domain) { options.recipient = "r%d@" + domain; },
+      "instead of --recipient: r%d at that domain");
+  app.add_option("--from", options.from, "envelope sender, %d as above; otherwise the user's name");
+  AddChoice<RunOptions::Pipelining>(app, "--pipelining", options.pipelining,
+                                    {{"off", RunOptions::Pipelining::kOff},
+                                     {"auto", RunOptions::Pipelining::kAuto},
+                                     {"deep", RunOptions::Pipelining::kDeep}},
+                                    "deep: the next message right behind the body");
+  app.add_option("--ledger", options.ledger,
+                 "file for the numbers and queue ids of accepted messages");
+  app.add_option("--run", arguments.run,
+                 "first part of message numbers, 8 hexadecimal digits; otherwise random");
+}
+
+RunOptions Finish(RunArguments& arguments) {
+  RunOptions& options = arguments.options;
+  options.to = ParseAddresses(arguments.to);
+  options.time = ParseSeconds(arguments.seconds);
+  options.timeout = ParseSeconds(arguments.timeout);
+  options.run = RunNumber(arguments.run);
+  if (!arguments.groups.empty()) {
+    options.tls_parameters.groups = CLI::detail::split(arguments.groups, ',');
+  }
+  if (options.mode == RunOptions::Mode::kRun && options.messages == 0 && arguments.seconds == 0) {
+    Refuse("--messages or --seconds: when is it over?");
+  }
+  const bool has_user = !arguments.user.empty() || !arguments.user_file.empty();
+  options.auth = arguments.mechanism.value_or(has_user ? Auth::kPlain : Auth::kNone);
+  if (options.auth != Auth::kNone && !has_user) {
+    Refuse("--mechanism needs --user or --user-file");
+  }
+  if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) {
+    Refuse("--users needs %d in --user");
+  }
+  options.users = UsersOf(arguments);
+  return std::move(options);
+}
+
+}  // namespace sluice::load

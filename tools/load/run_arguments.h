@@ -1,0 +1,42 @@
+// The options of `run` and its kin on the command line.
+#ifndef SLUICE_TOOLS_LOAD_RUN_ARGUMENTS_H_
+#define SLUICE_TOOLS_LOAD_RUN_ARGUMENTS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/load/options.h"
+
+namespace sluice::load {
+
+// What is given as text and needs a second look.
+struct RunArguments {
+  RunOptions options;
+  std::vector<std::string> to;
+  double seconds = 0;
+  double timeout = 60;
+  std::optional<smtp::ClientOptions::Auth> mechanism;
+  std::string user;
+  uint64_t users = 1;
+  std::string password;
+  std::string password_file;
+  std::string user_file;
+  std::string groups;
+  std::string run;
+};
+
+// Whom to connect to, how, and as whom: what all commands of the generator have.
+void AddCommon(CLI::App& app, RunArguments& arguments);
+// What is sent.
+void AddMessages(CLI::App& app, RunArguments& arguments);
+
+// After parsing: reads files, checks what belongs together, and gives the run a random number unless
+// one was named. Refuses what is wrong.
+RunOptions Finish(RunArguments& arguments);
+
+}  // namespace sluice::load
+
+#endif  // SLUICE_TOOLS_LOAD_RUN_ARGUMENTS_H_
