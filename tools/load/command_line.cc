@@ -104,10 +104,18 @@ std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std
   app.require_subcommand(1);
 
   RunArguments run;
-  CLI::App* run_command =
-      app.add_subcommand("run", "sends messages, each connection as fast as it is answered");
+  CLI::App* run_command = app.add_subcommand(
+      "run", "sends messages, each connection as fast as it is answered, or at a rate");
   AddCommon(*run_command, run);
+  AddLoop(*run_command, run, "messages");
   AddMessages(*run_command, run);
+
+  RunArguments login;
+  login.options.mode = RunOptions::Mode::kLogin;
+  CLI::App* login_command =
+      app.add_subcommand("login", "a storm of logins: connect, TLS, AUTH, QUIT, and no message");
+  AddCommon(*login_command, login);
+  AddLoop(*login_command, login, "logins");
 
   RunArguments idle;
   idle.options.mode = RunOptions::Mode::kIdle;
@@ -125,6 +133,7 @@ std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(std::move(arguments));
     if (run_command->parsed()) return Finish(run);
+    if (login_command->parsed()) return Finish(login);
     if (idle_command->parsed()) return Finish(idle);
     return Finish(sink);
   } catch (const CLI::ParseError& error) {

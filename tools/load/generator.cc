@@ -48,8 +48,8 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
       message_(TemplateOptions(options, io.wall_now())),
       prng_(uint64_t{options.run} << 32 | index),
       ledger_(ledger),
-      messages_max_(options.messages == 0 ? UINT64_MAX
-                                          : ShareOf(options.messages, index, options.threads)) {
+      tasks_max_(options.messages == 0 ? UINT64_MAX
+                                       : ShareOf(options.messages, index, options.threads)) {
   for (uint32_t i = 1; i <= options.recipients; i++) {
     recipient_names_.push_back(FillPattern(options.recipient, i));
   }
@@ -61,48 +61,113 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
 }
 
 void Generator::Start() {
-  if (options_.mode == RunOptions::Mode::kRun && options_.time > Duration(0)) {
-    end_ = io_.now() + options_.time;
-  }
   results_.first_connect = io_.now();
+  if (!open_loop() || !keeps_sessions()) Begin();
   for (LoadConnection& connection : connections_) Queue(connection);
   StartWaiting();
+}
+
+void Generator::Begin() {
+  begun_ = true;
+  const MonoTime now = io_.now();
+  if (options_.mode != RunOptions::Mode::kIdle && options_.time > Duration(0)) {
+    end_ = now + options_.time;
+  }
+  if (!open_loop()) return;
+  schedule_.emplace(Schedule::Options{.rate = options_.rate,
+                                      .arrivals = options_.arrivals,
+                                      .thread = index_,
+                                      .threads = options_.threads,
+                                      .seed = prng_.Next()},
+                    now);
+  results_.first_connect = now;
+  measured_from_ = now + options_.warm_up;
 }
 
 bool Generator::RunTurn() {
   if (!stopping_ && io_.now() >= end_) Stop();
   streams_.RunInput();
+  if (open_loop()) {
+    FollowSchedule();
+    HandOut();
+  }
   StartWaiting();
   ledger_.Flush();
   return streams_.Flush();
 }
 
 MonoTime Generator::deadline() const {
-  return std::min(stopping_ ? MonoTime::max() : end_, io_.now() + seconds(1));
+  if (stopping_) return io_.now() + seconds(1);
+  MonoTime until = std::min(end_, io_.now() + seconds(1));
+  if (schedule_.has_value() && tasks_due_ < tasks_max_) until = std::min(until, schedule_->next());
+  return until;
 }
 
 void Generator::Stop() {
   if (stopping_) return;
   stopping_ = true;
+  GiveUpBacklog();
   for (LoadConnection& connection : connections_) connection.Finish();
 }
 
 void Generator::Abort() {
   stopping_ = true;
+  GiveUpBacklog();
   for (LoadConnection& connection : connections_) connection.Abort();
+}
+
+void Generator::GiveUpBacklog() {
+  results_.unsent += backlog_.size();
+  backlog_.clear();
+}
+
+// --- the open loop -------------------------------------------------------------------------------
+
+// What has become due joins the backlog.
+void Generator::FollowSchedule() {
+  if (!begun_ && making_ == 0 && waiting_.empty()) Begin();
+  if (!begun_ || stopping_) return;
+  const MonoTime now = io_.now();
+  for (; tasks_due_ < tasks_max_ && schedule_->next() <= now; schedule_->Advance()) {
+    backlog_.push_back(schedule_->next());
+    results_.lag.Add(now - schedule_->next());
+    tasks_due_++;
+  }
+}
+
+void Generator::HandOut() {
+  while (!ready_.empty() && (!backlog_.empty() || !MoreToDo())) ready_.PopFront()->Go();
+  results_.backlog_max = std::max<uint64_t>(results_.backlog_max, backlog_.size());
+  if (done()) GiveUpBacklog();
 }
 
 // --- what connections ask and tell ---------------------------------------------------------------
 
-bool Generator::MoreToDo() const { return !stopping_ && messages_taken_ < messages_max_; }
+bool Generator::MoreToDo() const { return !stopping_ && tasks_taken_ < tasks_max_; }
 
-std::optional<uint64_t> Generator::TakeMessage() {
-  if (!MoreToDo()) return std::nullopt;
-  return messages_taken_++ * options_.threads + index_ + 1;
+std::optional<Task> Generator::TakeTask() {
+  if (!MoreToDo() || (open_loop() && backlog_.empty())) return std::nullopt;
+  Task task{.number = tasks_taken_++ * options_.threads + index_ + 1, .due = io_.now()};
+  if (open_loop()) {
+    task.due = backlog_.front();
+    backlog_.pop_front();
+  }
+  return task;
 }
 
-// A connection whose turn comes when nothing is left to do has had its last, and none is made for
-// messages that those being made will take.
+void Generator::WaitForTask(LoadConnection& connection) {
+  if (!connection.linked()) ready_.PushBack(connection);
+}
+
+// REQUIRES: MoreToDo().
+bool Generator::MayConnect() const {
+  if (options_.mode == RunOptions::Mode::kLogin) return !open_loop() || !backlog_.empty();
+  if (open_loop() && !keeps_sessions()) return making_ < backlog_.size();
+  // None is made for messages that those being made will take.
+  return making_ < std::min<uint64_t>(options_.logins_at_once, tasks_max_ - tasks_taken_);
+}
+
+// A connection whose turn comes when nothing is left to do has had its last.
 void Generator::StartWaiting() {
   while (!waiting_.empty()) {
     if (!MoreToDo()) {
@@ -110,9 +175,7 @@ void Generator::StartWaiting() {
       at_rest_++;
       continue;
     }
-    if (making_ >= std::min<uint64_t>(options_.logins_at_once, messages_max_ - messages_taken_)) {
-      return;
-    }
+    if (!MayConnect()) return;
     making_++;
     results_.connections++;
     waiting_.PopFront()->Connect();

@@ -7,8 +7,11 @@
 //     io.Poll(busy ? io.now() : generator.deadline());
 //   }
 //
-// Closed loop: a connection takes its next message when the last is answered. An open loop would
-// differ in TakeMessage alone, which then says "not yet".
+// Closed loop: a connection takes its next message when the last is answered. Open loop: messages
+// are due by a Schedule; who is due goes to a connection that is ready, or waits in the backlog for
+// one, and its latency counts from when it was due, so that a slow server cannot slow down its own
+// measurement (coordinated omission). The schedule begins when all kept sessions are open.
+// Connections that are not kept are made when something is due, and that is in its latency.
 #ifndef SLUICE_TOOLS_LOAD_GENERATOR_H_
 #define SLUICE_TOOLS_LOAD_GENERATOR_H_
 
@@ -30,6 +33,7 @@
 #include "tools/load/message_template.h"
 #include "tools/load/options.h"
 #include "tools/load/results.h"
+#include "tools/load/schedule.h"
 
 namespace sluice::load {
 
@@ -38,6 +42,12 @@ uint64_t ShareOf(uint64_t total, uint32_t index, uint32_t threads);
 
 // The envelope sender of whoever logged in so.
 std::string SenderOf(const RunOptions& options, const Login& login);
+
+// Something to do: a message to send, or a login.
+struct Task {
+  uint64_t number;  // of the message
+  MonoTime due;     // open loop; else now
+};
 
 class Generator {
  public:
@@ -69,14 +79,25 @@ class Generator {
   friend class LoadConnection;
 
   // What LoadConnection asks and tells.
-  std::optional<uint64_t> TakeMessage();
+  std::optional<Task> TakeTask();  // nullopt: none now, or none any more: see MoreToDo
+  bool MoreToDo() const;
+  void WaitForTask(LoadConnection& connection);  // its Go is called when there is one, or the end
   Login NextLogin() { return options_.users.At(index_ + logins_++ * options_.threads); }
   void Queue(LoadConnection& connection) { waiting_.PushBack(connection); }
   void OnMade() { making_--; }  // logged in, or failed to
   void OnRest(LoadConnection& connection, bool failed);
   void OnAccepted(uint64_t number, ByteView reply);
 
-  bool MoreToDo() const;
+  bool open_loop() const { return options_.rate > 0; }
+  bool keeps_sessions() const {
+    return options_.mode == RunOptions::Mode::kIdle ||
+           (options_.mode == RunOptions::Mode::kRun && options_.per_connection == 0);
+  }
+  void Begin();
+  void GiveUpBacklog();
+  void FollowSchedule();
+  void HandOut();
+  bool MayConnect() const;
   void StartWaiting();
 
   io::Io& io_;
@@ -92,14 +113,20 @@ class Generator {
   LedgerWriter ledger_;
   Results results_;
 
-  const uint64_t messages_max_;  // UINT64_MAX: no limit
-  uint64_t messages_taken_ = 0;
+  const uint64_t tasks_max_;  // UINT64_MAX: no limit
+  uint64_t tasks_taken_ = 0;
+  std::optional<Schedule> schedule_;  // open loop, once it has begun
+  uint64_t tasks_due_ = 0;            // that the schedule has given
+  std::deque<MonoTime> backlog_;      // due and not taken: since when
+  MonoTime measured_from_ = MonoTime::min();
   uint64_t logins_ = 0;
+  bool begun_ = false;
   MonoTime end_ = MonoTime::max();
   bool stopping_ = false;
 
   std::deque<LoadConnection> connections_;
   IntrusiveList<LoadConnection> waiting_;  // to connect
+  IntrusiveList<LoadConnection> ready_;    // open loop: for a task
   uint32_t making_ = 0;                    // between Connect and OnMade
   uint32_t open_ = 0;
   uint32_t at_rest_ = 0;  // for good

@@ -73,7 +73,8 @@ void LoadConnection::Connect() {
   client_.emplace(options_, generator_.options_.tls == RunOptions::Tls::kImplicit);
   failed_ = ours_ = false;
   sent_ = 0;
-  connected_ = generator_.io_.now();
+  connected_ = due_ = generator_.io_.now();
+  if (generator_.options_.mode == RunOptions::Mode::kLogin) due_ = generator_.TakeTask()->due;
   state_ = State::kConnecting;
   generator_.io_.Connect(connect_, to_);
   Watch();
@@ -95,17 +96,21 @@ void LoadConnection::Finish() {
       return generator_.Queue(*this);
     case State::kConnecting:
     case State::kLoggingIn:
+      if (generator_.options_.mode == RunOptions::Mode::kLogin) return;
       return Abort();
-    case State::kOpen: {
-      Buffer& out = generator_.scratch_;
-      out.Clear();
-      StartNext(out);
-      stream_.Write(out.view());
-      return Watch();
-    }
+    case State::kOpen:
+      return Go();
     case State::kQuitting:
       return;
   }
+}
+
+void LoadConnection::Go() {
+  Buffer& out = generator_.scratch_;
+  out.Clear();
+  StartNext(out);
+  stream_.Write(out.view());
+  Watch();
 }
 
 void LoadConnection::Abort() {
@@ -156,6 +161,7 @@ void LoadConnection::Fail(Phase phase, int code, ByteView text) {
 
 void LoadConnection::Rest() {
   timer_.Cancel();
+  Unlink();
   const State was = std::exchange(state_, State::kRest);
   client_.reset();
   if (was == State::kConnecting || was == State::kLoggingIn) {
@@ -177,11 +183,13 @@ void LoadConnection::Watch() {
 // --- the dialogue --------------------------------------------------------------------------------
 
 void LoadConnection::StartTls() {
-  stream_.StartTls(
-      tls::Channel::Connect(*generator_.tls_, {.server_name = generator_.options_.server_name}));
+  stream_.StartTls(tls::Channel::Connect(
+      *generator_.tls_, {.server_name = generator_.options_.server_name, .session = &session_}));
 }
 
 void LoadConnection::OnSecure() {
+  generator_.results_.handshakes++;
+  if (stream_.channel().resumed()) generator_.results_.resumed++;
   if (generator_.options_.tls == RunOptions::Tls::kImplicit) return;
   Buffer& out = generator_.scratch_;
   out.Clear();
@@ -232,7 +240,19 @@ void LoadConnection::OnReady() {
   generator_.OnMade();
   generator_.open_++;
   generator_.results_.logins++;
-  generator_.results_.login.Add(generator_.io_.now() - connected_);
+  const MonoTime now = generator_.io_.now();
+  generator_.results_.login.Add(now - connected_);
+  if (generator_.options_.mode == RunOptions::Mode::kLogin) {
+    generator_.results_.last_answer = std::max(generator_.results_.last_answer, now);
+    CountScheduled(due_);
+  }
+  // In TLS 1.3 the ticket came with the first data.
+  if (generator_.options_.resume && stream_.secure()) session_ = stream_.channel().TakeSession();
+}
+
+void LoadConnection::CountScheduled(MonoTime due) {
+  if (!generator_.open_loop() || due < generator_.measured_from_) return;
+  generator_.results_.scheduled.Add(generator_.io_.now() - due);
 }
 
 // Starts the next message, or takes leave when there is none; held sessions do neither.
@@ -242,11 +262,12 @@ void LoadConnection::StartNext(Buffer& out) {
   if (options.mode == RunOptions::Mode::kIdle && generator_.MoreToDo()) return;
   while (client_->can_start()) {
     if (client_->under_way() > 0 && options.pipelining != RunOptions::Pipelining::kDeep) return;
-    std::optional<uint64_t> number;
-    if (options.per_connection == 0 || sent_ < options.per_connection) {
-      number = generator_.TakeMessage();
-    }
-    if (!number.has_value()) {
+    const bool spent = options.mode == RunOptions::Mode::kLogin ||
+                       (options.per_connection > 0 && sent_ == options.per_connection);
+    std::optional<Task> task;
+    if (!spent) task = generator_.TakeTask();
+    if (!task.has_value()) {
+      if (!spent && generator_.MoreToDo()) return generator_.WaitForTask(*this);
       if (client_->under_way() > 0) return;
       client_->Quit(out);
       state_ = State::kQuitting;
@@ -256,7 +277,8 @@ void LoadConnection::StartNext(Buffer& out) {
     sent = Sent{.message = {.sender = sender_,
                             .recipients = generator_.recipients_,
                             .bytes = generator_.message_.content_bytes()},
-                .number = *number,
+                .number = task->number,
+                .due = task->due,
                 .started = generator_.io_.now(),
                 .active = true};
     client_->Start(&sent.message, out);
@@ -308,6 +330,7 @@ void LoadConnection::OnResult() {
   if (sent.complete && reply.positive()) {
     results.answer.Add(now - sent.ended);
     results.transaction.Add(now - sent.started);
+    CountScheduled(sent.due);
     return generator_.OnAccepted(sent.number, reply.text());
   }
   results.refused++;

@@ -29,11 +29,13 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   // `generator` and `to` outlive it.
   LoadConnection(Generator& generator, const SockAddr& to);
 
-  void Connect();  // REQUIRES: at rest
+  void Connect();  // kLogin: takes a task. REQUIRES: at rest
   void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
 
+  void Go();  // what it waited for is there: a task, or the end
+
   // The run is over: QUIT as soon as nothing is under way. Those that are not logged in yet give
-  // up.
+  // up, unless logins are what the run is about.
   void Finish();
   void Abort();
   bool at_rest() const { return state_ == State::kRest; }
@@ -52,6 +54,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   struct Sent {
     smtp::OutgoingMessage message;
     uint64_t number = 0;
+    MonoTime due;
     MonoTime started;
     MonoTime ended;        // its end of data was sent
     uint32_t refused = 0;  // recipients
@@ -67,6 +70,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void StartNext(Buffer& out);
   void SendBody(Buffer& out);
   void EndBody();
+  void CountScheduled(MonoTime due);
   void OnResult();
   void OnClientFailed();
   void Fail(Phase phase, int code, ByteView text);
@@ -82,11 +86,13 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   uint8_t failures_ = 0;  // in a row
   uint64_t sent_ = 0;     // messages on this connection
   MonoTime connected_;    // when Connect was called
+  MonoTime due_;          // kLogin: its task's
   smtp::ClientOptions options_;
   std::string sender_;
   std::optional<smtp::Client> client_;
   std::array<Sent, 2> messages_;
   ByteView body_left_;
+  tls::Session session_;  // of the last connection, with --resume
   io::Op connect_;
   io::Timer timer_;
   net::Stream stream_;

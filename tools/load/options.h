@@ -10,15 +10,17 @@
 #include "core/base/time.h"
 #include "core/smtp/client.h"
 #include "tls/parameters.h"
+#include "tools/load/schedule.h"
 #include "tools/load/users.h"
 
 namespace sluice::load {
 
-// `run` and `idle`.
+// `run`, `login` and `idle`.
 struct RunOptions {
   enum class Mode : uint8_t {
-    kRun,   // closed loop: each connection sends its next message when the last one is answered
-    kIdle,  // logs in and holds the sessions
+    kRun,    // sends messages
+    kLogin,  // logs in and takes leave
+    kIdle,   // logs in and holds the sessions
   };
   enum class Tls : uint8_t { kNone, kStartTls, kImplicit };
   enum class Pipelining : uint8_t {
@@ -32,9 +34,16 @@ struct RunOptions {
   uint32_t connections = 1;
   uint32_t threads = 1;  // each with its own ring, its own part of connections and messages
 
-  // The end: whichever comes first; at least one is given with kRun.
-  uint64_t messages = 0;  // to send; 0: no limit
+  // The end: whichever comes first; at least one is given but with kIdle.
+  uint64_t messages = 0;  // to send (kLogin: logins to do); 0: no limit
   Duration time{};        // 0: no limit; kIdle: how long to hold, 0: until a signal
+
+  // 0: closed loop, each connection goes on when it is answered. Otherwise an open loop: messages
+  // (kLogin: logins) are due so often a second, over all threads, whatever the server does.
+  double rate = 0;
+  Arrivals arrivals = Arrivals::kPoisson;
+  Duration
+      warm_up{};  // open loop: what is due in it is sent, and its latency from then not counted
 
   uint64_t per_connection = 0;     // messages, then QUIT and a new connection; 0: no limit
   uint32_t logins_at_once = 128;   // connections that are being made, a thread
@@ -49,6 +58,7 @@ struct RunOptions {
 
   Tls tls = Tls::kNone;
   tls::Parameters tls_parameters;
+  bool resume = false;      // each connection resumes its last session, where the server allows it
   std::string server_name;  // SNI; empty: none. The certificate is not checked
 
   smtp::ClientOptions::Auth auth = smtp::ClientOptions::Auth::kNone;

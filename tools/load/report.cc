@@ -59,6 +59,22 @@ const char* PipeliningName(RunOptions::Pipelining pipelining) {
   return "";
 }
 
+const char* ModeName(RunOptions::Mode mode) {
+  switch (mode) {
+    case RunOptions::Mode::kRun:
+      return "run";
+    case RunOptions::Mode::kLogin:
+      return "login";
+    case RunOptions::Mode::kIdle:
+      return "idle";
+  }
+  return "";
+}
+
+const char* ArrivalsName(Arrivals arrivals) {
+  return arrivals == Arrivals::kPoisson ? "poisson" : "fixed";
+}
+
 const char* AuthName(smtp::ClientOptions::Auth auth) {
   switch (auth) {
     case smtp::ClientOptions::Auth::kNone:
@@ -101,6 +117,15 @@ void AppendFailures(const Results& results, std::string& to) {
                           failure.count, failure.text);
     title = "";
   }
+}
+
+void AppendOpenLoop(const RunReport& report, std::string& to) {
+  const Results& results = report.results;
+  if (report.options.rate == 0) return;
+  absl::StrAppendFormat(
+      &to, "open loop    %g a second offered, arrivals %s; largest backlog %d, never sent %d\n",
+      report.options.rate, ArrivalsName(report.options.arrivals), results.backlog_max,
+      results.unsent);
 }
 
 void AppendGenerator(const RunReport& report, std::string& to) {
@@ -146,12 +171,23 @@ std::string ToText(const RunReport& report) {
     absl::StrAppendFormat(&text, "not accepted %d refused, %d unanswered\n", results.refused,
                           results.unanswered);
   }
+  AppendOpenLoop(report, text);
   absl::StrAppendFormat(&text, "logins       %d of %d connections; %d lost\n", results.logins,
                         results.connections, results.logins_lost);
+  if (options.mode == RunOptions::Mode::kLogin) {
+    absl::StrAppendFormat(&text, "             in %.3f s: %.0f a second\n", seconds,
+                          PerSecond(results.logins, seconds));
+  }
+  if (results.handshakes > 0) {
+    absl::StrAppendFormat(&text, "handshakes   %d, of them %d resumed\n", results.handshakes,
+                          results.resumed);
+  }
   if (results.login.count() > 0) {
     absl::StrAppendFormat(&text, "%-12s%10s%10s%10s%10s%10s%10s\n", "ms", "p50", "p90", "p99",
                           "p99.9", "p99.99", "max");
   }
+  AppendLatency("scheduled", results.scheduled, text);
+  AppendLatency("lag", results.lag, text);
   AppendLatency("login", results.login, text);
   AppendLatency("answer", results.answer, text);
   AppendLatency("transaction", results.transaction, text);
@@ -166,7 +202,7 @@ std::string ToJson(const RunReport& report) {
   const double seconds = Seconds(results);
   Json json = {
       {"run", absl::StrFormat("%08x", options.run)},
-      {"mode", options.mode == RunOptions::Mode::kRun ? "run" : "idle"},
+      {"mode", ModeName(options.mode)},
       {"connections", options.connections},
       {"threads", options.threads},
       {"tls", TlsName(options.tls)},
@@ -183,10 +219,20 @@ std::string ToJson(const RunReport& report) {
       {"connections_tried", results.connections},
       {"logins", results.logins},
       {"logins_lost", results.logins_lost},
+      {"logins_per_second", PerSecond(results.logins, seconds)},
+      {"handshakes", results.handshakes},
+      {"handshakes_resumed", results.resumed},
+      {"open_loop",
+       {{"rate", options.rate},
+        {"arrivals", ArrivalsName(options.arrivals)},
+        {"backlog_max", results.backlog_max},
+        {"unsent", results.unsent}}},
       {"latency_ms",
        {{"login", LatencyJson(results.login)},
         {"answer", LatencyJson(results.answer)},
-        {"transaction", LatencyJson(results.transaction)}}},
+        {"transaction", LatencyJson(results.transaction)},
+        {"scheduled", LatencyJson(results.scheduled)},
+        {"lag", LatencyJson(results.lag)}}},
       {"failed", results.failed()},
       {"failures", Json::array()},
       {"generator",

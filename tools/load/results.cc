@@ -47,6 +47,12 @@ void Results::Merge(const Results& other) {
   connections += other.connections;
   logins += other.logins;
   logins_lost += other.logins_lost;
+  handshakes += other.handshakes;
+  resumed += other.resumed;
+  unsent += other.unsent;
+  backlog_max += other.backlog_max;
+  scheduled.Merge(other.scheduled);
+  lag.Merge(other.lag);
   login.Merge(other.login);
   answer.Merge(other.answer);
   transaction.Merge(other.transaction);

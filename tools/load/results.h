@@ -45,6 +45,14 @@ struct Results {
   uint64_t connections = 0;  // that were tried
   uint64_t logins = 0;       // that became ready for messages
   uint64_t logins_lost = 0;  // of those, the ones that ended without our wish
+  uint64_t handshakes = 0;   // of TLS
+  uint64_t resumed = 0;      // of those, by a ticket
+
+  // Open loop.
+  uint64_t unsent = 0;       // due, and no connection was free for them until the end
+  uint64_t backlog_max = 0;  // the most that were due and waited for a connection; threads add up
+  Histogram scheduled;       // from when a message (or login) was due to its answer
+  Histogram lag;             // how late the generator itself saw that one was due
 
   Histogram login;        // from connect to ready: handshakes, EHLO, AUTH
   Histogram answer;       // from the end of data to its answer, accepted messages
@@ -53,7 +61,7 @@ struct Results {
   // By phase and code: an SMTP reply's, an errno at kConnect, 0 where there is none.
   std::map<std::pair<Phase, int>, Failure> failures;
 
-  MonoTime first_connect = MonoTime::max();
+  MonoTime first_connect = MonoTime::max();  // open loop: when the schedule began
   MonoTime last_answer = MonoTime::min();
 
   void Fail(Phase phase, int code, ByteView text);

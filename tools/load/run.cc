@@ -33,9 +33,8 @@ class Worker {
                                                         Ledger* ledger, Control& control) {
     std::unique_ptr<Worker> worker(new Worker(options, index, control));
     if (options.tls != RunOptions::Tls::kNone) {
-      // Full handshakes only: resumption will be a choice of its own.
-      auto tls =
-          tls::ClientContext::Create({.parameters = options.tls_parameters, .resumption = false});
+      auto tls = tls::ClientContext::Create(
+          {.parameters = options.tls_parameters, .resumption = options.resume});
       if (!tls.ok()) return tls.status();
       worker->tls_ = *std::move(tls);
     }
@@ -191,7 +190,9 @@ RunReport MakeReport(const RunOptions& options, const Workers& workers) {
 bool Succeeded(const RunReport& report) {
   const RunOptions& options = report.options;
   if (options.mode == RunOptions::Mode::kIdle) return report.results.failed() == 0;
-  return report.results.accepted > 0 && (options.keep_going || report.results.failed() == 0);
+  const uint64_t done =
+      options.mode == RunOptions::Mode::kLogin ? report.results.logins : report.results.accepted;
+  return done > 0 && (options.keep_going || report.results.failed() == 0);
 }
 
 }  // namespace

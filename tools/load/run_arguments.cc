@@ -66,6 +66,8 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   AddChoice<tls::Versions>(app, "--tls-version", options.tls_parameters.versions,
                            {{"1.2", tls::Versions::kOnly12}, {"1.3", tls::Versions::kOnly13}},
                            "that one alone; otherwise both are offered");
+  app.add_flag("--resume", options.resume,
+               "each connection resumes its last TLS session by its ticket");
   app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
   app.add_option("--server-name", options.server_name, "for SNI");
   AddChoice<Auth>(app, "--mechanism", arguments.mechanism,
@@ -82,11 +84,24 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   app.add_option("--json", options.json, "file for the results; -: standard output");
 }
 
-void AddMessages(CLI::App& app, RunArguments& arguments) {
+void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted) {
   RunOptions& options = arguments.options;
-  app.add_option("--messages", options.messages, "to send, over all connections")
+  app.add_option("--" + counted, options.messages, "to do, over all connections")
       ->check(CLI::PositiveNumber);
   app.add_option("--seconds", arguments.seconds, "to go on for")->check(CLI::PositiveNumber);
+  app.add_option("--rate", options.rate,
+                 "open loop: so many " + counted + " are due a second, answered or not")
+      ->check(CLI::Range(1e-3, 1e7));
+  AddChoice<Arrivals>(app, "--arrivals", options.arrivals,
+                      {{"poisson", Arrivals::kPoisson}, {"fixed", Arrivals::kFixed}},
+                      "with --rate: at random (as independent clients come), or one each 1/rate");
+  app.add_option("--warm-up", arguments.warm_up,
+                 "with --rate: seconds at the start whose latencies from the schedule are left out")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void AddMessages(CLI::App& app, RunArguments& arguments) {
+  RunOptions& options = arguments.options;
   app.add_option("--per-connection", options.per_connection,
                  "messages, then QUIT and a new connection; 0: no limit");
   app.add_option("--size", options.message_bytes, "octets of a message")
@@ -114,13 +129,17 @@ RunOptions Finish(RunArguments& arguments) {
   options.to = ParseAddresses(arguments.to);
   options.time = ParseSeconds(arguments.seconds);
   options.timeout = ParseSeconds(arguments.timeout);
+  options.warm_up = ParseSeconds(arguments.warm_up);
   options.run = RunNumber(arguments.run);
   if (!arguments.groups.empty()) {
     options.tls_parameters.groups = CLI::detail::split(arguments.groups, ',');
   }
-  if (options.mode == RunOptions::Mode::kRun && options.messages == 0 && arguments.seconds == 0) {
-    Refuse("--messages or --seconds: when is it over?");
+  if (options.mode != RunOptions::Mode::kIdle && options.messages == 0 && arguments.seconds == 0) {
+    Refuse(options.mode == RunOptions::Mode::kRun ? "--messages or --seconds: when is it over?"
+                                                  : "--logins or --seconds: when is it over?");
   }
+  if (options.warm_up > Duration(0) && options.rate == 0) Refuse("--warm-up needs --rate");
+  if (options.resume && options.tls == RunOptions::Tls::kNone) Refuse("--resume needs --tls");
   const bool has_user = !arguments.user.empty() || !arguments.user_file.empty();
   options.auth = arguments.mechanism.value_or(has_user ? Auth::kPlain : Auth::kNone);
   if (options.auth != Auth::kNone && !has_user) {

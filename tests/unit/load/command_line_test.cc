@@ -96,6 +96,21 @@ TEST(CommandLineTest, AUserLogsInByPlainUnlessToldOtherwise) {
   EXPECT_EQ(auth({"--user", "u", "--mechanism", "none"}), smtp::ClientOptions::Auth::kNone);
 }
 
+TEST(CommandLineTest, OpenLoops) {
+  const RunOptions run =
+      ParseRun(Words("run --to 127.0.0.1:1 --seconds 5 --rate 250.5 --warm-up 1"));
+  EXPECT_EQ(run.rate, 250.5);
+  EXPECT_EQ(run.arrivals, Arrivals::kPoisson);
+  EXPECT_EQ(run.warm_up, seconds(1));
+  const RunOptions login = ParseRun(
+      Words("login --to 127.0.0.1:1 --logins 9 --rate 3 --arrivals fixed --tls implicit --resume"));
+  EXPECT_EQ(login.mode, RunOptions::Mode::kLogin);
+  EXPECT_EQ(login.messages, 9u);
+  EXPECT_EQ(login.arrivals, Arrivals::kFixed);
+  EXPECT_TRUE(login.resume);
+  EXPECT_EQ(ParseRun(Words("run --to 127.0.0.1:1 --seconds 5")).rate, 0);
+}
+
 TEST(CommandLineTest, IdleHoldsSessions) {
   const RunOptions options =
       ParseRun({"idle", "--to", "127.0.0.1:1465", "--connections", "10000", "--hold", "30"});
@@ -187,6 +202,11 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--password-file", "/nonexistent"},
        "/nonexistent"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--speed", "9"}, "--speed"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--rate", "0"}, "--rate"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--warm-up", "1"}, "--rate"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--resume"}, "--tls"},
+      {{"login", "--to", "127.0.0.1:1"}, "--logins or --seconds"},
+      {{"login", "--to", "127.0.0.1:1", "--messages", "1"}, "--messages"},
       {{"sink", "--listen", "127.0.0.1:1", "--tls", "cert.pem"}, "self-signed"},
       {{"sink", "--listen", "127.0.0.1:1", "--implicit"}, "--tls"},
       {{"sink", "--listen", "127.0.0.1:1", "--reply-data", "later"}, "no reply line"},

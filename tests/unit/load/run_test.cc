@@ -71,7 +71,8 @@ class RunTest : public testing::Test {
     if (sink_options_.tls != SinkOptions::Tls::kNone) {
       auto identity = tls::MakeSelfSigned({.names = {"sink.example"}});
       ASSERT_TRUE(identity.ok()) << identity.status();
-      auto made = tls::ServerContext::Create({.identities = {*identity}});
+      auto made =
+          tls::ServerContext::Create({.identities = {*identity}, .ticket_keys = ticket_keys_});
       ASSERT_TRUE(made.ok()) << made.status();
       tls = *std::move(made);
     }
@@ -107,8 +108,8 @@ class RunTest : public testing::Test {
   Results Run(uint32_t index, F each_turn) {
     std::shared_ptr<tls::ClientContext> tls;
     if (options_.tls != RunOptions::Tls::kNone) {
-      auto made =
-          tls::ClientContext::Create({.parameters = options_.tls_parameters, .resumption = false});
+      auto made = tls::ClientContext::Create(
+          {.parameters = options_.tls_parameters, .resumption = options_.resume});
       EXPECT_TRUE(made.ok()) << made.status();
       tls = *std::move(made);
     }
@@ -165,6 +166,7 @@ class RunTest : public testing::Test {
   std::optional<FaultSwitch> faults_;
   std::optional<Sink> sink_;
   SinkStats sink_stats_;
+  std::shared_ptr<const tls::TicketKeys> ticket_keys_;
   int listener_ = -1;
 };
 
@@ -210,6 +212,31 @@ TEST_F(RunTest, Tls12And13AloneBothWork) {
     const Results results = Run();
     EXPECT_EQ(results.accepted, options_.messages);
     EXPECT_EQ(results.failed(), 0u) << Told(results);
+  }
+}
+
+TEST_F(RunTest, EachConnectionResumesItsLastSession) {
+  ticket_keys_ = std::make_shared<tls::TicketKeys>(
+      tls::TicketKeys::Generate(tls::FillRandom, ring_->wall_now()));
+  options_.mode = RunOptions::Mode::kLogin;
+  options_.connections = 2;
+  for (auto tls : {RunOptions::Tls::kStartTls, RunOptions::Tls::kImplicit}) {
+    options_.tls = tls;
+    sink_options_.tls = static_cast<SinkOptions::Tls>(tls);
+    StartSink();
+    for (tls::Versions versions : {tls::Versions::kOnly12, tls::Versions::kOnly13}) {
+      options_.tls_parameters.versions = versions;
+      for (const bool resume : {false, true}) {
+        options_.resume = resume;
+        const Results results = Run();
+        EXPECT_EQ(results.failed(), 0u) << Told(results);
+        EXPECT_EQ(results.logins, 30u);
+        EXPECT_EQ(results.handshakes, 30u);
+        EXPECT_EQ(results.resumed, resume ? 28u : 0u);
+      }
+    }
+    StopSink();
+    close(std::exchange(listener_, -1));
   }
 }
 

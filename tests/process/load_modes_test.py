@@ -1,0 +1,63 @@
+"""What `sluice-load` can do, against a real sluice: each mode counts what the server counts.
+
+How a loop behaves in time is tested in tests/unit/load, on a simulated clock; here it is that TLS, logins, the ring and
+the report carry it.
+"""
+import json
+
+import support
+from support import PASSWORD, USER
+
+
+class LoadCase(support.TestCase):
+    def load(self, mode, *options, to=None, exit_code=0, json_report=True):
+        """Runs to its end; its report."""
+        report = self.folder / f"{mode}.json"
+        to = to or [f"127.0.0.1:{self.msa.starttls_port}"]
+        addresses = [word for address in to for word in ("--to", address)]
+        more = ["--json", report] if json_report else []
+        program = self.run_load(mode, *addresses, *more, *options, name=f"load-{mode}")
+        self.assertEqual(program.wait(), exit_code, program.output() + program.errors())
+        self.said = program.output()
+        return json.loads(report.read_text()) if json_report else None
+
+    def login_options(self, tls="starttls"):
+        return ["--tls", tls, "--user", USER, "--password", PASSWORD]
+
+
+class OpenLoopTest(LoadCase):
+    def test_messages_are_sent_at_a_rate(self):
+        self.msa = self.server()
+        report = self.load("run", *self.login_options(), "--rate", "200", "--arrivals", "fixed", "--messages", "300",
+                           "--connections", "4", "--threads", "2")
+        self.assertEqual((report["accepted"], report["failed"]), (300, 0))
+        self.assertEqual(report["latency_ms"]["scheduled"]["count"], 300)
+        self.assertEqual(report["open_loop"]["unsent"], 0)
+        # The last is due 1.495 s after the first, and none is sent early: a closed loop takes a tenth of it.
+        self.assertGreaterEqual(report["seconds"], 1.49)
+        self.assertEqual(self.msa.stats()["messages_received_total"], 300)
+
+
+class LoginTest(LoadCase):
+    def test_a_storm_of_logins_and_its_resumption(self):
+        self.msa = self.server()
+        for version in ("1.2", "1.3"):
+            before = self.msa.stats()
+            report = self.load("login", *self.login_options(), "--logins", "60", "--connections", "3", "--tls-version",
+                               version, "--resume")
+            self.assertEqual((report["logins"], report["failed"]), (60, 0))
+            self.assertEqual((report["handshakes"], report["handshakes_resumed"]), (60, 57))
+            after = self.msa.stats()
+            for name, count in (("auth_success_total", 60), ("tls_resumed_total", 57), ("messages_received_total", 0)):
+                self.assertEqual(after[name] - before[name], count, name)
+
+    def test_a_wrong_password_fails_it(self):
+        self.msa = self.server()
+        report = self.load("login", "--tls", "starttls", "--user", USER, "--password", "wrong", "--logins", "5",
+                           "--rate", "100", exit_code=1)
+        self.assertEqual(report["logins"], 0)
+        self.assertEqual([(f["phase"], f["code"]) for f in report["failures"]], [("auth", 535)])
+
+
+if __name__ == "__main__":
+    support.main()
