@@ -59,5 +59,24 @@ class LoginTest(LoadCase):
         self.assertEqual([(f["phase"], f["code"]) for f in report["failures"]], [("auth", 535)])
 
 
+class SearchTest(LoadCase):
+    STEP = ["--step", "500ms", "--warm-up", "100ms", "--arrivals", "fixed", "--tries", "1", "--needed", "1"]
+
+    def test_what_holds_is_found(self):
+        self.msa = self.server()
+        report = self.load("search", *self.login_options(), *self.STEP, "--p99", "5s", "--rate", "20", "--rate-max", "40")
+        self.assertEqual([step["held"] for step in report["steps"]], [True, True])
+        self.assertEqual((report["held_rate"], report["missed_rate"]), (40, None))
+        self.assertGreater(self.msa.stats()["messages_received_total"], 30)
+
+    def test_what_no_rate_holds_fails(self):
+        hop = self.sink("--delay-ms", "200")
+        report = self.load("search", *self.STEP, "--p99", "100ms", "--rate", "10", "--rate-min", "5", to=[hop.address],
+                           exit_code=1)
+        self.assertEqual([(step["rate"], step["held"]) for step in report["steps"]], [(10, False), (5, False)])
+        self.assertEqual(report["held_rate"], 0)
+        self.assertGreaterEqual(report["steps"][0]["p99_ms"], 200)
+
+
 if __name__ == "__main__":
     support.main()

@@ -1,5 +1,6 @@
 #include "tools/load/arguments.h"
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -20,6 +21,19 @@ std::vector<SockAddr> ParseAddresses(const std::vector<std::string>& texts) {
     addresses.push_back(*address);
   }
   return addresses;
+}
+
+Duration ParseDuration(const std::string& option, const std::string& text) {
+  constexpr std::pair<const char*, double> kUnits[] = {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1},
+                                                       {"", 1},      {"m", 60},    {"h", 3600}};
+  double count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  for (const auto& [unit, seconds] : kUnits) {
+    if (error == std::errc() && count >= 0 && count < 1e9 && ByteView(end) == unit) {
+      return ParseSeconds(count * seconds);
+    }
+  }
+  Refuse(option + ": '" + text + "' is no time: 50ms, 10s, 2m, 1h");
 }
 
 }  // namespace sluice::load

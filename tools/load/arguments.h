@@ -19,6 +19,9 @@ namespace sluice::load {
 std::string ReadFile(const std::string& file);  // refuses when it cannot
 std::vector<SockAddr> ParseAddresses(const std::vector<std::string>& texts);
 
+// "50ms", "10s", "2m", "1.5h", or seconds alone. Refuses what is none, and says which option it
+// was.
+Duration ParseDuration(const std::string& option, const std::string& text);
 inline Duration ParseSeconds(double count) { return Duration(static_cast<int64_t>(count * 1e9)); }
 
 // An option that takes one of a few words, in any case of letters.

@@ -97,9 +97,7 @@ SinkOptions Finish(SinkArguments& arguments) {
 
 }  // namespace
 
-std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std::string> arguments,
-                                                                 std::ostream& out,
-                                                                 std::ostream& err) {
+Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
   CLI::App app("Load for SMTP submission servers, and a sink for what they relay", "sluice-load");
   app.require_subcommand(1);
 
@@ -125,6 +123,13 @@ std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std
   idle_command->add_option("--hold", idle.seconds, "seconds; otherwise until SIGTERM or SIGINT")
       ->check(CLI::PositiveNumber);
 
+  SearchArguments search;
+  CLI::App* search_command = app.add_subcommand(
+      "search", "the highest rate whose latencies stay under a bound, by bisection");
+  AddCommon(*search_command, search.run);
+  AddSearch(*search_command, search);
+  AddMessages(*search_command, search.run);
+
   SinkArguments sink;
   CLI::App* sink_command = app.add_subcommand("sink", "a next hop that takes every message");
   AddSink(*sink_command, sink);
@@ -135,6 +140,7 @@ std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std
     if (run_command->parsed()) return Finish(run);
     if (login_command->parsed()) return Finish(login);
     if (idle_command->parsed()) return Finish(idle);
+    if (search_command->parsed()) return Finish(search);
     return Finish(sink);
   } catch (const CLI::ParseError& error) {
     return ExitCode{app.exit(error, out, err) == 0 ? 0 : kUsageError};

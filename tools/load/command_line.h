@@ -16,11 +16,11 @@ struct ExitCode {
   int code;
 };
 
+using Command = std::variant<RunOptions, SearchOptions, SinkOptions, ExitCode>;
+
 // `arguments`: without the program's name. Reads the files that hold users and passwords, and the
 // environment variable SLUICE_LOAD_PASSWORD; gives the run a random number unless one was named.
-std::variant<RunOptions, SinkOptions, ExitCode> ParseCommandLine(std::vector<std::string> arguments,
-                                                                 std::ostream& out,
-                                                                 std::ostream& err);
+Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, std::ostream& err);
 
 }  // namespace sluice::load
 

@@ -7,6 +7,7 @@
 
 #include "tools/load/command_line.h"
 #include "tools/load/run.h"
+#include "tools/load/search.h"
 #include "tools/load/sink_command.h"
 
 int main(int argc, char** argv) {
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   const auto parsed =
       ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   if (const auto* run = std::get_if<RunOptions>(&parsed)) return RunCommand(*run);
+  if (const auto* search = std::get_if<SearchOptions>(&parsed)) return SearchCommand(*search);
   if (const auto* sink = std::get_if<SinkOptions>(&parsed)) return SinkCommand(*sink);
   return std::get<ExitCode>(parsed).code;
 }

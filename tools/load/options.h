@@ -10,6 +10,7 @@
 #include "core/base/time.h"
 #include "core/smtp/client.h"
 #include "tls/parameters.h"
+#include "tools/load/rate_search.h"
 #include "tools/load/schedule.h"
 #include "tools/load/users.h"
 
@@ -68,6 +69,13 @@ struct RunOptions {
 
   std::string json;    // file for the results; "-": standard output; empty: none
   std::string ledger;  // file for accepted messages; empty: none
+};
+
+// `search`.
+struct SearchOptions {
+  RunOptions run;  // of each try, but for its rate; its time has the warm-up in it
+  Duration p99{};  // the bound, from when messages are due
+  RateSearch::Options search;
 };
 
 // What a sink does wrong on purpose. All of it stops after `messages` transactions, or at SIGUSR1.

@@ -134,16 +134,19 @@ absl::StatusOr<Workers> CreateWorkers(const RunOptions& options, Ledger* ledger,
   return workers;
 }
 
-// Until all have finished. With kIdle says `ready` when all sessions are open and ends the holding.
-void Supervise(const RunOptions& options, Workers& workers, Control& control) {
+// Until all have finished. True: a signal ended it. With kIdle says `ready` when all sessions are
+// open and ends the holding.
+bool Supervise(const RunOptions& options, Workers& workers, Control& control) {
   const auto all = [&](auto&& what) { return std::all_of(workers.begin(), workers.end(), what); };
   const bool idle = options.mode == RunOptions::Mode::kIdle;
   MonoTime until = MonoTime::max();
   bool told = false;
+  bool stopped = false;
   int stops = 0;
   while (!all([](const auto& worker) { return worker->finished(); })) {
     switch (control.Wait(until)) {
       case Control::Event::kStop:
+        stopped = true;
         stops++;
         break;
       case Control::Event::kTime:
@@ -170,6 +173,7 @@ void Supervise(const RunOptions& options, Workers& workers, Control& control) {
       for (auto& worker : workers) worker->Ask(std::min(stops, 2));
     }
   }
+  return stopped;
 }
 
 RunReport MakeReport(const RunOptions& options, const Workers& workers) {
@@ -197,18 +201,17 @@ bool Succeeded(const RunReport& report) {
 
 }  // namespace
 
-int RunCommand(const RunOptions& options) {
-  Control control;
+absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control) {
   std::unique_ptr<Ledger> ledger;
   if (!options.ledger.empty()) {
     auto opened = Ledger::Open(options.ledger);
-    if (!opened.ok()) return CannotStart(opened.status());
+    if (!opened.ok()) return opened.status();
     ledger = *std::move(opened);
   }
   auto workers = CreateWorkers(options, ledger.get(), control);
-  if (!workers.ok()) return CannotStart(workers.status());
+  if (!workers.ok()) return workers.status();
   for (auto& worker : *workers) worker->Start();
-  Supervise(options, *workers, control);
+  const bool stopped = Supervise(options, *workers, control);
   for (auto& worker : *workers) worker->Join();
 
   absl::Status status;
@@ -216,7 +219,16 @@ int RunCommand(const RunOptions& options) {
     status.Update(worker->status());
     status.Update(worker->generator().ledger_status());
   }
-  const RunReport report = MakeReport(options, *workers);
+  return RunOutcome{
+      .report = MakeReport(options, *workers), .status = std::move(status), .stopped = stopped};
+}
+
+int RunCommand(const RunOptions& options) {
+  Control control;
+  auto outcome = Run(options, control);
+  if (!outcome.ok()) return CannotStart(outcome.status());
+  absl::Status status = std::move(outcome->status);
+  const RunReport& report = outcome->report;
   std::fputs(ToText(report).c_str(), options.json == "-" ? stderr : stdout);
   if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(report)));
   if (!status.ok()) return CannotStart(status);

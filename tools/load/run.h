@@ -3,9 +3,22 @@
 #ifndef SLUICE_TOOLS_LOAD_RUN_H_
 #define SLUICE_TOOLS_LOAD_RUN_H_
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tools/load/control.h"
 #include "tools/load/options.h"
+#include "tools/load/report.h"
 
 namespace sluice::load {
+
+struct RunOutcome {
+  RunReport report;     // refers to the options
+  absl::Status status;  // what broke meanwhile: a ring, the ledger
+  bool stopped;         // by a signal
+};
+
+// A run from start to end, for commands that do several. Blocking. An error: it could not start.
+absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control);
 
 // Blocking. Exit code: 0 when messages were accepted (login: logins
 // done; idle: all sessions held) and nothing failed,

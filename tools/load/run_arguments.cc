@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/base/check.h"
@@ -40,6 +42,13 @@ Users UsersOf(const RunArguments& arguments) {
   auto users = Users::FromLines(ReadFile(arguments.user_file), password);
   if (!users.ok()) Refuse(arguments.user_file + ": " + std::string(users.status().message()));
   return *std::move(users);
+}
+
+void AddArrivals(CLI::App& app, RunOptions& options) {
+  AddChoice<Arrivals>(
+      app, "--arrivals", options.arrivals,
+      {{"poisson", Arrivals::kPoisson}, {"fixed", Arrivals::kFixed}},
+      "of an open loop: at random, as independent clients come, or one each 1/rate");
 }
 
 }  // namespace
@@ -92,12 +101,28 @@ void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted)
   app.add_option("--rate", options.rate,
                  "open loop: so many " + counted + " are due a second, answered or not")
       ->check(CLI::Range(1e-3, 1e7));
-  AddChoice<Arrivals>(app, "--arrivals", options.arrivals,
-                      {{"poisson", Arrivals::kPoisson}, {"fixed", Arrivals::kFixed}},
-                      "with --rate: at random (as independent clients come), or one each 1/rate");
+  AddArrivals(app, options);
   app.add_option("--warm-up", arguments.warm_up,
-                 "with --rate: seconds at the start whose latencies from the schedule are left out")
-      ->check(CLI::NonNegativeNumber);
+                 "with --rate: a time at the start whose latencies from the schedule are left out");
+}
+
+void AddSearch(CLI::App& app, SearchArguments& arguments) {
+  RateSearch::Options& search = arguments.options.search;
+  app.add_option("--p99", arguments.p99,
+                 "the bound: 99 percent are answered so soon after they were due, and none fails")
+      ->required();
+  app.add_option("--step", arguments.step, "how long a try is measured");
+  app.add_option("--warm-up", arguments.warm_up, "before that, in each try");
+  app.add_option("--rate", search.first, "the first rate to try, a second")
+      ->check(CLI::Range(1.0, 1e7));
+  app.add_option("--rate-min", search.min, "gives up when this is missed")
+      ->check(CLI::Range(0.1, 1e7));
+  app.add_option("--rate-max", search.max, "no more is tried")->check(CLI::Range(1.0, 1e7));
+  AddArrivals(app, arguments.run.options);
+  app.add_option("--precision", search.precision, "ends when held and missed rate are so close")
+      ->check(CLI::Range(0.001, 1.0));
+  app.add_option("--tries", search.tries, "of each rate, at most")->check(CLI::Range(1u, 100u));
+  app.add_option("--needed", search.needed, "tries that must hold")->check(CLI::Range(1u, 100u));
 }
 
 void AddMessages(CLI::App& app, RunArguments& arguments) {
@@ -129,7 +154,7 @@ RunOptions Finish(RunArguments& arguments) {
   options.to = ParseAddresses(arguments.to);
   options.time = ParseSeconds(arguments.seconds);
   options.timeout = ParseSeconds(arguments.timeout);
-  options.warm_up = ParseSeconds(arguments.warm_up);
+  options.warm_up = ParseDuration("--warm-up", arguments.warm_up);
   options.run = RunNumber(arguments.run);
   if (!arguments.groups.empty()) {
     options.tls_parameters.groups = CLI::detail::split(arguments.groups, ',');
@@ -149,6 +174,22 @@ RunOptions Finish(RunArguments& arguments) {
     Refuse("--users needs %d in --user");
   }
   options.users = UsersOf(arguments);
+  return std::move(options);
+}
+
+SearchOptions Finish(SearchArguments& arguments) {
+  SearchOptions& options = arguments.options;
+  options.p99 = ParseDuration("--p99", arguments.p99);
+  const Duration step = ParseDuration("--step", arguments.step);
+  const Duration warm_up = ParseDuration("--warm-up", arguments.warm_up);
+  if (options.p99 == Duration(0) || step == Duration(0)) Refuse("--p99 and --step: more than 0");
+  if (options.search.needed > options.search.tries) Refuse("--needed: at most --tries");
+  arguments.run.options.rate = options.search.first;
+  arguments.run.seconds = std::chrono::duration<double>(step + warm_up).count();
+  options.run = Finish(arguments.run);
+  options.run.warm_up = warm_up;
+  options.search.max = std::max(options.search.max, options.search.first);
+  options.search.min = std::min(options.search.min, options.search.first);
   return std::move(options);
 }
 

@@ -18,7 +18,7 @@ struct RunArguments {
   std::vector<std::string> to;
   double seconds = 0;
   double timeout = 60;
-  double warm_up = 0;
+  std::string warm_up = "0";
   std::optional<smtp::ClientOptions::Auth> mechanism;
   std::string user;
   uint64_t users = 1;
@@ -29,16 +29,26 @@ struct RunArguments {
   std::string run;
 };
 
+struct SearchArguments {
+  RunArguments run;
+  SearchOptions options;
+  std::string p99;
+  std::string step = "10s";
+  std::string warm_up = "2s";
+};
+
 // Whom to connect to, how, and as whom: what all commands of the generator have.
 void AddCommon(CLI::App& app, RunArguments& arguments);
 // How often and how long: closed or open loop.
 void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted);
+void AddSearch(CLI::App& app, SearchArguments& arguments);
 // What is sent.
 void AddMessages(CLI::App& app, RunArguments& arguments);
 
 // After parsing: reads files, checks what belongs together, and gives the run a random number
 // unless one was named. Refuses what is wrong.
 RunOptions Finish(RunArguments& arguments);
+SearchOptions Finish(SearchArguments& arguments);
 
 }  // namespace sluice::load
 

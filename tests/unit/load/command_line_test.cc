@@ -14,26 +14,24 @@ namespace {
 
 std::vector<std::string> Words(const char* line) { return absl::StrSplit(line, ' '); }
 
-using Parsed = std::variant<RunOptions, SinkOptions, ExitCode>;
-
-Parsed Parse(const std::vector<std::string>& arguments, std::string* said = nullptr) {
+Command Parse(const std::vector<std::string>& arguments, std::string* said = nullptr) {
   std::ostringstream out;
   std::ostringstream err;
-  Parsed parsed = ParseCommandLine(arguments, out, err);
+  Command parsed = ParseCommandLine(arguments, out, err);
   if (said != nullptr) *said = out.str() + err.str();
   return parsed;
 }
 
 RunOptions ParseRun(const std::vector<std::string>& arguments) {
   std::string said;
-  Parsed parsed = Parse(arguments, &said);
+  Command parsed = Parse(arguments, &said);
   EXPECT_TRUE(std::holds_alternative<RunOptions>(parsed)) << said;
   return std::holds_alternative<RunOptions>(parsed) ? std::get<RunOptions>(parsed) : RunOptions{};
 }
 
 SinkOptions ParseSink(const std::vector<std::string>& arguments) {
   std::string said;
-  Parsed parsed = Parse(arguments, &said);
+  Command parsed = Parse(arguments, &said);
   EXPECT_TRUE(std::holds_alternative<SinkOptions>(parsed)) << said;
   return std::holds_alternative<SinkOptions>(parsed) ? std::get<SinkOptions>(parsed)
                                                      : SinkOptions{};
@@ -109,6 +107,24 @@ TEST(CommandLineTest, OpenLoops) {
   EXPECT_EQ(login.arrivals, Arrivals::kFixed);
   EXPECT_TRUE(login.resume);
   EXPECT_EQ(ParseRun(Words("run --to 127.0.0.1:1 --seconds 5")).rate, 0);
+}
+
+TEST(CommandLineTest, ASearchIsOpenLoopsUnderABound) {
+  std::string said;
+  const Command parsed = Parse(
+      Words("search --to 127.0.0.1:1 --p99 50ms --step 5s --warm-up 1 --rate 300 --rate-max 200 "
+            "--precision 0.1 --tries 5 --needed 3 --size 100"),
+      &said);
+  ASSERT_TRUE(std::holds_alternative<SearchOptions>(parsed)) << said;
+  const SearchOptions& options = std::get<SearchOptions>(parsed);
+  EXPECT_EQ(options.p99, milliseconds(50));
+  EXPECT_EQ(options.run.time, seconds(6));
+  EXPECT_EQ(options.run.warm_up, seconds(1));
+  EXPECT_EQ(options.search.first, 300);
+  EXPECT_EQ(options.search.max, 300);
+  EXPECT_EQ(options.search.precision, 0.1);
+  EXPECT_EQ(options.search.tries, 5u);
+  EXPECT_EQ(options.search.needed, 3u);
 }
 
 TEST(CommandLineTest, IdleHoldsSessions) {
@@ -205,6 +221,9 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--rate", "0"}, "--rate"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--warm-up", "1"}, "--rate"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--resume"}, "--tls"},
+      {{"search", "--to", "127.0.0.1:1"}, "--p99"},
+      {{"search", "--to", "127.0.0.1:1", "--p99", "50 ms"}, "--p99: '50 ms' is no time"},
+      {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},
       {{"login", "--to", "127.0.0.1:1"}, "--logins or --seconds"},
       {{"login", "--to", "127.0.0.1:1", "--messages", "1"}, "--messages"},
       {{"sink", "--listen", "127.0.0.1:1", "--tls", "cert.pem"}, "self-signed"},
@@ -214,7 +233,7 @@ TEST(CommandLineTest, MistakesAreTold) {
   };
   for (const auto& c : cases) {
     std::string said;
-    const Parsed parsed = Parse(c.arguments, &said);
+    const Command parsed = Parse(c.arguments, &said);
     ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << c.said;
     EXPECT_NE(std::get<ExitCode>(parsed).code, 0);
     EXPECT_NE(said.find(c.said), std::string::npos) << said;
@@ -223,7 +242,7 @@ TEST(CommandLineTest, MistakesAreTold) {
 
 TEST(CommandLineTest, HelpIsNoMistake) {
   std::string said;
-  const Parsed parsed = Parse({"sink", "--help"}, &said);
+  const Command parsed = Parse({"sink", "--help"}, &said);
   ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed));
   EXPECT_EQ(std::get<ExitCode>(parsed).code, 0);
   EXPECT_NE(said.find("--reply-data"), std::string::npos);
