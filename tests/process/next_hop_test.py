@@ -116,7 +116,7 @@ class DownTest(NextHopTestCase):
 
     def test_an_outage_under_load_is_over_soon_after_it_ended(self):
         """Many connections that fail together are one failure of the hop, not many in a row."""
-        sink = self.sink("--delay-ms", "100")
+        sink = self.sink("--fault", "end=100ms")
         server = self.server(next_hop=[sink.address], queue=QUICK)
         with server.client() as client:
             ids = [client.submit(MESSAGE) for _ in range(40)]

@@ -19,12 +19,11 @@ struct SinkArguments {
   std::vector<std::string> listen;
   std::vector<std::string> tls;
   bool implicit = false;
-  double delay_ms = 0;
+  std::vector<std::string> faults;
 };
 
 void AddSink(CLI::App& app, SinkArguments& arguments) {
   SinkOptions& options = arguments.options;
-  SinkFaults& faults = options.faults;
   app.add_option("--listen", arguments.listen, "numeric address with port; several may be given")
       ->required();
   app.add_option("--threads", options.threads, "each with a ring of its own")
@@ -42,40 +41,22 @@ void AddSink(CLI::App& app, SinkArguments& arguments) {
   app.add_option("--json", options.json, "file for the summary; -: standard output");
 
   const char* group = "Faults";
-  app.add_option("--reply-greeting", faults.greeting, "instead of 220")->group(group);
-  app.add_option("--reply-mail", faults.mail, "instead of 250 to MAIL")->group(group);
-  app.add_option("--reply-rcpt", faults.rcpt, "instead of 250 to RCPT")->group(group);
-  app.add_option("--reply-data-command", faults.data_command, "instead of 354 to DATA")
+  app.add_option("--fault", arguments.faults,
+                 "PHASE=ACTION or PHASE=ACTION@SHARE%: \"rcpt=450 4.2.0 Later@10%\", data=drop@5%, "
+                 "end=20ms-80ms, body=64KiB/s, tls=garbage; several may be given")
       ->group(group);
-  app.add_option("--reply-data", faults.data,
-                 "instead of 250 after the message: \"451 4.3.0 Later\"")
-      ->group(group);
-  app.add_flag("--close-after-data", faults.close_after_data,
-               "drops the connection instead of answering the message")
-      ->group(group);
-  app.add_option("--delay-ms", arguments.delay_ms, "before the message is answered")->group(group);
-  app.add_option("--fault-percent", faults.percent, "of the chances to do so")
-      ->check(CLI::Range(0u, 100u))
-      ->group(group);
-  app.add_option("--fault-messages", faults.messages,
+  app.add_option("--fault-messages", options.faults.messages,
                  "only with so many messages; SIGUSR1 ends faults too")
       ->group(group);
-}
-
-void CheckReply(const std::string& option, const std::string& reply) {
-  const bool good = reply.size() >= 3 && reply[0] >= '2' && reply[0] <= '5' &&
-                    IsAsciiDigit(reply[1]) && IsAsciiDigit(reply[2]) &&
-                    (reply.size() == 3 || reply[3] == ' ') &&
-                    reply.find_first_of("\r\n") == std::string::npos;
-  if (!reply.empty() && !good) {
-    Refuse(option + ": '" + reply + "' is no reply line: 451 4.3.0 Later");
-  }
 }
 
 SinkOptions Finish(SinkArguments& arguments) {
   SinkOptions& options = arguments.options;
   options.listen = ParseAddresses(arguments.listen);
-  options.faults.delay = ParseSeconds(arguments.delay_ms / 1000);
+  for (const std::string& fault : arguments.faults) {
+    const absl::Status status = options.faults.Add(fault);
+    if (!status.ok()) Refuse("--fault " + std::string(status.message()));
+  }
   if (!arguments.tls.empty()) {
     options.tls = arguments.implicit ? SinkOptions::Tls::kImplicit : SinkOptions::Tls::kStartTls;
     if (arguments.tls.size() == 2) {
@@ -87,11 +68,6 @@ SinkOptions Finish(SinkArguments& arguments) {
   } else if (arguments.implicit) {
     Refuse("--implicit needs --tls");
   }
-  CheckReply("--reply-greeting", options.faults.greeting);
-  CheckReply("--reply-mail", options.faults.mail);
-  CheckReply("--reply-rcpt", options.faults.rcpt);
-  CheckReply("--reply-data-command", options.faults.data_command);
-  CheckReply("--reply-data", options.faults.data);
   return std::move(options);
 }
 

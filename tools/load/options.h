@@ -12,6 +12,7 @@
 #include "tls/parameters.h"
 #include "tools/load/rate_search.h"
 #include "tools/load/schedule.h"
+#include "tools/load/sink_faults.h"
 #include "tools/load/users.h"
 
 namespace sluice::load {
@@ -76,20 +77,6 @@ struct SearchOptions {
   RunOptions run;  // of each try, but for its rate; its time has the warm-up in it
   Duration p99{};  // the bound, from when messages are due
   RateSearch::Options search;
-};
-
-// What a sink does wrong on purpose. All of it stops after `messages` transactions, or at SIGUSR1.
-struct SinkFaults {
-  // Reply lines without CR LF; empty: the good one. One that begins with 421 closes the connection.
-  std::string greeting;
-  std::string mail;
-  std::string rcpt;
-  std::string data_command;       // instead of 354
-  std::string data;               // after the message
-  bool close_after_data = false;  // drops the connection instead of answering the message
-  Duration delay{};               // before the message is answered
-  uint32_t percent = 100;         // of the chances to do so
-  uint64_t messages = 0;          // transactions; 0: no limit
 };
 
 struct SinkOptions {

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "tools/load/sink_connection.h"
 
 namespace sluice::load {
 
@@ -49,7 +48,11 @@ void Sink::OnAccept(const io::Completion& completion) {
 }
 
 bool Sink::RunTurn() {
-  while (!delayed_.empty() && delayed_.front()->due() <= io_.now()) delayed_.PopFront()->OnDue();
+  while (!delayed_.empty() && delayed_.begin()->first.first <= io_.now()) {
+    SinkConnection* connection = delayed_.begin()->second;
+    delayed_.erase(delayed_.begin());
+    connection->OnDue();
+  }
   streams_.RunInput();
   ledger_.Flush();
   status_.Update(ledger_.status());
@@ -58,12 +61,13 @@ bool Sink::RunTurn() {
 
 MonoTime Sink::deadline() {
   const MonoTime idle = io_.now() + seconds(1);
-  return delayed_.empty() ? idle : std::min(idle, delayed_.front()->due());
+  return delayed_.empty() ? idle : std::min(idle, delayed_.begin()->first.first);
 }
 
-void Sink::Delay(SinkConnection& connection) {
-  connection.set_due(io_.now() + options_.faults.delay);
-  delayed_.PushBack(connection);
+Due Sink::Delay(SinkConnection& connection, Duration wait) {
+  const Due due(io_.now() + wait, ++delays_);
+  delayed_.emplace(due, &connection);
+  return due;
 }
 
 void Sink::Stop() {

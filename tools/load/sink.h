@@ -13,9 +13,9 @@
 #include <deque>
 #include <memory>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "core/base/intrusive_list.h"
 #include "core/base/prng.h"
 #include "core/base/slab.h"
 #include "core/io/io.h"
@@ -26,10 +26,9 @@
 #include "tools/load/message_number.h"
 #include "tools/load/message_store.h"
 #include "tools/load/options.h"
+#include "tools/load/sink_connection.h"
 
 namespace sluice::load {
-
-class SinkConnection;
 
 struct SinkStats {
   uint64_t connections = 0;
@@ -37,7 +36,7 @@ struct SinkStats {
   uint64_t messages = 0;             // answered 250
   uint64_t bytes = 0;                // of their content, as it came
   uint64_t refused = 0;              // after their end
-  uint64_t dropped = 0;              // their connection was, instead of an answer
+  uint64_t dropped = 0;              // connections, as ordered
   uint64_t unnumbered = 0;           // messages of nobody we know; counted with a ledger only
   MonoTime first = MonoTime::max();  // message
   MonoTime last = MonoTime::min();
@@ -75,7 +74,8 @@ class Sink {
   friend class SinkConnection;
 
   void OnAccept(const io::Completion& completion);
-  void Delay(SinkConnection& connection);
+  Due Delay(SinkConnection& connection, Duration wait);
+  void Forget(const Due& due) { delayed_.erase(due); }
   void Keep(ByteView wire, ByteView envelope);  // a message that will be answered 250
 
   io::Io& io_;
@@ -88,8 +88,8 @@ class Sink {
   LedgerWriter ledger_;
   std::deque<io::Op> accepts_;
   Slab<SinkConnection> connections_;
-  IntrusiveList<SinkConnection>
-      delayed_;  // the delay is the same for all, so the first is due first
+  absl::btree_map<Due, SinkConnection*> delayed_;
+  uint64_t delays_ = 0;
   SinkStats stats_;
   absl::flat_hash_set<MessageNumber> numbers_;
   absl::Status status_;

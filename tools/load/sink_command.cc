@@ -30,7 +30,7 @@ constexpr int kCannotStart = 2;
 constexpr Duration kListenPatience = seconds(5);
 
 // Under load the sink sleeps for so long before it looks again, so that it is not woken for each
-// message: a third of the wake-ups, and a quarter less of its CPU, behind a server.
+// message (bench/sink).
 constexpr Duration kGather = microseconds(100);
 constexpr int kLoadedTurn = 3;  // completions
 

@@ -1,6 +1,7 @@
 #include "tools/load/sink_connection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tools/load/sink.h"
 
@@ -15,29 +16,18 @@ constexpr size_t kHeadBytesMax = 64 << 10;
 SinkConnection::SinkConnection(SlabHandle handle, Sink& sink)
     : sink_(sink),
       handle_(handle),
-      session_(sink.options_, sink.shared_.faults, sink.prng_,
-               sink.options_.tls == SinkOptions::Tls::kImplicit),
+      session_(sink.options_, sink.shared_.faults, sink.prng_),
       stream_(sink.streams_, *this) {}
 
 void SinkConnection::Start(io::Socket socket) {
   stream_.Attach(socket);
-  if (sink_.options_.tls == SinkOptions::Tls::kImplicit) {
-    return stream_.StartTls(tls::Channel::Accept(sink_.tls_));
-  }
-  Greet();
+  GoOn();
 }
 
 void SinkConnection::OnSecure() {
   sink_.stats_.handshakes++;
-  if (sink_.options_.tls == SinkOptions::Tls::kImplicit) return Greet();
   session_.TlsStarted();
-}
-
-void SinkConnection::Greet() {
-  sink_.scratch_.Clear();
-  session_.Greet(sink_.scratch_);
-  ByteView nothing;
-  Run(nothing);
+  GoOn();
 }
 
 void SinkConnection::OnInput(ByteView& input) {
@@ -47,7 +37,21 @@ void SinkConnection::OnInput(ByteView& input) {
 
 void SinkConnection::OnInputEnd() { stream_.Close(); }
 
-void SinkConnection::OnClosed(net::CloseReason) { sink_.connections_.Delete(handle_); }
+void SinkConnection::OnSent() {
+  if (dropping_) stream_.Abort();
+}
+
+void SinkConnection::OnClosed(net::CloseReason) {
+  sink_.Forget(due_);
+  sink_.connections_.Delete(handle_);
+}
+
+// With no new input.
+void SinkConnection::GoOn() {
+  sink_.scratch_.Clear();
+  ByteView nothing;
+  Run(nothing);
+}
 
 // Replies of the whole call go out as one.
 void SinkConnection::Run(ByteView& input) {
@@ -63,13 +67,48 @@ void SinkConnection::Run(ByteView& input) {
         Capture(session_.part());
         break;
       case SinkEffect::kMessage:
-        if (OnMessage()) break;
-        return stream_.Write(out.view());
+        if (session_.wait() > Duration(0)) {
+          Capture(session_.part());
+          answer_due_ = true;
+          return Wait();
+        }
+        if (!message_.empty()) Capture(session_.part());
+        Answer();
+        break;
+      case SinkEffect::kWait:
+        return Wait();
       case SinkEffect::kClose:
         stream_.Write(out.view());
         return stream_.Close();
+      case SinkEffect::kDrop:
+        return Drop();
     }
   }
+}
+
+void SinkConnection::Wait() {
+  stream_.Write(sink_.scratch_.view());
+  stream_.Pause();
+  due_ = sink_.Delay(*this, session_.wait());
+}
+
+// What was said before is to arrive; what the peer sends is not read any more.
+void SinkConnection::Drop() {
+  sink_.stats_.dropped++;
+  dropping_ = true;
+  stream_.Write(sink_.scratch_.view());
+  stream_.Pause();
+  if (stream_.unsent_bytes() == 0) stream_.Abort();
+}
+
+void SinkConnection::OnDue() {
+  due_ = Due();
+  if (stream_.ending()) return;
+  sink_.scratch_.Clear();
+  if (std::exchange(answer_due_, false)) Answer();
+  ByteView nothing;
+  Run(nothing);
+  if (due_ == Due() && !dropping_) stream_.Resume();
 }
 
 void SinkConnection::Capture(ByteView part) {
@@ -77,34 +116,6 @@ void SinkConnection::Capture(ByteView part) {
   if (sink_.ledger_.on()) {
     message_.Append(part.substr(0, kHeadBytesMax - std::min(message_.size(), kHeadBytesMax)));
   }
-}
-
-// False: the dialogue does not go on now.
-bool SinkConnection::OnMessage() {
-  const SinkFaults& faults = sink_.options_.faults;
-  if (session_.faulty() && faults.close_after_data) {
-    sink_.stats_.dropped++;
-    stream_.Abort();
-    return false;
-  }
-  if (session_.faulty() && faults.delay > Duration(0)) {
-    Capture(session_.part());
-    sink_.Delay(*this);
-    stream_.Pause();
-    return false;
-  }
-  if (!message_.empty()) Capture(session_.part());
-  Answer();
-  return true;
-}
-
-void SinkConnection::OnDue() {
-  if (stream_.ending()) return;
-  sink_.scratch_.Clear();
-  Answer();
-  ByteView nothing;
-  Run(nothing);
-  stream_.Resume();
 }
 
 void SinkConnection::Answer() {

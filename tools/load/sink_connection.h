@@ -2,9 +2,12 @@
 #ifndef SLUICE_TOOLS_LOAD_SINK_CONNECTION_H_
 #define SLUICE_TOOLS_LOAD_SINK_CONNECTION_H_
 
+#include <cstdint>
+#include <utility>
+
 #include "core/base/buffer.h"
-#include "core/base/intrusive_list.h"
 #include "core/base/slab.h"
+#include "core/base/time.h"
 #include "core/net/stream.h"
 #include "tools/load/sink_session.h"
 
@@ -12,32 +15,37 @@ namespace sluice::load {
 
 class Sink;
 
-class SinkConnection final : public net::StreamOwner, public ListNode {
+// A place in the line of those that wait: when, and a number that makes it unique. {}: none.
+using Due = std::pair<MonoTime, uint64_t>;
+
+class SinkConnection final : public net::StreamOwner {
  public:
   SinkConnection(SlabHandle handle, Sink& sink);
 
   void Start(io::Socket socket);
   void Abort() { stream_.Abort(); }
-  MonoTime due() const { return due_; }
-  void set_due(MonoTime due) { due_ = due; }
-  void OnDue();  // the delay of the answer is over
+  void OnDue();  // what it waited for is over
 
   // --- StreamOwner ---
   void OnSecure() override;
   void OnInput(ByteView& input) override;
   void OnInputEnd() override;
+  void OnSent() override;
   void OnClosed(net::CloseReason reason) override;
 
  private:
-  void Greet();
+  void GoOn();
   void Run(ByteView& input);
-  bool OnMessage();
+  void Wait();
+  void Drop();
   void Answer();
   void Capture(ByteView part);
 
   Sink& sink_;
   const SlabHandle handle_;
-  MonoTime due_;
+  Due due_;                  // where it stands among those that wait
+  bool answer_due_ = false;  // a message is to be answered then
+  bool dropping_ = false;    // ends when all is sent
   SinkSession session_;
   Buffer message_;  // what is to be kept of a message, while it comes
   net::Stream stream_;

@@ -1,16 +1,18 @@
-// S: 220 sink.example                    Greet
-// C: EHLO relay                          OnLine -> Ehlo
+// S: 220 sink.example                    OnAccepted, OnGreeting
+// C: EHLO relay                          OnCommand -> OnLine -> Ehlo
 // C: MAIL FROM:<a@b>, RCPT TO:<c@d>      Mail, Rcpt
 // C: DATA                                Data; then OnData: kBodyPart ... kMessage
 // S: 250 2.0.0 Ok                        Answer
 #include "tools/load/sink_session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::load {
 namespace {
 
 constexpr size_t kLineBytesMax = 16 << 10;  // AUTH's responses are the longest
+constexpr uint64_t kPartsPerSecond = 20;    // of a body that is read slowly
 
 // The first four letters of a command in upper case, as one word.
 constexpr uint32_t Verb(ByteView word) {
@@ -29,47 +31,122 @@ void Say(ByteView line, Buffer& out) {
 
 }  // namespace
 
-SinkSession::SinkSession(const SinkOptions& options, FaultSwitch& faults, Prng& prng, bool tls)
-    : options_(options), faults_(faults), prng_(prng), tls_(tls) {}
-
-void SinkSession::Greet(Buffer& out) {
-  faulty_ = faults_.on();
-  if (!Fault(options_.faults.greeting, out)) Say("220 sink.example ESMTP", out);
-  faulty_ = false;
-}
-
-// Says `reply` in place of the good one when it is ordered and its chance comes up.
-bool SinkSession::Fault(const std::string& reply, Buffer& out) {
-  if (!faulty_ || reply.empty()) return false;
-  if (prng_.Below(100) >= options_.faults.percent) return false;
-  Say(reply, out);
-  if (reply.starts_with("421")) state_ = State::kClosed;
-  return true;
-}
+SinkSession::SinkSession(const SinkOptions& options, FaultSwitch& faults, Prng& prng)
+    : options_(options), faults_(faults), prng_(prng), faults_ordered_(!options.faults.empty()) {}
 
 SinkEffect SinkSession::OnInput(ByteView& input, Buffer& out) {
   for (;;) {
-    if (state_ == State::kClosed) {
-      input = ByteView();
-      return SinkEffect::kClose;
+    switch (state_) {
+      case State::kAccepted:
+        state_ = State::kGreeting;
+        if (Disturb(SinkPhase::kConnect, out)) break;
+        if (options_.tls != SinkOptions::Tls::kImplicit) break;
+        if (BeginTls() == SinkEffect::kStartTls) return SinkEffect::kStartTls;
+        break;
+      case State::kGreeting:
+        if (MustWait(SinkPhase::kGreeting)) return SinkEffect::kWait;
+        state_ = State::kCommand;
+        if (!Disturb(SinkPhase::kGreeting, out)) Say("220 sink.example ESMTP", out);
+        break;
+      case State::kBrokenHandshake:
+        if (input.empty()) return SinkEffect::kNone;
+        if (outcome_->action == SinkFault::Action::kGarbage) Say("This is no TLS.", out);
+        state_ = State::kDropped;
+        break;
+      case State::kCommand:
+      case State::kAuthUser:
+      case State::kAuthPassword: {
+        const size_t end = input.find('\n');
+        if (end == ByteView::npos) {
+          if (input.size() <= kLineBytesMax) return SinkEffect::kNone;
+          Say("500 5.5.2 Line too long", out);
+          state_ = State::kClosed;
+          break;
+        }
+        ByteView line = input.substr(0, end);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (faults_ordered_ && MustWaitBefore(line)) return SinkEffect::kWait;
+        input.remove_prefix(end + 1);
+        const SinkEffect effect = OnLine(line, out);
+        if (effect == SinkEffect::kStartTls || state_ == State::kBrokenHandshake) {
+          input = ByteView();
+        }
+        if (effect != SinkEffect::kNone) return effect;
+        break;
+      }
+      case State::kData:
+        if (input.empty()) return SinkEffect::kNone;
+        if (const auto effect = OnData(input, out); effect != SinkEffect::kNone) return effect;
+        break;
+      case State::kClosed:
+        input = ByteView();
+        return SinkEffect::kClose;
+      case State::kDropped:
+        input = ByteView();
+        return SinkEffect::kDrop;
     }
-    if (state_ == State::kData) return input.empty() ? SinkEffect::kNone : OnData(input);
-
-    const size_t end = input.find('\n');
-    if (end == ByteView::npos) {
-      if (input.size() <= kLineBytesMax) return SinkEffect::kNone;
-      Say("500 5.5.2 Line too long", out);
-      state_ = State::kClosed;
-      continue;
-    }
-    ByteView line = input.substr(0, end);
-    input.remove_prefix(end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    const SinkEffect effect = OnLine(line, out);
-    if (effect == SinkEffect::kStartTls) input = ByteView();
-    if (effect != SinkEffect::kNone) return effect;
   }
 }
+
+// --- faults --------------------------------------------------------------------------------------
+
+bool SinkSession::MustWaitBefore(ByteView line) {
+  if (state_ != State::kCommand) return false;  // in the middle of AUTH
+  switch (Verb(line)) {
+    case Verb("EHLO"):
+    case Verb("HELO"):
+      return MustWait(SinkPhase::kEhlo);
+    case Verb("STAR"):
+      return MustWait(SinkPhase::kStartTls);
+    case Verb("AUTH"):
+      return MustWait(SinkPhase::kAuth);
+    case Verb("MAIL"):
+      if (!waited_) faulty_ = faults_.TakeTransaction();
+      return MustWait(SinkPhase::kMail);
+    case Verb("RCPT"):
+      return MustWait(SinkPhase::kRcpt);
+    case Verb("DATA"):
+      return MustWait(SinkPhase::kData);
+    default:
+      return false;
+  }
+}
+
+bool SinkSession::MustWait(SinkPhase phase) {
+  if (std::exchange(waited_, false) || !faults_on(phase)) return false;
+  wait_ = options_.faults.Wait(phase, prng_);
+  waited_ = wait_ > Duration(0);
+  return waited_;
+}
+
+// Does what was ordered in place of the good answer, if anything was.
+bool SinkSession::Disturb(SinkPhase phase, Buffer& out) {
+  if (!faults_on(phase)) return false;
+  const SinkFault* fault = options_.faults.Outcome(phase, prng_);
+  if (fault == nullptr) return false;
+  if (fault->action == SinkFault::Action::kDrop) {
+    state_ = State::kDropped;
+  } else {
+    Say(fault->reply, out);
+    if (fault->reply.starts_with("421")) state_ = State::kClosed;
+  }
+  return true;
+}
+
+SinkEffect SinkSession::BeginTls() {
+  outcome_ = faults_on(SinkPhase::kTls) ? options_.faults.Outcome(SinkPhase::kTls, prng_) : nullptr;
+  if (outcome_ == nullptr) return SinkEffect::kStartTls;
+  state_ = State::kBrokenHandshake;
+  return SinkEffect::kNone;
+}
+
+// How long the last part of a body takes at the rate at which it is to be read.
+Duration SinkSession::TimeOfPart() {
+  const uint64_t bytes = std::exchange(part_owed_, 0);
+  return bytes == 0 ? Duration(0) : Duration(static_cast<int64_t>(bytes * 1'000'000'000 / rate_));
+}
+
+// --- commands ------------------------------------------------------------------------------------
 
 SinkEffect SinkSession::OnLine(ByteView line, Buffer& out) {
   if (state_ == State::kAuthUser) {
@@ -85,19 +162,20 @@ SinkEffect SinkSession::OnLine(ByteView line, Buffer& out) {
   switch (Verb(line)) {
     case Verb("MAIL"):
       Mail(line, out);
-      return Wish();
+      break;
     case Verb("RCPT"):
       Rcpt(line, out);
-      return Wish();
+      break;
     case Verb("DATA"):
-      return Data(out);
+      Data(out);
+      break;
     case Verb("EHLO"):
       Reset();
-      Ehlo(out);
+      if (!Disturb(SinkPhase::kEhlo, out)) Ehlo(out);
       break;
     case Verb("HELO"):
       Reset();
-      Say("250 sink.example", out);
+      if (!Disturb(SinkPhase::kEhlo, out)) Say("250 sink.example", out);
       break;
     case Verb("RSET"):
       Reset();
@@ -107,19 +185,20 @@ SinkEffect SinkSession::OnLine(ByteView line, Buffer& out) {
       Say("250 2.0.0 Ok", out);
       break;
     case Verb("AUTH"):
-      OnAuth(line, out);
+      if (!Disturb(SinkPhase::kAuth, out)) OnAuth(line, out);
       break;
     case Verb("STAR"):
       if (tls_ || options_.tls != SinkOptions::Tls::kStartTls) {
         Say("503 5.5.1 No TLS here", out);
         break;
       }
+      if (Disturb(SinkPhase::kStartTls, out)) break;
       Say("220 2.0.0 Go ahead", out);
-      return SinkEffect::kStartTls;
+      return BeginTls();
     case Verb("QUIT"):
       Say("221 2.0.0 Bye", out);
       state_ = State::kClosed;
-      return SinkEffect::kClose;
+      break;
     default:
       Say("500 5.5.1 Unknown command", out);
       break;
@@ -154,9 +233,10 @@ void SinkSession::OnAuth(ByteView line, Buffer& out) {
 }
 
 void SinkSession::Mail(ByteView line, Buffer& out) {
+  const bool faulty = faulty_;
   Reset();
-  faulty_ = faults_.TakeTransaction();
-  if (Fault(options_.faults.mail, out)) return;
+  faulty_ = faulty;
+  if (Disturb(SinkPhase::kMail, out)) return;
   mail_ = true;
   if (!options_.store.empty()) envelope_.append(line).append("\n");
   Say("250 2.1.0 Ok", out);
@@ -164,41 +244,65 @@ void SinkSession::Mail(ByteView line, Buffer& out) {
 
 void SinkSession::Rcpt(ByteView line, Buffer& out) {
   if (!mail_) return Say("503 5.5.1 MAIL first", out);
-  if (Fault(options_.faults.rcpt, out)) return;
+  if (Disturb(SinkPhase::kRcpt, out)) return;
   recipients_++;
   if (!options_.store.empty()) envelope_.append(line).append("\n");
   Say("250 2.1.5 Ok", out);
 }
 
-SinkEffect SinkSession::Data(Buffer& out) {
+void SinkSession::Data(Buffer& out) {
   if (recipients_ == 0) {
-    Say(mail_ ? "554 5.5.1 No valid recipients" : "503 5.5.1 RCPT first", out);
-    return SinkEffect::kNone;
+    return Say(mail_ ? "554 5.5.1 No valid recipients" : "503 5.5.1 RCPT first", out);
   }
-  if (Fault(options_.faults.data_command, out)) return Wish();
+  if (Disturb(SinkPhase::kData, out)) return;
   Say("354 Go ahead", out);
   state_ = State::kData;
   end_.Reset();
   message_bytes_ = 0;
-  return SinkEffect::kNone;
+  rate_ = faulty_ ? options_.faults.BytesPerSecond(prng_) : 0;
 }
 
-SinkEffect SinkSession::OnData(ByteView& input) {
+SinkEffect SinkSession::OnData(ByteView& input, Buffer& out) {
+  if (faulty_) {
+    if (part_owed_ > 0) {
+      wait_ = TimeOfPart();
+      return SinkEffect::kWait;
+    }
+    if (message_bytes_ == 0) {
+      if (MustWait(SinkPhase::kBody)) return SinkEffect::kWait;
+      if (Disturb(SinkPhase::kBody, out)) return SinkEffect::kNone;
+    }
+  }
+  const ByteView whole =
+      rate_ == 0 ? input : input.substr(0, std::max(rate_ / kPartsPerSecond, uint64_t{1}));
   bool ended = false;
-  part_ = input.substr(0, end_.Take(input, ended));
+  part_ = whole.substr(0, end_.Take(whole, ended));
   input.remove_prefix(part_.size());
   message_bytes_ += part_.size();
+  if (rate_ > 0) part_owed_ = part_.size();
   if (!ended) return SinkEffect::kBodyPart;
+
   state_ = State::kCommand;
+  outcome_ = nullptr;
+  wait_ = TimeOfPart();
+  if (faults_on(SinkPhase::kEnd)) {
+    outcome_ = options_.faults.Outcome(SinkPhase::kEnd, prng_);
+    wait_ += options_.faults.Wait(SinkPhase::kEnd, prng_);
+  }
+  if (outcome_ != nullptr && outcome_->action == SinkFault::Action::kDrop) {
+    state_ = State::kDropped;
+    return SinkEffect::kNone;
+  }
   return SinkEffect::kMessage;
 }
 
 bool SinkSession::Answer(Buffer& out) {
-  const bool refused = Fault(options_.faults.data, out);
-  if (!refused) Say("250 2.0.0 Ok", out);
+  const ByteView reply = outcome_ == nullptr ? ByteView("250 2.0.0 Ok") : outcome_->reply;
+  Say(reply, out);
+  if (reply.starts_with("421")) state_ = State::kClosed;
   mail_ = faulty_ = false;
   recipients_ = 0;
-  return !refused;
+  return reply.starts_with('2');
 }
 
 void SinkSession::Reset() {

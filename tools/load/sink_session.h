@@ -2,8 +2,8 @@
 // no limits but that of a line. It is a next hop for tests and benchmarks on a network of one's
 // own, and must cost little beside the server that sends to it; never let it face the world.
 //
-// What it is asked to do wrong comes from a FaultSwitch. What takes time or files is the caller's:
-// SinkConnection.
+// What it does wrong on purpose it draws from options.faults, as long as the FaultSwitch is on.
+// What takes time or files is the caller's: SinkConnection.
 #ifndef SLUICE_TOOLS_LOAD_SINK_SESSION_H_
 #define SLUICE_TOOLS_LOAD_SINK_SESSION_H_
 
@@ -21,24 +21,27 @@ namespace sluice::load {
 
 enum class SinkEffect : uint8_t {
   kNone,      // wants input. Part of a line may be left in it
-  kStartTls,  // 220 was written: shake hands, drop what was received before, TlsStarted()
+  kStartTls,  // shake hands, drop what was received before, TlsStarted()
   kBodyPart,  // part(): octets of the message as they came
-  kMessage,   // part(): its last octets, end of data included. Answer() before the next OnInput
-  kClose,     // what was to be said was written
+  kMessage,  // part(): its last octets, end of data included. Answer() before the next OnInput, and
+             // not before wait() is over
+  kWait,     // call again after wait(), with the same input
+  kClose,    // what was to be said was written
+  kDrop,     // the same, but without taking leave of TLS: a connection that breaks
 };
 
 class SinkSession {
  public:
-  // `options`, `faults` and `prng` outlive it. `tls`: the connection began with a handshake.
-  SinkSession(const SinkOptions& options, FaultSwitch& faults, Prng& prng, bool tls);
+  // `options`, `faults` and `prng` outlive it.
+  SinkSession(const SinkOptions& options, FaultSwitch& faults, Prng& prng);
 
-  void Greet(Buffer& out);  // OnInput says kClose next when that was a 421
+  // Greets too: call it with no input when the connection, or implicit TLS, has begun.
   [[nodiscard]] SinkEffect OnInput(ByteView& input, Buffer& out);
   void TlsStarted();
 
   // Says what happens to the message just received. False: it was refused.
   bool Answer(Buffer& out);
-  bool faulty() const { return faulty_; }  // the transaction is one that faults were ordered for
+  Duration wait() const { return wait_; }
 
   ByteView part() const { return part_; }
   uint64_t message_bytes() const {
@@ -48,29 +51,51 @@ class SinkSession {
   const std::string& envelope() const { return envelope_; }
 
  private:
-  enum class State : uint8_t { kCommand, kAuthUser, kAuthPassword, kData, kClosed };
+  enum class State : uint8_t {
+    kAccepted,
+    kGreeting,
+    kCommand,
+    kBrokenHandshake,  // the ClientHello is awaited
+    kAuthUser,
+    kAuthPassword,
+    kData,
+    kClosed,
+    kDropped,
+  };
 
   SinkEffect OnLine(ByteView line, Buffer& out);
-  SinkEffect OnData(ByteView& input);
+  SinkEffect OnData(ByteView& input, Buffer& out);
+  SinkEffect BeginTls();
   void OnAuth(ByteView line, Buffer& out);
   void Mail(ByteView line, Buffer& out);
   void Rcpt(ByteView line, Buffer& out);
-  SinkEffect Data(Buffer& out);
+  void Data(Buffer& out);
   void Ehlo(Buffer& out);
-  bool Fault(const std::string& reply, Buffer& out);
-  SinkEffect Wish() const {
-    return state_ == State::kClosed ? SinkEffect::kClose : SinkEffect::kNone;
-  }
   void Reset();
+
+  // Faults. Each is drawn once: those of waiting before a command is taken from the input.
+  bool MustWaitBefore(ByteView line);
+  bool MustWait(SinkPhase phase);
+  bool Disturb(SinkPhase phase, Buffer& out);
+  Duration TimeOfPart();
+  bool faults_on(SinkPhase phase) const {
+    return faults_ordered_ && (phase >= SinkPhase::kMail ? faulty_ : faults_.on());
+  }
 
   const SinkOptions& options_;
   FaultSwitch& faults_;
   Prng& prng_;
-  State state_ = State::kCommand;
-  bool tls_;
-  bool mail_ = false;  // a transaction has begun
-  bool faulty_ = false;
+  const bool faults_ordered_;
+  State state_ = State::kAccepted;
+  bool tls_ = false;
+  bool mail_ = false;    // a transaction has begun
+  bool faulty_ = false;  // ... one that faults were ordered for
+  bool waited_ = false;  // for what is at hand
   uint32_t recipients_ = 0;
+  Duration wait_{};
+  uint64_t rate_ = 0;                   // octets of the body a second; 0: no limit
+  uint64_t part_owed_ = 0;              // octets of it whose time is not over
+  const SinkFault* outcome_ = nullptr;  // of kTls, of kEnd
   EndOfData end_;
   uint64_t message_bytes_ = 0;
   ByteView part_;

@@ -167,11 +167,8 @@ TEST(CommandLineTest, SinkWithEverything) {
   std::vector<std::string> arguments = Words(
       "sink --listen 127.0.0.1:2525 --listen [::1]:2525 --threads 2 --tls cert.pem key.pem "
       "--implicit --auth --until 100 --store folder --ledger ledger --json file "
-      "--close-after-data --delay-ms 2.5 --fault-percent 10 --fault-messages 5");
-  for (const char* argument :
-       {"--reply-greeting", "421 4.3.2 Busy", "--reply-mail", "450 4.7.1 Slow", "--reply-rcpt",
-        "550 5.1.1 Nobody", "--reply-data-command", "451 4.3.0 No", "--reply-data",
-        "451 4.3.0 Later"}) {
+      "--fault data=drop --fault end=2.5ms --fault-messages 5");
+  for (const char* argument : {"--fault", "rcpt=550 5.1.1 Nobody@10%"}) {
     arguments.push_back(argument);
   }
   const SinkOptions options = ParseSink(arguments);
@@ -185,14 +182,10 @@ TEST(CommandLineTest, SinkWithEverything) {
   EXPECT_EQ(options.store, "folder");
   EXPECT_EQ(options.ledger, "ledger");
   EXPECT_EQ(options.json, "file");
-  EXPECT_EQ(options.faults.greeting, "421 4.3.2 Busy");
-  EXPECT_EQ(options.faults.mail, "450 4.7.1 Slow");
-  EXPECT_EQ(options.faults.rcpt, "550 5.1.1 Nobody");
-  EXPECT_EQ(options.faults.data_command, "451 4.3.0 No");
-  EXPECT_EQ(options.faults.data, "451 4.3.0 Later");
-  EXPECT_TRUE(options.faults.close_after_data);
-  EXPECT_EQ(options.faults.delay, microseconds(2500));
-  EXPECT_EQ(options.faults.percent, 10u);
+  Prng prng(1);
+  EXPECT_EQ(options.faults.Outcome(SinkPhase::kData, prng)->action, SinkFault::Action::kDrop);
+  EXPECT_EQ(options.faults.Outcome(SinkPhase::kMail, prng), nullptr);
+  EXPECT_EQ(options.faults.Wait(SinkPhase::kEnd, prng), microseconds(2500));
   EXPECT_EQ(options.faults.messages, 5u);
   const SinkOptions self_signed =
       ParseSink({"sink", "--listen", "127.0.0.1:2525", "--tls", "self-signed"});
@@ -228,8 +221,8 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"login", "--to", "127.0.0.1:1", "--messages", "1"}, "--messages"},
       {{"sink", "--listen", "127.0.0.1:1", "--tls", "cert.pem"}, "self-signed"},
       {{"sink", "--listen", "127.0.0.1:1", "--implicit"}, "--tls"},
-      {{"sink", "--listen", "127.0.0.1:1", "--reply-data", "later"}, "no reply line"},
-      {{"sink", "--listen", "127.0.0.1:1", "--fault-percent", "101"}, "--fault-percent"},
+      {{"sink", "--listen", "127.0.0.1:1", "--fault", "end=later"}, "end can: drop, a reply"},
+      {{"sink", "--listen", "127.0.0.1:1", "--fault", "end=drop@101%"}, "a share is"},
   };
   for (const auto& c : cases) {
     std::string said;
@@ -245,7 +238,7 @@ TEST(CommandLineTest, HelpIsNoMistake) {
   const Command parsed = Parse({"sink", "--help"}, &said);
   ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed));
   EXPECT_EQ(std::get<ExitCode>(parsed).code, 0);
-  EXPECT_NE(said.find("--reply-data"), std::string::npos);
+  EXPECT_NE(said.find("--fault"), std::string::npos);
 }
 
 }  // namespace

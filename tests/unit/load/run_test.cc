@@ -149,6 +149,12 @@ class RunTest : public testing::Test {
     EXPECT_EQ(sink_stats_.connections, results.connections);
   }
 
+  static SinkFaults Faults(const char* fault, uint64_t messages = 0) {
+    SinkFaults faults;
+    EXPECT_TRUE(faults.Add(fault).ok()) << fault;
+    faults.messages = messages;
+    return faults;
+  }
   std::string Told(const Results& results) {
     return ToText(RunReport{.options = options_, .results = results});
   }
@@ -316,7 +322,7 @@ TEST_F(RunTest, LedgersOfBothSidesHaveTheSameNumbers) {
 TEST_F(RunTest, TheQueueIdIsInTheLedger) {
   options_.ledger = folder_ + "/sent";
   options_.messages = 1;
-  sink_options_.faults.data = "250 2.0.0 Ok: queued as 0ABC123 here";
+  sink_options_.faults = Faults("end=250 2.0.0 Ok: queued as 0ABC123 here");
   StartSink();
   EXPECT_EQ(Run().accepted, 1u);
   EXPECT_EQ(ReadFile(options_.ledger), "0badcafe-000000000001 0ABC123\n");
@@ -329,11 +335,11 @@ TEST_F(RunTest, RefusalsAreCountedByPhaseAndCode) {
     int code;
     uint64_t refused;
   } cases[] = {
-      {{.mail = "450 4.7.1 Slow"}, Phase::kEnvelope, 450, 10},
-      {{.rcpt = "550 5.1.1 Nobody"}, Phase::kRecipient, 550, 10},
-      {{.data_command = "451 4.3.0 No"}, Phase::kEnvelope, 451, 10},
-      {{.data = "452 4.3.1 Full"}, Phase::kMessage, 452, 10},
-      {{.data = "452 4.3.1 Full", .messages = 4}, Phase::kMessage, 452, 4},
+      {Faults("mail=450 4.7.1 Slow"), Phase::kEnvelope, 450, 10},
+      {Faults("rcpt=550 5.1.1 Nobody"), Phase::kRecipient, 550, 10},
+      {Faults("data=451 4.3.0 No"), Phase::kEnvelope, 451, 10},
+      {Faults("end=452 4.3.1 Full"), Phase::kMessage, 452, 10},
+      {Faults("end=452 4.3.1 Full", 4), Phase::kMessage, 452, 4},
   };
   for (auto pipelining : {Pipelining::kOff, Pipelining::kAuto, Pipelining::kDeep}) {
     for (const auto& c : cases) {
@@ -357,14 +363,14 @@ TEST_F(RunTest, RefusalsAreCountedByPhaseAndCode) {
 
 TEST_F(RunTest, ConnectionsThatFailAreCountedAndEndTheRun) {
   options_.connections = 2;
-  sink_options_.faults.greeting = "554 5.7.1 Go away";
+  sink_options_.faults = Faults("greeting=554 5.7.1 Go away");
   StartSink();
   Results results = Run();
   EXPECT_EQ(Count(results, Phase::kGreeting, 554), 2u) << Told(results);
   StopSink();
   close(listener_);
 
-  sink_options_.faults = {.close_after_data = true};
+  sink_options_.faults = Faults("end=drop");
   StartSink();
   results = Run();
   EXPECT_EQ(Count(results, Phase::kLost, 0), 2u) << Told(results);
@@ -399,7 +405,7 @@ TEST_F(RunTest, KeepsGoingWhenAsked) {
   options_.connections = 1;  // of two, one might do the other's work while that one backs off
   options_.messages = 10;
   options_.keep_going = true;
-  sink_options_.faults = {.close_after_data = true, .messages = 3};
+  sink_options_.faults = Faults("end=drop", 3);
   StartSink();
   const Results results = Run();
   EXPECT_EQ(results.accepted, 7u);
@@ -438,12 +444,59 @@ TEST_F(RunTest, ADelayedAnswerIsInItsLatencyAndInNoOther) {
   options_.connections = 1;
   options_.messages = 3;
   options_.pipelining = Pipelining::kDeep;
-  sink_options_.faults.delay = milliseconds(30);
+  sink_options_.faults = Faults("end=30ms");
   ExpectAllArrive();
   StartSink();
   const Results results = Run();
   EXPECT_GE(results.answer.Quantile(0), milliseconds(30));
   EXPECT_LT(results.login.max(), milliseconds(30));
+}
+
+TEST_F(RunTest, WhatIsReadSlowlyArrivesWhole) {
+  options_.messages = 3;
+  options_.message_bytes = 60'000;
+  for (auto tls : {RunOptions::Tls::kNone, RunOptions::Tls::kStartTls}) {
+    options_.tls = tls;
+    sink_options_.tls = static_cast<SinkOptions::Tls>(tls);
+    sink_options_.faults = Faults("body=1MiB/s");
+    EXPECT_TRUE(sink_options_.faults.Add("body=20ms").ok());
+    ExpectAllArrive();
+    close(std::exchange(listener_, -1));
+  }
+}
+
+TEST_F(RunTest, DropsAndBrokenHandshakesAreSeenAsWhatTheyAre) {
+  const struct {
+    const char* fault;
+    RunOptions::Tls tls;
+    Phase phase;
+    uint64_t unanswered;
+  } cases[] = {
+      {"connect=drop", RunOptions::Tls::kNone, Phase::kLost, 0},
+      {"ehlo=drop", RunOptions::Tls::kStartTls, Phase::kLost, 0},
+      {"starttls=drop", RunOptions::Tls::kStartTls, Phase::kLost, 0},
+      {"starttls=454 4.7.0 Not now", RunOptions::Tls::kStartTls, Phase::kTls, 0},
+      {"tls=garbage", RunOptions::Tls::kStartTls, Phase::kTls, 0},
+      {"tls=garbage", RunOptions::Tls::kImplicit, Phase::kTls, 0},
+      {"body=drop", RunOptions::Tls::kImplicit, Phase::kLost, 1},
+  };
+  options_.connections = 1;
+  options_.messages = 1;
+  for (const auto& c : cases) {
+    options_.tls = c.tls;
+    sink_options_.tls = static_cast<SinkOptions::Tls>(c.tls);
+    sink_options_.faults = Faults(c.fault);
+    StartSink();
+    const Results results = Run();
+    uint64_t seen = 0;
+    for (const auto& [where, failure] : results.failures) {
+      if (where.first == c.phase) seen += failure.count;
+    }
+    EXPECT_EQ(seen, 1u) << c.fault << "\n" << Told(results);
+    EXPECT_EQ(results.unanswered, c.unanswered) << c.fault;
+    StopSink();
+    close(std::exchange(listener_, -1));
+  }
 }
 
 TEST_F(RunTest, StopsAfterItsTime) {
@@ -494,7 +547,7 @@ TEST_F(RunTest, SessionsLostWhileHeldAreCounted) {
 TEST_F(RunTest, TheReportTellsWhatHappened) {
   options_.messages = 10;
   options_.connections = 1;
-  sink_options_.faults = {.data = "452 4.3.1 Full", .messages = 4};
+  sink_options_.faults = Faults("end=452 4.3.1 Full", 4);
   StartSink();
   const RunReport report{.options = options_, .results = Run(), .content_bytes = 4096};
   const std::string text = ToText(report);
