@@ -584,6 +584,7 @@ void Ring::Wait(MonoTime until) {
     if (entry.cancelled) {
       until = now();
       ended_.push_back(slot);
+      entry.armed = true;  // it may stand here twice: it was at rest, and then cancelled
     } else {
       Arm(slot);
     }

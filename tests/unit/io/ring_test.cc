@@ -263,6 +263,58 @@ class Sink {
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
+// Takes all that comes to one connection until told to cancel.
+class OneReceiver {
+ public:
+  explicit OneReceiver(Ring& ring)
+      : ring_(ring), accept_(Completes<&OneReceiver::OnAccept>, this), recv_(Completes<&OneReceiver::OnRecv>, this) {}
+  void Listen(int fd) { ring_.Accept(accept_, fd); }
+  void Cancel() { ring_.Cancel(recv_); }
+  void Close() {
+    ring_.Close(socket_);
+    ring_.Cancel(accept_);
+  }
+  size_t bytes = 0;
+  int last_result = 0;
+  int ends = 0;
+
+ private:
+  void OnAccept(const Completion& completion) {
+    socket_ = completion.socket;
+    ring_.Recv(recv_, socket_);
+  }
+  void OnRecv(const Completion& completion) {
+    bytes += completion.bytes.size();
+    last_result = completion.result;
+    if (completion.result <= 0) ends++;
+  }
+  Ring& ring_;
+  Op accept_;
+  Op recv_;
+  Socket socket_;
+};
+
+TEST_P(RingTest, AReceiveCancelledWhileItWaitsForABufferEndsOnce) {
+  auto ring = MakeRing({.receive_buffers = 2, .receive_buffer_bytes = 512, .turn_buffers_max = 2});
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  OneReceiver receiver(*ring);
+  receiver.Listen(*listener);
+  const int fd = ConnectBlocking(BoundAddress(*listener));
+  const std::string block(100'000, 'x');
+  EXPECT_EQ(write(fd, block.data(), block.size()), static_cast<ssize_t>(block.size()));
+  // Its buffers are used up in each of these turns, so that it is at rest after the last.
+  PollUntil(*ring, [&] { return receiver.bytes >= 2048; });
+  receiver.Cancel();
+  PollUntil(*ring, [&] { return receiver.ends > 0; });
+  EXPECT_EQ(receiver.last_result, -ECANCELED);
+  ring->Poll(ring->now());
+  EXPECT_EQ(receiver.ends, 1);
+  receiver.Close();
+  ring->Poll(ring->now());
+  close(fd);
+  close(*listener);
+}
+
 // Eight clients send as fast as they can, with buffers for two of them: each gets its share, and one that comes later
 // and wants little is accepted and answered all the same.
 TEST_P(RingTest, GreedyClientsStarveNobody) {
