@@ -87,6 +87,13 @@ class Io {
   // receive buffers is waited out inside.
   virtual void Recv(Op& op, Socket socket) = 0;
 
+  // How receiving shares out its buffers, from now on.
+  struct ReceiveTuning {
+    uint32_t buffers = 0;       // provided; no more than there are
+    uint32_t turn_buffers = 0;  // a connection that takes more in one turn waits for the next; 1 to 255
+  };
+  virtual void TuneReceive(const ReceiveTuning&) {}
+
   // One completion when all of `bytes` are with the kernel, or an error. REQUIRES: one Send a socket at a time.
   virtual void Send(Op& op, Socket socket, ByteView bytes) = 0;
 

@@ -83,7 +83,7 @@ absl::Status Ring::Open() {
     SubRing::Options options{
         .submission_entries = options_.submission_entries,
         .completion_entries = options_.completion_entries,
-        .receive_buffers = i == 0 ? options_.receive_buffers : std::max(options_.receive_buffers / 4, 8u),
+        .receive_buffers = BuffersOf(i, options_.receive_buffers),
         .receive_buffer_bytes = options_.receive_buffer_bytes,
         .table_slots = table,
         .notify_fd = i == 0 ? -1 : further_fd_,
@@ -186,6 +186,11 @@ void Ring::Connect(Op& op, const SockAddr& peer) {
 }
 
 void Ring::Recv(Op& op, Socket socket) { Arm(NewEntry(&op, Kind::kRecv, socket)); }
+
+void Ring::TuneReceive(const ReceiveTuning& tuning) {
+  options_.turn_buffers_max = std::clamp(tuning.turn_buffers, 1u, 255u);
+  for (uint32_t i = 0; i < rings_.size(); i++) rings_[i]->ProvideBuffers(BuffersOf(i, tuning.buffers));
+}
 
 void Ring::Send(Op& op, Socket socket, ByteView bytes) {
   const uint32_t slot = NewEntry(&op, Kind::kSend, socket);

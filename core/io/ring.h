@@ -10,6 +10,7 @@
 #ifndef SLUICE_CORE_IO_RING_H_
 #define SLUICE_CORE_IO_RING_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -31,7 +32,7 @@ struct RingOptions {
   uint32_t receive_buffer_bytes = 16 << 10;  // a TLS record of 16 KiB needs two
   uint32_t sockets_max = 1 << 16;            // over all rings inside
   uint32_t table_max = 0;                    // slots a ring; 0: RLIMIT_NOFILE
-  uint32_t turn_buffers_max = 16;            // a connection that takes more in one turn waits for the next
+  uint32_t turn_buffers_max = 16;            // ReceiveTuning::turn_buffers
   RingFeatures features;
 };
 
@@ -56,6 +57,7 @@ class Ring final : public Io {
   void Accept(Op& op, int listener) override;
   void Connect(Op& op, const SockAddr& peer) override;
   void Recv(Op& op, Socket socket) override;
+  void TuneReceive(const ReceiveTuning& tuning) override;
   void Send(Op& op, Socket socket, ByteView bytes) override;
   void Cancel(Op& op) override;
   void Close(Socket socket) override;
@@ -142,6 +144,8 @@ class Ring final : public Io {
   static Socket MakeSocket(uint32_t ring, uint32_t slot) { return Socket(ring << 24 | (slot + 1)); }
   static int SlotOf(Socket socket) { return static_cast<int>((socket.value() & 0xffffff) - 1); }
   uint32_t RoomiestRing() const;
+  // Of `buffers` of the first ring's, those that ring `index` has.
+  static uint32_t BuffersOf(uint32_t index, uint32_t buffers) { return index == 0 ? buffers : std::max(buffers / 4, 8u); }
 
   void Arm(uint32_t slot);  // gives the entry's operation to the kernel (again)
   void CancelInKernel(uint32_t ring, uint32_t slot);

@@ -53,6 +53,7 @@ absl::Status SubRing::Open(const Options& options) {
   buffers_ = static_cast<char*>(map);
   buffer_ring_ = io_uring_setup_buf_ring(&ring, buffer_count_, kBufferGroup, 0, &error);
   if (buffer_ring_ == nullptr) return Failed("a ring of receive buffers (RLIMIT_MEMLOCK)", error);
+  provided_ = buffer_count_;
   for (uint32_t id = 0; id < buffer_count_; id++) ReturnBuffer(id);
   PublishBuffers();
 
@@ -83,7 +84,21 @@ io_uring_sqe* SubRing::Sqe() {
   return nullptr;
 }
 
+void SubRing::ProvideBuffers(uint32_t count) {
+  provided_max_ = count;
+  while (provided_ < provided_max_ && !withheld_.empty()) {
+    const uint32_t id = withheld_.back();
+    withheld_.pop_back();
+    provided_++;
+    ReturnBuffer(id);
+  }
+}
+
 void SubRing::ReturnBuffer(uint32_t id) {
+  if (provided_ > provided_max_) {
+    provided_--;
+    return withheld_.push_back(id);
+  }
   io_uring_buf_ring_add(buffer_ring_, buffers_ + size_t{id} * buffer_bytes_, buffer_bytes_,
                         static_cast<unsigned short>(id), io_uring_buf_ring_mask(buffer_count_), returned_++);
 }

@@ -6,6 +6,7 @@
 #include <liburing.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
@@ -49,6 +50,8 @@ class SubRing {
     return ByteView(buffers_ + size_t{id} * buffer_bytes_, bytes);
   }
   void ReturnBuffer(uint32_t id);
+  // From now on only so many are with the kernel or in use: others are withheld as they come back, or given again.
+  void ProvideBuffers(uint32_t count);
   void PublishBuffers();  // after ReturnBuffer, once a turn
 
   io_uring ring{};
@@ -63,6 +66,9 @@ class SubRing {
   size_t buffer_map_bytes_ = 0;
   uint32_t buffer_count_ = 0;
   uint32_t buffer_bytes_ = 0;
+  uint32_t provided_max_ = UINT32_MAX;
+  uint32_t provided_ = 0;           // with the kernel, or in use
+  std::vector<uint32_t> withheld_;  // the rest
   int returned_ = 0;
 };
 

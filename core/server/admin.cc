@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/json_writer.h"
@@ -124,8 +125,20 @@ bool ReadQueueFilter(const httplib::Request& request, QueueFilter* filter) {
          filter->limit <= kQueueListMax;
 }
 
+void AddShardHandlers(httplib::Server& server, AdminSource* source) {
+  server.Get("/v1/shards", [source](const httplib::Request&, httplib::Response& response) {
+    response.set_content(source->ShardsJson(), kJson);
+  });
+  server.Put("/v1/shards", [source](const httplib::Request& request, httplib::Response& response) {
+    const absl::StatusOr<std::string> answer = source->SetShards(request.body);
+    response.status = answer.ok() ? 200 : absl::IsInvalidArgument(answer.status()) ? 400 : 503;
+    response.set_content(answer.ok() ? *answer : ErrorJson(answer.status().message()), kJson);
+  });
+}
+
 void AddLocalHandlers(httplib::Server& server, AdminSource* source) {
   AddPublicHandlers(server, source);
+  AddShardHandlers(server, source);
   server.Get("/v1/stats", [source](const httplib::Request&, httplib::Response& response) {
     response.set_content(StatsJson(source->Stats()), kJson);
   });
@@ -198,12 +211,16 @@ absl::StatusOr<std::unique_ptr<Admin>> Admin::Start(const AdminEndpoints& endpoi
   return admin;
 }
 
-absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target) {
+namespace {
+
+using Ask = std::function<httplib::Result(httplib::Client& client, const httplib::Headers& headers)>;
+
+absl::StatusOr<std::string> AskAdmin(const std::string& socket_path, const std::string& target, const Ask& ask) {
   httplib::Client client(socket_path);
   client.set_address_family(AF_UNIX);
   client.set_connection_timeout(kAdminTimeout);
   client.set_read_timeout(2 * kAdminTimeout);  // the server itself may take one
-  const httplib::Result result = client.Get(target, {{"Host", "localhost"}});
+  const httplib::Result result = ask(client, {{"Host", "localhost"}});
   if (!result) {
     if (access(socket_path.c_str(), R_OK | W_OK) != 0 && errno == EACCES) {  // or its folder
       return absl::PermissionDeniedError(
@@ -217,11 +234,29 @@ absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::
     return absl::PermissionDeniedError(
         absl::StrCat(socket_path, ": only root and the server's own user may ask"));
   }
+  if (result->status == 400) return absl::InvalidArgumentError(result->body);
   if (result->status != 200) {
     return absl::InternalError(
         absl::StrCat(target, ": status ", result->status, ": ", result->body));
   }
   return result->body;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target) {
+  const auto body = AskAdmin(socket_path, target, [&](httplib::Client& client, const httplib::Headers& headers) {
+    return client.Get(target, headers);
+  });
+  if (!absl::IsInvalidArgument(body.status())) return body;
+  return absl::InternalError(absl::StrCat(target, ": status 400: ", body.status().message()));
+}
+
+absl::StatusOr<std::string> AdminPut(const std::string& socket_path, const std::string& target,
+                                     const std::string& body) {
+  return AskAdmin(socket_path, target, [&](httplib::Client& client, const httplib::Headers& headers) {
+    return client.Put(target, headers, body, kJson);
+  });
 }
 
 }  // namespace sluice::server

@@ -4,6 +4,8 @@
 //     GET /v1/stats                 counters, a shard and in total          (JSON)
 //     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
 //     GET /v1/health                {"ready":true} or why not               (JSON)
+//     GET /v1/shards                what each shard is tuned to             (JSON: shard_tunings.h)
+//     PUT /v1/shards                changes it; the answer has old and new  (JSON)
 //     and the three below
 //   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is
 //   told):
@@ -20,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -60,6 +63,10 @@ class AdminSource {
   // A JSON object {"messages":[{"id":..,"sender":..,"recipients":[..],"size":..,"created":..,
   // "next_attempt":..,"num_attempts":..,"last_response":..}],"more":bool}, or why it cannot be had.
   virtual absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) = 0;
+  // What each shard is tuned to, and a change of it (InvalidArgument: the request is wrong, nothing has changed); see
+  // shard_tunings.h.
+  virtual std::string ShardsJson() = 0;
+  virtual absl::StatusOr<std::string> SetShards(std::string_view request) = 0;
   // True while mail is taken; otherwise `why` gets one line for the operator.
   virtual bool Ready(std::string* why) = 0;
 };
@@ -88,6 +95,10 @@ std::string AdminSocketPath(const std::string& state_dir);
 // PermissionDenied: it refuses this user; otherwise the body of a 200, or Internal with the
 // server's words.
 absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target);
+
+// The same for a PUT. InvalidArgument: the server says that the request is wrong, and its words.
+absl::StatusOr<std::string> AdminPut(const std::string& socket_path, const std::string& target,
+                                     const std::string& body);
 
 std::string PrometheusText(const Snapshot& snapshot, bool ready);
 std::string StatsJson(const Snapshot& snapshot);

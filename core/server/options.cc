@@ -223,6 +223,15 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
     if (!reader.Given(where + "mechanisms_clear"))
       listener.mechanisms_clear = options->auth.mechanisms_clear;
   }
+  for (size_t i = 0; i < options->shard.size(); i++) {
+    const std::string where = absl::StrCat("shard[", i, "].");
+    if (!reader.Given(where + "index")) {
+      problems->Add(reader.Where(where + "index"), where + "index", "is missing, expected the shard's number, from 0");
+    }
+    for (const Tunable& tunable : Tunables()) {
+      if (!reader.Given(absl::StrCat(where, tunable.name))) tunable.inherit(options->shard[i].tuning, *options);
+    }
+  }
   // Where a table has a value that could not be read, more would only be talk about that value's
   // default.
   const std::set<std::string> doubtful = problems->Tables();

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
+#include "core/server/tuning.h"
 
 namespace sluice::server {
 
@@ -157,6 +158,18 @@ struct IoOptions {
       disable;                     // ring features to do without, as the start-up report names them
   uint32_t receive_buffers = 256;  // of a shard's ring; a power of two
   uint64_t receive_buffer_bytes = 16 * kKiB;
+  // A connection that takes more in a loop turn, counted in whole receive buffers, waits for the next.
+  uint64_t turn_bytes = 256 * kKiB;
+  uint32_t submission_entries = 1024;  // of a ring; powers of two
+  uint32_t completion_entries = 8192;
+  uint32_t accept_weight = 100;  // share of new connections, beside that of other shards; 0: none
+  int32_t core = kCoreAuto;      // of a shard's thread
+};
+
+// One [[shard]]: values of its own for one shard. After LoadOptions `tuning` holds what is in force.
+struct ShardOptions {
+  uint32_t index = 0;
+  Tuning tuning;
 };
 
 struct AdminOptions {
@@ -177,6 +190,7 @@ struct Options {
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
   std::vector<CertificateOptions> certificate;
+  std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;
   RelayOptions relay;
   QueueOptions queue;

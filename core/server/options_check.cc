@@ -113,10 +113,45 @@ void CheckQueue(const QueueOptions& queue, const ReportFn& report) {
   if (queue.expire < queue.retry_min)
     report("queue.expire", "is below queue.retry_min: nothing would be tried twice");
   if (queue.segment_bytes % 4096 != 0) report("queue.segment_bytes", "is not a multiple of 4K");
-  if (queue.batch_bytes % 4096 != 0) report("queue.batch_bytes", "is not a multiple of 4K");
-  if (queue.batch_bytes > queue.segment_bytes / 4) {
-    report("queue.batch_bytes", "is above a quarter of queue.segment_bytes");
+}
+
+bool PowerOfTwo(uint32_t number) { return (number & (number - 1)) == 0; }
+
+void CheckIo(const IoOptions& io, const ReportFn& report) {
+  if (!PowerOfTwo(io.receive_buffers)) report("io.receive_buffers", "is not a power of two");
+  if (!PowerOfTwo(io.submission_entries)) report("io.submission_entries", "is not a power of two");
+  if (!PowerOfTwo(io.completion_entries)) report("io.completion_entries", "is not a power of two");
+  if (io.completion_entries < io.submission_entries) report("io.completion_entries", "is below io.submission_entries");
+}
+
+// What can be tuned: for all shards, and of those with values of their own.
+void CheckShards(const Options& options, const ReportFn& report) {
+  Tuning common;
+  for (const Tunable& tunable : Tunables()) tunable.inherit(common, options);
+  CheckTuning(common, options, [&](std::string_view name, const std::string& text) {
+    const Tunable* tunable = FindTunable(name);
+    report(absl::StrCat(tunable->table, ".", tunable->key), text);
+  });
+  bool somebody_accepts = options.io.accept_weight > 0;
+  std::map<uint32_t, size_t> taken;  // index to its [[shard]]
+  for (size_t i = 0; i < options.shard.size(); i++) {
+    const ShardOptions& own = options.shard[i];
+    const auto [other, is_new] = taken.emplace(own.index, i);
+    if (!is_new) {
+      report(Element("shard", i, "index"), absl::StrCat(own.index, " is that of shard[", other->second, "] too"));
+    }
+    if (options.shards > 0 && own.index >= options.shards) {
+      report(Element("shard", i, "index"), absl::StrCat(own.index, " is not below shards, which is ", options.shards));
+    }
+    if (!PowerOfTwo(own.tuning.receive_buffers)) {
+      report(Element("shard", i, "receive_buffers"), "is not a power of two");
+    }
+    CheckTuning(own.tuning, options, [&](std::string_view name, const std::string& text) {
+      report(Element("shard", i, name), text);
+    });
+    somebody_accepts |= own.tuning.accept_weight > 0;
   }
+  if (!somebody_accepts) report("io.accept_weight", "is 0 for every shard: nobody would take a connection");
 }
 
 void CheckLimits(const Options& options, const ReportFn& report) {
@@ -127,8 +162,6 @@ void CheckLimits(const Options& options, const ReportFn& report) {
     report("limits.body_bytes_login",
            "is below limits.message_bytes: such a message could never be taken");
   }
-  const uint32_t buffers = options.io.receive_buffers;
-  if ((buffers & (buffers - 1)) != 0) report("io.receive_buffers", "is not a power of two");
 }
 
 }  // namespace
@@ -140,6 +173,8 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);
+  CheckIo(options.io, report);
+  CheckShards(options, report);
 }
 
 }  // namespace sluice::server

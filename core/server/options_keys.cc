@@ -4,8 +4,11 @@
 #include "core/server/options_keys.h"
 
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "auth/mechanism.h"
+#include "core/base/check.h"
 #include "core/io/ring_features.h"
 #include "queue/limits.h"
 
@@ -34,6 +37,14 @@ std::vector<std::string_view> GroupNames() {
 std::vector<std::string_view> FeatureNames() {
   const auto names = io::RingFeatureNames();
   return {names.begin(), names.end()};
+}
+
+// A key whose bounds and words are in the table of tuning.h.
+void TunableKey(Options& o, std::string_view table, std::string_view key, KeyVisitor& v) {
+  for (const Tunable& tunable : Tunables()) {
+    if (tunable.table == table && tunable.key == key) return v.Key(key, std::move(*tunable.common(o)), tunable.help);
+  }
+  CHECK(!"not in the table");
 }
 
 Words Mechanisms(std::vector<std::string>* field) { return {field, MechanismNames(), "mechanism"}; }
@@ -69,20 +80,28 @@ void CertificateKeys(CertificateOptions& o, KeyVisitor& v) {
   v.Key("key", Path(&o.key), "PEM file");
 }
 
+void ShardKeys(ShardOptions& o, KeyVisitor& v) {
+  v.Key("index", Count(&o.index, 0, 1023), "which shard has the values below for itself; the first is 0");
+  for (const Tunable& tunable : Tunables()) {
+    v.Key(tunable.name, std::move(*tunable.own(o.tuning)), absl::StrCat("instead of ", tunable.table, ".", tunable.key));
+  }
+}
+
 void TlsKeys(TlsOptions& o, KeyVisitor& v) {
   v.Key("groups", Words(&o.groups, GroupNames(), "group"), "key exchange groups, best first");
   v.Key("ticket_lifetime", Span(&o.ticket_lifetime, kNever, 7 * kDay),
         "of session tickets; \"0s\": none are given");
 }
 
-void RelayKeys(RelayOptions& o, KeyVisitor& v) {
+void RelayKeys(Options& all, KeyVisitor& v) {
+  RelayOptions& o = all.relay;
   v.Key("next_hop", NextHops(&o.next_hop, &o.discard),
         "tried in turn; [\"discard\"]: journal it, then done");
   v.Key("tls", Word(&o.tls, kRelayTlsWords),
         "\"none\", \"opportunistic\", \"required\" or \"verify\"");
   v.Key("tls_name", Text(&o.tls_name), "name in the next hop's certificate; \"verify\" needs it");
   v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
-  v.Key("connections", Count(&o.connections, 1, 10'000), "to one next hop, a shard");
+  TunableKey(all, "relay", "connections", v);
   v.Key("messages_per_connection", Count(&o.messages_per_connection, 0, kMany), "0: no end");
   v.Key("idle_timeout", Span(&o.idle_timeout, kNever, minutes(5)),
         "an unused connection is kept this long");
@@ -99,37 +118,37 @@ void RelayKeys(RelayOptions& o, KeyVisitor& v) {
         "for the reply to the final dot");
 }
 
-void QueueKeys(QueueOptions& o, KeyVisitor& v) {
+void QueueKeys(Options& all, KeyVisitor& v) {
+  QueueOptions& o = all.queue;
   v.Key("retry_min", Span(&o.retry_min, kMoment, 7 * kDay),
         "first wait after a deferral; doubles, with jitter");
   v.Key("retry_max", Span(&o.retry_max, kMoment, 7 * kDay), "longest wait");
   v.Key("expire", Span(&o.expire, seconds(1), 365 * kDay), "age at which a message is returned");
   v.Key("segment_bytes", Bytes(&o.segment_bytes, kMiB, kGiB), "size of a journal segment");
-  v.Key("batch_bytes", Bytes(&o.batch_bytes, 64 * kKiB, 64 * kMiB), "a batch closes at this size");
-  v.Key("batch_wait", Span(&o.batch_wait, kNever, seconds(1)),
-        "an idle journal waits this long for company");
+  TunableKey(all, "queue", "batch_bytes", v);
+  TunableKey(all, "queue", "batch_wait", v);
   v.Key("memory_bytes", Bytes(&o.memory_bytes, 0, 1024 * kGiB),
         "bodies kept in memory for relay, a shard");
   v.Key("spool_reserve", Bytes(&o.spool_reserve, 0, 1024 * kGiB),
         "free space below which MAIL gets 452");
 }
 
-void LimitsKeys(LimitsOptions& o, KeyVisitor& v) {
+void LimitsKeys(Options& all, KeyVisitor& v) {
+  LimitsOptions& o = all.limits;
   v.Key("message_bytes", Bytes(&o.message_bytes, kKiB, kGiB), "largest message");
   v.Key("recipients", Count(&o.recipients, 1, queue::kRecipientsMax), "of a message");
   v.Key("idle_timeout", Span(&o.idle_timeout, kMoment, hours(1)), "between commands, before AUTH");
   v.Key("idle_timeout_authenticated", Span(&o.idle_timeout_authenticated, kMoment, kDay),
         "and after it");
   v.Key("shutdown_grace", Span(&o.shutdown_grace, kMoment, hours(1)), "from SIGTERM to the end");
-  v.Key("sessions", Count(&o.sessions, 1, 10 * kMany), "a shard; beyond: 421");
+  TunableKey(all, "limits", "sessions", v);
   v.Key("errors", Count(&o.errors, 1, 10'000), "bad commands of a session; then 421");
   v.Key("auth_failures", Count(&o.auth_failures, 1, 10'000),
         "failed logins of a session; then 421");
   v.Key("hops", Count(&o.hops, 1, 10'000), "Received lines of a message");
   v.Key("handshake_timeout", Span(&o.handshake_timeout, kMoment, minutes(10)),
         "for a TLS handshake");
-  v.Key("handshake_steps", Count(&o.handshake_steps, 1, 10'000),
-        "TLS handshake steps a loop turn, a shard");
+  TunableKey(all, "limits", "handshake_steps", v);
   v.Key("held_bytes", Bytes(&o.held_bytes, 16 * kMiB, 1024 * kGiB),
         "memory held for slow or stalled peers, a shard");
   v.Key("body_bytes", Bytes(&o.body_bytes, kMiB, 1024 * kGiB), "bodies not yet durable, a shard; beyond: 452");
@@ -142,12 +161,17 @@ void SmtpKeys(SmtpOptions& o, KeyVisitor& v) {
         "LF without CR in a message: \"normalize\" or \"reject\"");
 }
 
-void IoKeys(IoOptions& o, KeyVisitor& v) {
+void IoKeys(Options& all, KeyVisitor& v) {
+  IoOptions& o = all.io;
   v.Key("disable", Words(&o.disable, FeatureNames(), "ring feature"),
         "io_uring features to do without");
-  v.Key("receive_buffers", Count(&o.receive_buffers, 16, 32'768),
-        "of a shard's ring; a power of two");
+  TunableKey(all, "io", "receive_buffers", v);
   v.Key("receive_buffer_bytes", Bytes(&o.receive_buffer_bytes, kKiB, 64 * kKiB), "size of one");
+  TunableKey(all, "io", "turn_bytes", v);
+  v.Key("submission_entries", Count(&o.submission_entries, 64, 32'768), "of a ring; a power of two");
+  v.Key("completion_entries", Count(&o.completion_entries, 256, 262'144), "of a ring; a power of two");
+  TunableKey(all, "io", "accept_weight", v);
+  TunableKey(all, "io", "core", v);
 }
 
 void AdminKeys(AdminOptions& o, KeyVisitor& v) {
@@ -182,12 +206,13 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Tables("listener", ListOf(&o.listener, ListenerKeys));
   v.Table("auth", [&](KeyVisitor& in) { AuthKeys(o.auth, in); });
   v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
+  v.Tables("shard", ListOf(&o.shard, ShardKeys));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });
-  v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o.relay, in); });
-  v.Table("queue", [&](KeyVisitor& in) { QueueKeys(o.queue, in); });
-  v.Table("limits", [&](KeyVisitor& in) { LimitsKeys(o.limits, in); });
+  v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o, in); });
+  v.Table("queue", [&](KeyVisitor& in) { QueueKeys(o, in); });
+  v.Table("limits", [&](KeyVisitor& in) { LimitsKeys(o, in); });
   v.Table("smtp", [&](KeyVisitor& in) { SmtpKeys(o.smtp, in); });
-  v.Table("io", [&](KeyVisitor& in) { IoKeys(o.io, in); });
+  v.Table("io", [&](KeyVisitor& in) { IoKeys(o, in); });
   v.Table("admin", [&](KeyVisitor& in) { AdminKeys(o.admin, in); });
 }
 

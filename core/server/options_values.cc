@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
 #include "core/base/check.h"
+#include "core/server/tuning.h"
 
 namespace sluice::server {
 namespace {
@@ -46,6 +47,7 @@ ValueProblem Wrong(const toml::node& node, std::string_view found, std::string_v
   return {&node, absl::StrCat(Quoted(found), " is not understood, expected ", expected)};
 }
 
+constexpr int64_t kCoresMax = 1024;  // CPU_SETSIZE
 constexpr std::string_view kExpectDuration = "a duration such as \"500ms\", \"5m\" or \"1h30m\"";
 constexpr std::string_view kExpectBytes = "a number of octets such as 65536 or \"64K\" (K, M, G)";
 constexpr std::string_view kExpectAddress =
@@ -253,6 +255,27 @@ std::optional<ValueProblem> Span::Read(const toml::node& node, std::string_view)
 }
 
 std::string Span::Show() const { return Quoted(FormatDuration(*field_)); }
+
+std::optional<ValueProblem> Core::Read(const toml::node& node, std::string_view) {
+  constexpr std::string_view kExpected = "the number of a core, \"auto\" or \"any\"";
+  if (const auto number = node.value_exact<int64_t>()) {
+    if (*number < 0 || *number >= kCoresMax) {
+      return ValueProblem{&node, absl::StrCat(*number, " is out of range, expected ", kExpected)};
+    }
+    *field_ = static_cast<int32_t>(*number);
+    return std::nullopt;
+  }
+  const auto word = node.value_exact<std::string>();
+  if (!word) return WrongType(node, kExpected);
+  if (*word != "auto" && *word != "any") return Wrong(node, *word, kExpected);
+  *field_ = *word == "auto" ? kCoreAuto : kCoreAny;
+  return std::nullopt;
+}
+
+std::string Core::Show() const {
+  if (*field_ >= 0) return absl::StrCat(*field_);
+  return *field_ == kCoreAuto ? "\"auto\"" : "\"any\"";
+}
 
 std::optional<ValueProblem> Address::Read(const toml::node& node, std::string_view) {
   const auto text = node.value_exact<std::string>();

@@ -90,6 +90,17 @@ class Span : public Value {
   Duration min_, max_;
 };
 
+// A processor core: its number, "auto" or "any" (tuning.h).
+class Core : public Value {
+ public:
+  explicit Core(int32_t* field) : field_(field) {}
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+  std::string Show() const override;
+
+ private:
+  int32_t* field_;
+};
+
 // A numeric address with port: "127.0.0.1:1587" or "[::1]:1587".
 class Address : public Value {
  public:

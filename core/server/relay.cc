@@ -61,7 +61,7 @@ Relay::~Relay() = default;
 
 // As many as the connections can have under way, and as many again loaded and ready.
 uint32_t Relay::DeliveriesMax() const {
-  return 4 * shard_.options().relay.connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
+  return 4 * shard_.tuning().relay_connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
 }
 
 queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
@@ -138,6 +138,8 @@ void Relay::Pump() {
   if (stopping_) return;
   TakeDue();
   for (NextHop& hop : hops_) {
+    // Those beyond the number, where it was made smaller meanwhile, leave when what they have is answered.
+    for (size_t i = shard_.tuning().relay_connections; i < hop.connections.size(); i++) hop.connections[i]->Leave();
     for (size_t i = 0; waiting_count_ > 0 && i < hop.connections.size(); i++) hop.connections[i]->StartMore();
   }
   if (waiting_count_ > 0) OpenConnections();
@@ -151,7 +153,7 @@ void Relay::OpenConnections() {
   }
   uint32_t connecting = 0;
   for (const auto& connection : hop->connections) connecting += connection->connecting();
-  const uint32_t connections_max = shard_.options().relay.connections;
+  const uint32_t connections_max = shard_.tuning().relay_connections;
   const uint32_t connecting_max = hop->failures > 0 ? 1 : waiting_count_;
   while (connecting < connecting_max && hop->connections.size() < connections_max) {
     hop->connections.push_back(std::make_unique<RelayConnection>(*this, *hop));

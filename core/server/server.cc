@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -35,6 +36,7 @@
 #include "core/server/pid_file.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
+#include "core/server/shard_tunings.h"
 #include "core/server/spool_files.h"
 #include "core/server/tls_files.h"
 #include "core/server/watchdog.h"
@@ -74,6 +76,16 @@ std::vector<int> UsableCores() {
   return cores;
 }
 
+// The calling thread; negative: anywhere. Best effort: a container may forbid it.
+void PinThread(int core, const std::vector<int>& usable) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int any : usable) {
+    if (core < 0 || any == core) CPU_SET(any, &set);
+  }
+  sched_setaffinity(0, sizeof set, &set);
+}
+
 uint64_t ProportionalSetBytes() {
   FILE* file = std::fopen("/proc/self/smaps_rollup", "r");
   if (file == nullptr) return 0;
@@ -107,12 +119,15 @@ class ServerProcess final : public Server, public AdminSource {
 
   Snapshot Stats() override;
   absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
+  std::string ShardsJson() override;
+  absl::StatusOr<std::string> SetShards(std::string_view request) override;
   bool Ready(std::string* why) override;
 
  private:
   absl::Status FindAccount();
   absl::Status PrepareFolders();
   absl::Status WritePidFile();
+  absl::Status PlanShards();
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
@@ -131,6 +146,7 @@ class ServerProcess final : public Server, public AdminSource {
   Options options_;
   const std::string config_path_;
   const std::string version_;
+  const std::vector<int> cores_ = UsableCores();
   MonoTime started_;
   uid_t uid_ = 0;
   gid_t gid_ = 0;
@@ -146,6 +162,8 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<auth::LmdbStore> store_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
+  std::mutex tunings_mutex_;
+  std::unique_ptr<ShardTunings> tunings_;  // under it, from Run on
   std::unique_ptr<auth::VerifierThreads> verifier_;
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
@@ -232,6 +250,12 @@ absl::Status ServerProcess::WritePidFile() {
   return absl::OkStatus();
 }
 
+absl::Status ServerProcess::PlanShards() {
+  tunings_ = std::make_unique<ShardTunings>(options_, options_.shards, cores_);
+  const std::string why = tunings_->Refusal();
+  return why.empty() ? absl::OkStatus() : absl::InvalidArgumentError(why);
+}
+
 absl::Status ServerProcess::BindListeners() {
   for (uint32_t i = 0; i < options_.shards; i++) {
     listener_fds_.emplace_back();
@@ -250,11 +274,14 @@ absl::Status ServerProcess::MakeRings() {
   ring_report_ = features->report;
   io::RingOptions ring;
   ring.features = *features;
-  ring.receive_buffers = options_.io.receive_buffers;
   ring.receive_buffer_bytes = static_cast<uint32_t>(options_.io.receive_buffer_bytes);
+  ring.submission_entries = options_.io.submission_entries;
+  ring.completion_entries = options_.io.completion_entries;
   const auto hops = static_cast<uint32_t>(options_.relay.next_hop.size());
-  ring.sockets_max = options_.limits.sessions + 128 + hops * (options_.relay.connections + 4);
   for (uint32_t i = 0; i < options_.shards; i++) {
+    const Tuning& tuning = tunings_->of(i);
+    ring.receive_buffers = tuning.receive_buffers;
+    ring.sockets_max = tuning.sessions + 128 + hops * (std::max(tuning.relay_connections, kRelayConnectionsRoom) + 4);
     auto made = io::Ring::Create(ring);
     if (!made.ok()) return made.status();
     shards_.push_back(std::make_unique<ShardThread>());
@@ -368,16 +395,16 @@ absl::Status ServerProcess::Prepare() {
   pthread_sigmask(SIG_BLOCK, &handled, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  if (options_.shards == 0) options_.shards = static_cast<uint32_t>(UsableCores().size());
+  if (options_.shards == 0) options_.shards = static_cast<uint32_t>(cores_.size());
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
   using Step = absl::Status (ServerProcess::*)();
-  const Step steps[] = {&ServerProcess::FindAccount, &ServerProcess::PrepareFolders, &ServerProcess::BindListeners,
-                        &ServerProcess::MakeRings,   &ServerProcess::WritePidFile,   &ServerProcess::DropRights,
-                        &ServerProcess::MakeShards,  &ServerProcess::Recover};
+  const Step steps[] = {&ServerProcess::PlanShards,  &ServerProcess::FindAccount, &ServerProcess::PrepareFolders,
+                        &ServerProcess::BindListeners, &ServerProcess::MakeRings, &ServerProcess::WritePidFile,
+                        &ServerProcess::DropRights,  &ServerProcess::MakeShards,  &ServerProcess::Recover};
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   for (const Step step : steps) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
@@ -397,9 +424,9 @@ void ServerProcess::Report(const SyncProbe& probe) {
   getrlimit(RLIMIT_NOFILE, &files);
   const auto micros = [](Duration d) { return std::chrono::duration_cast<microseconds>(d).count(); };
   std::vector<std::string> cores;
-  const std::vector<int> usable = UsableCores();
   for (uint32_t i = 0; i < options_.shards; i++) {
-    cores.push_back(absl::StrCat(i, "->", usable[i % usable.size()]));
+    const int core = tunings_->CoreOf(i);
+    cores.push_back(core < 0 ? absl::StrCat(i, "->any") : absl::StrCat(i, "->", core));
   }
   std::fprintf(stderr, "sluice %s\n", version_.c_str());
   std::fprintf(stderr, "  kernel      %s %s\n", kernel.sysname, kernel.release);
@@ -423,10 +450,7 @@ void ServerProcess::Report(const SyncProbe& probe) {
 
 void ServerProcess::RunShard(ShardThread& own, int core) {
   pthread_setname_np(pthread_self(), absl::StrCat("sluice-", own.shard->index()).c_str());
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  sched_setaffinity(0, sizeof set, &set);  // best effort: a container may forbid it
+  PinThread(core, cores_);
   const absl::Status enabled = own.ring->Enable();
   if (!enabled.ok()) {
     std::fprintf(stderr, "sluice: shard %u: %s\n", own.shard->index(), std::string(enabled.message()).c_str());
@@ -440,10 +464,9 @@ void ServerProcess::RunShard(ShardThread& own, int core) {
 int ServerProcess::Run() {
   Report(probe_);
   LookAtSpace();  // before the first MAIL
-  const std::vector<int> cores = UsableCores();
-  for (size_t i = 0; i < shards_.size(); i++) {
+  for (uint32_t i = 0; i < shards_.size(); i++) {
     ShardThread& own = *shards_[i];
-    own.thread = std::thread([this, &own, core = cores[i % cores.size()]] { RunShard(own, core); });
+    own.thread = std::thread([this, &own, core = tunings_->CoreOf(i)] { RunShard(own, core); });
   }
   serving_ = true;
   std::printf("ready\n");
@@ -544,7 +567,7 @@ void ServerProcess::Reload() {
   }
 
   std::string words = "reload: certificates and event log are new";
-  if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(UsableCores().size());
+  if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(cores_.size());
   fresh->certificate = options_.certificate;
   const std::vector<std::string> waiting = ChangedKeys(options_, *fresh);
   if (!waiting.empty()) {
@@ -600,6 +623,37 @@ absl::StatusOr<std::string> ServerProcess::QueueJson(const QueueFilter& filter) 
     messages.insert(messages.end(), part.begin(), part.end());
   }
   return QueueListJson(options_.spool_dir, std::move(messages), filter);
+}
+
+std::string ServerProcess::ShardsJson() {
+  const std::lock_guard lock(tunings_mutex_);
+  return tunings_->Json();
+}
+
+// Checked whole, then given to the shards, then told when each has it. A shard that is late takes it all the same.
+absl::StatusOr<std::string> ServerProcess::SetShards(std::string_view request) {
+  if (!serving_) return absl::UnavailableError("starting or stopping");
+  const std::lock_guard lock(tunings_mutex_);
+  const auto changes = tunings_->Plan(request);
+  if (!changes.ok()) return changes.status();
+  const std::string answer = tunings_->Commit(request, *changes);
+  std::vector<std::pair<uint32_t, std::future<void>>> done;
+  for (const ShardTunings::Change& change : *changes) {
+    auto applied = std::make_shared<std::promise<void>>();
+    done.emplace_back(change.shard, applied->get_future());
+    Shard* shard = shards_[change.shard]->shard.get();
+    shard->Post([this, shard, applied, tuning = change.tuning, core = tunings_->CoreOf(change.shard)] {
+      if (tuning.core != shard->tuning().core) PinThread(core, cores_);
+      shard->Tune(tuning);
+      applied->set_value();
+    });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kAdminTimeout;
+  for (auto& [shard, applied] : done) {
+    if (applied.wait_until(deadline) == std::future_status::ready) continue;
+    return absl::DeadlineExceededError(absl::StrCat("shard ", shard, " does not answer; it takes the values when it does"));
+  }
+  return answer;
 }
 
 bool ServerProcess::Ready(std::string* why) {

@@ -14,7 +14,6 @@ constexpr Duration kStopPatience = milliseconds(20);
 
 net::StreamLimits MakeStreamLimits(const Options& options) {
   net::StreamLimits limits;
-  limits.heavy_steps_turn = options.limits.handshake_steps;
   limits.held_bytes = options.limits.held_bytes;
   return limits;
 }
@@ -34,8 +33,6 @@ queue::QueueOptions MakeQueueOptions(const ShardParts& parts, uint32_t folder) {
   options.seed = parts.seed + folder;
   options.retry = {.retry_min = from.retry_min, .retry_max = from.retry_max, .expire = from.expire};
   options.memory_bytes = from.memory_bytes;
-  options.batch_bytes = from.batch_bytes;
-  options.batch_linger = from.batch_wait;
   return options;
 }
 
@@ -88,6 +85,7 @@ void Shard::SetClockDoubt(bool in_doubt) {
 Shard::Shard(ShardParts parts)
     : index_(parts.index),
       options_(*parts.options),
+      tuning_(TuningOf(options_, parts.index)),
       io_(*parts.io),
       observer_(*this),
       streams_(io_, MakeStreamLimits(options_)),
@@ -96,7 +94,7 @@ Shard::Shard(ShardParts parts)
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),
       prng_(parts.seed),
-      connections_(options_.limits.sessions + kRefusals) {
+      connections_(tuning_.sessions + kRefusals) {
   std::vector<queue::Queue*> queues;
   for (const ShardSpool& spool : parts.spools) {
     queues_.push_back(
@@ -106,6 +104,7 @@ Shard::Shard(ShardParts parts)
     queues.push_back(queues_.back().get());
   }
   relay_ = std::make_unique<Relay>(*this, std::move(queues));
+  ApplyTuning();
   for (size_t i = 0; i < options_.listener.size(); i++) {
     const ListenerOptions& from = options_.listener[i];
     listeners_.push_back(Listener{
@@ -117,6 +116,33 @@ Shard::Shard(ShardParts parts)
 }
 
 Shard::~Shard() = default;
+
+// Values that are not read where they count, but told. The others: sessions, relay_connections, and core, which is the
+// thread's.
+void Shard::ApplyTuning() {
+  streams_.limits().heavy_steps_turn = tuning_.handshake_steps;
+  for (auto& queue : queues_) {
+    queue->set_batch_bytes(tuning_.batch_bytes);
+    queue->set_batch_linger(tuning_.batch_wait);
+  }
+  const uint64_t buffer = options_.io.receive_buffer_bytes;
+  const uint64_t turn_buffers = (tuning_.turn_bytes + buffer - 1) / buffer;
+  io_.TuneReceive({.buffers = tuning_.receive_buffers,
+                   .turn_buffers = static_cast<uint32_t>(std::clamp<uint64_t>(turn_buffers, 1, 255))});
+}
+
+void Shard::Tune(const Tuning& tuning) {
+  std::string words;
+  for (const Tunable& tunable : Tunables()) {
+    const std::string before = ShowTunable(tunable, tuning_), after = ShowTunable(tunable, tuning);
+    if (before == after) continue;
+    absl::StrAppend(&words, words.empty() ? "" : ", ", tunable.name, " from ", before, " to ", after);
+  }
+  if (words.empty()) return;
+  tuning_ = tuning;
+  ApplyTuning();
+  LogAdmin(absl::StrCat("shard ", index_, " is tuned: ", words));
+}
 
 void Shard::SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client) {
   server_tls_ = std::move(server);
@@ -258,7 +284,7 @@ void Shard::OnAccept(Listener& listener, const io::Completion& completion) {
   }
   counters_.connections_open.Add();
   if (stopping_) return connection->Refuse(completion.socket, smtp::reply::kShuttingDown);
-  if (connections_.size() > options_.limits.sessions) {
+  if (connections_.size() > tuning_.sessions) {
     return connection->Refuse(completion.socket, smtp::reply::kServerFull);
   }
   connection->Start(completion.socket);

@@ -34,6 +34,7 @@
 #include "core/server/options.h"
 #include "core/server/queue_listing.h"
 #include "core/server/relay.h"
+#include "core/server/tuning.h"
 #include "core/smtp/session_config.h"
 #include "core/smtp/trace.h"
 #include "core/smtp/transaction.h"
@@ -109,6 +110,9 @@ class Shard {
   // A verifier's answer. Any thread.
   void PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict);
 
+  // Takes over other values; what changed goes into the event log. The shard's thread; never before Start.
+  void Tune(const Tuning& tuning);
+
   // Whether the spool is nearly full: new mail then gets 452, and what is queued goes on. The shard's thread.
   void SetSpaceLow(bool low) {
     for (auto& queue : queues_) queue->set_space_low(low);
@@ -127,6 +131,7 @@ class Shard {
   MonoTime now() const { return io_.now(); }
   WallTime wall_now() const { return io_.wall_now(); }
   const Options& options() const { return options_; }
+  const Tuning& tuning() const { return tuning_; }
   uint32_t index() const { return index_; }
   io::Io& io() { return io_; }
   net::StreamSet& streams() { return streams_; }
@@ -174,6 +179,7 @@ class Shard {
   void DrainMailboxes();
   void PumpQueues();
   void PublishCounters();
+  void ApplyTuning();
   void LogAdmin(ByteView words);
   void SetClockDoubt(bool in_doubt);
   void GoOnStopping();
@@ -183,6 +189,7 @@ class Shard {
 
   const uint32_t index_;
   const Options& options_;
+  Tuning tuning_;
   io::Io& io_;
   Observer observer_;
   std::vector<std::unique_ptr<queue::Queue>> queues_;

@@ -11,6 +11,7 @@
 #include "tools/sluice/init.h"
 #include "tools/sluice/queue.h"
 #include "tools/sluice/serve.h"
+#include "tools/sluice/shards.h"
 #include "tools/sluice/stats.h"
 #include "tools/sluice/user.h"
 
@@ -31,6 +32,7 @@ int Run(int argc, char** argv) {
   sluice::RegisterUser(app);
   sluice::RegisterQueue(app);
   sluice::RegisterStats(app);
+  sluice::RegisterShards(app);
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   const auto named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && std::none_of(commands.begin(), commands.end(), named)) {

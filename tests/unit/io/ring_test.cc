@@ -315,6 +315,45 @@ TEST_P(RingTest, AReceiveCancelledWhileItWaitsForABufferEndsOnce) {
   close(*listener);
 }
 
+// Fewer buffers are provided as they come back, and more at once.
+TEST_P(RingTest, ReceiveBuffersAreWithheldAndGivenAgain) {
+  auto ring = MakeRing({.receive_buffers = 16, .receive_buffer_bytes = 512});
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  OneReceiver receiver(*ring);
+  receiver.Listen(*listener);
+  const int fd = ConnectBlocking(BoundAddress(*listener));
+  const auto most_of_a_turn = [&] {  // what one turn receives at most, of plenty
+    size_t most = 0;
+    for (int i = 0; i < 20; i++) {
+      const std::string block(16 * 512, 'x');
+      EXPECT_EQ(write(fd, block.data(), block.size()), static_cast<ssize_t>(block.size()));
+      const size_t wanted = receiver.bytes + block.size();
+      PollUntil(*ring, [&, before = receiver.bytes]() mutable {
+        most = std::max(most, receiver.bytes - before);
+        before = receiver.bytes;
+        return receiver.bytes >= wanted;
+      });
+    }
+    return most;
+  };
+  EXPECT_EQ(most_of_a_turn(), 16u * 512);
+  ring->TuneReceive({.buffers = 3, .turn_buffers = 255});
+  most_of_a_turn();  // as they come back
+  EXPECT_EQ(most_of_a_turn(), 3u * 512);
+  ring->TuneReceive({.buffers = 16, .turn_buffers = 4});
+  ring->Poll(ring->now());
+  EXPECT_LE(most_of_a_turn(), 16u * 512);
+  EXPECT_GT(ring->stats().paused, 0u);
+  ring->TuneReceive({.buffers = 16, .turn_buffers = 255});
+  EXPECT_EQ(most_of_a_turn(), 16u * 512);
+  receiver.Cancel();
+  PollUntil(*ring, [&] { return receiver.ends > 0; });
+  receiver.Close();
+  ring->Poll(ring->now());
+  close(fd);
+  close(*listener);
+}
+
 // Eight clients send as fast as they can, with buffers for two of them: each gets its share, and one that comes later
 // and wants little is accepted and answered all the same.
 TEST_P(RingTest, GreedyClientsStarveNobody) {

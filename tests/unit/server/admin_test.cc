@@ -33,6 +33,12 @@ class FakeSource : public AdminSource {
     if (filter.after == "broken") return absl::UnavailableError("the \"shard\" is busy");
     return "{\"limit\":" + std::to_string(filter.limit) + ",\"after\":\"" + filter.after + "\"}";
   }
+  std::string ShardsJson() override { return "{\"shards\":2}"; }
+  absl::StatusOr<std::string> SetShards(std::string_view request) override {
+    if (request == "wrong") return absl::InvalidArgumentError("batch_wait: why not");
+    if (request == "late") return absl::DeadlineExceededError("shard 1 does not answer");
+    return std::string(request);
+  }
   bool Ready(std::string* why) override {
     if (!ready) *why = "the journal is poisoned";
     return ready;
@@ -136,6 +142,16 @@ TEST_F(AdminTest, ReadinessSaysWhyNot) {
   EXPECT_EQ(Tcp("/healthz").substr(0, 15), "HTTP/1.1 200 OK");
   EXPECT_EQ(*AdminGet(Socket(), "/v1/health"),
             "{\"ready\":false,\"why\":\"the journal is poisoned\"}");
+}
+
+TEST_F(AdminTest, ShardsAreChangedOverTheSocketOnly) {
+  EXPECT_EQ(*AdminGet(Socket(), "/v1/shards"), "{\"shards\":2}");
+  EXPECT_EQ(*AdminPut(Socket(), "/v1/shards", "{\"shard\":1}"), "{\"shard\":1}");
+  const auto wrong = AdminPut(Socket(), "/v1/shards", "wrong");
+  EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
+  EXPECT_EQ(wrong.status().message(), "{\"error\":\"batch_wait: why not\"}");
+  EXPECT_TRUE(absl::IsInternal(AdminPut(Socket(), "/v1/shards", "late").status()));
+  EXPECT_EQ(Tcp("/v1/shards").substr(0, 12), "HTTP/1.1 404");
 }
 
 TEST_F(AdminTest, QueueTakesAFilter) {
