@@ -1,4 +1,9 @@
-"""What the benchmark programs share: a Sluice of their own under build/, CPU and memory of processes."""
+"""What the benchmark programs share: servers of their own under build/, the sink, CPU and memory of processes, a run.
+
+A server here is an object with `name`, `start()`, `stop()`, `cpu_s()` (all its processes, since they began), `port` and `tls`
+("starttls" or "implicit") for clients, `user`, `password_file`, `sender`, and `hop_port`, where it relays to (None: nowhere).
+"""
+import json
 import os
 import shutil
 import socket
@@ -9,6 +14,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BIN = os.path.join(ROOT, "build", "release", "bin")
+BENCH = os.path.join(ROOT, "build", "release", "bench")
 USER, DOMAIN, PASSWORD = "bulk", "bench.example", "a-password-for-benchmarks"
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -79,27 +85,92 @@ def pss_bytes(pid):
     raise RuntimeError("no Pss")
 
 
-class Sluice:
-    name = "sluice"
+def need_programs(*paths):
+    for path in paths:
+        if not os.access(path, os.X_OK):
+            sys.exit("%s is missing: cmake --preset release && cmake --build build/release" % path)
 
-    def __init__(self, work, discard=False, shards=0, extra="", address="127.0.0.1"):
-        """`extra`: TOML tables put at the end of what `sluice init` writes."""
-        self.dir = os.path.join(work, "sluice")
+
+def sluice_load(*arguments):
+    return [os.path.join(BIN, "sluice-load"), *arguments]
+
+
+class ChildrenCpu:
+    """CPU of the children that this program has waited for since the last call."""
+
+    def __init__(self):
+        self.last = self.total()
+
+    def total(self):
+        return os.times().children_user + os.times().children_system
+
+    def take(self):
+        used, self.last = self.total() - self.last, self.total()
+        return used
+
+
+def measure(server, messages, connections=50, size=4096, pipelining="auto", per_connection=0, options=()):
+    """Sends `messages` to a started server by sluice-load and waits until the sink, if there is one, has the last. Returns
+    what it cost. Nothing else may wait for children meanwhile."""
+    sink = None
+    if server.hop_port:
+        sink = subprocess.Popen(sluice_load("sink", "--listen", "127.0.0.1:%d" % server.hop_port, "--until",
+                                            str(messages)), stdout=subprocess.PIPE, text=True)
+        assert sink.stdout.readline().strip() == "ready"
+    children = ChildrenCpu()
+    cpu_before, busy_before, started = server.cpu_s(), machine_busy_s(), time.monotonic()
+    try:
+        generator = subprocess.run(
+            sluice_load("run", "--to", "127.0.0.1:%d" % server.port, "--tls", server.tls, "--groups", "X25519",
+                        "--connections", str(connections), "--messages", str(messages), "--size", str(size),
+                        "--pipelining", pipelining, "--per-connection", str(per_connection), "--user", server.user,
+                        "--password-file", server.password_file, "--from", server.sender, "--json", "-", *options),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if generator.returncode != 0:
+            sys.exit("the generator failed against %s:\n%s" % (server.name, generator.stderr or generator.stdout))
+        generator_cpu, sink_cpu = children.take(), 0.0
+        if sink:
+            try:
+                sink.wait(timeout=300)
+            except subprocess.TimeoutExpired:
+                sys.exit("%s has not relayed all messages in 300 s" % server.name)
+            sink_cpu = children.take()
+    finally:
+        if sink and sink.poll() is None:
+            sink.kill()
+            sink.wait()
+    cpu = server.cpu_s() - cpu_before
+    busy = machine_busy_s() - busy_before - generator_cpu - sink_cpu
+    return {"messages": messages, "wall_s": time.monotonic() - started, "server_cpu_s": cpu, "busy_s": busy,
+            "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": messages / cpu,
+            "generator": json.loads(generator.stdout)}
+
+
+class Sluice:
+    def __init__(self, work, discard=False, shards=0, extra="", name="sluice", implicit=False, address="127.0.0.1"):
+        """`extra`: TOML tables put at the end of what `sluice init` writes. `implicit`: clients begin with TLS."""
+        self.name = name
+        self.dir = os.path.join(work, name)
         os.mkdir(self.dir)
-        self.port, self.hop_port = free_port(), free_port()
+        self.port, self.implicit_port, self.hop_port = free_port(), free_port(), free_port()
+        self.tls = "starttls"
         self.user = self.sender = "%s@%s" % (USER, DOMAIN)
         self.password_file = write(os.path.join(self.dir, "password"), PASSWORD + "\n", 0o600)
         self.config = os.path.join(self.dir, "sluice.toml")
         with open(self.password_file) as password:
             subprocess.run([os.path.join(BIN, "sluice"), "init", "--dir", self.dir, "--hostname", "submit." + DOMAIN,
-                            "--listen-starttls", "%s:%d" % (address, self.port), "--next-hop", "127.0.0.1:%d" % self.hop_port,
+                            "--listen-starttls", "%s:%d" % (address, self.port), "--listen-implicit",
+                            "127.0.0.1:%d" % self.implicit_port, "--next-hop", "127.0.0.1:%d" % self.hop_port,
                             "--user", self.user, "--password-stdin"], stdin=password, check=True,
                            stdout=subprocess.DEVNULL)
         with open(self.config) as file:
             text = file.read()
         if discard:
             text = text.replace('["127.0.0.1:%d"]' % self.hop_port, '["discard"]')
+            self.hop_port = None
         write(self.config, 'shards = %d\nlog_dir = "."\n' % shards + text + extra)
+        if implicit:
+            self.port, self.tls = self.implicit_port, "implicit"
         self.process = None
 
     def start(self):
