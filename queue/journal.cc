@@ -58,8 +58,9 @@ uint64_t Journal::room() const {
 
 void Journal::Pump(MonoTime now, WallTime wall) {
   wall_ = wall;
-  if (poisoned_ || sealed_ || write_.in_flight || telling_ || open_->empty()) return;
+  if (poisoned_ || sealed_ || telling_ || open_->empty()) return;
   if (open_->since == MonoTime{}) open_->since = now;
+  if (write_.in_flight) return;
   if (!TimeToClose(now) || !EnsureActive()) return;
   write_started_ = now;
   if (active_->room() < bytes_max_) {

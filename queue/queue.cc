@@ -363,7 +363,10 @@ void Queue::set_space_low(bool low) {
 
 void Queue::OnBatchDurable(Batch& batch, Segment& segment, uint64_t offset) {
   if (observer_ != nullptr) {
-    observer_->OnCommitted(batch.records(), batch.bytes(), journal_.write_started());
+    observer_->OnCommitted({.records = batch.records(),
+                            .bytes = batch.bytes(),
+                            .first = batch.since,
+                            .asked = journal_.write_started()});
   }
   for (const BatchItem& item : batch.items) {
     OnItemDurable(item, segment, Location{segment.number, static_cast<uint32_t>(offset) + item.offset, item.bytes});

@@ -64,6 +64,14 @@ struct QueueOptions {
   Duration batch_linger{0};         // how long an idle journal waits for company; 0: a lone client never waits
 };
 
+struct Committed {
+  uint32_t records = 0;
+  uint64_t bytes = 0;  // without padding
+  // Times of Pump:
+  MonoTime first;  // when it first saw a record of the batch
+  MonoTime asked;  // when it began to write it
+};
+
 // What happened, for logs and counters. Called on the shard's thread; must not call back into the queue.
 class QueueObserver {
  public:
@@ -72,8 +80,7 @@ class QueueObserver {
   virtual void OnPoisoned(int /*error*/) {}     // -errno of the write that failed (or -EIO: short)
   // The wall clock is in doubt (true), or right again. How it was at start, expiry_suspended() says.
   virtual void OnClockDoubt(bool /*in_doubt*/) {}
-  // A batch is durable that Pump began to write at `since`.
-  virtual void OnCommitted(uint32_t /*records*/, uint64_t /*bytes*/, MonoTime /*since*/) {}
+  virtual void OnCommitted(const Committed& /*batch*/) {}  // a batch is durable
 };
 
 enum class Admission : uint8_t {
@@ -174,6 +181,9 @@ class Queue : private Journal::Client {
   // --- the loop ----------------------------------------------------------------------------------------------
   // Writes the open batch if it is its time, and looks after segments. At the end of each loop turn.
   void Pump(Now now);
+
+  // A record waits to be written: the time that Pump is told is then worth being read anew.
+  bool commit_waits() const { return !journal_.open().empty(); }
 
   // When Pump next has something to do that no completion will announce. nullopt: never.
   std::optional<MonoTime> NextDeadline() const;

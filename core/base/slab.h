@@ -37,6 +37,8 @@ class Slab {
   uint32_t slots_max() const { return slots_max_; }
   void set_slots_max(uint32_t slots) { slots_max_ = slots; }
   bool full() const { return live_ >= slots_max_; }
+  size_t memory_bytes() const { return housed_ * kChunk * sizeof(Cell) + chunks_.size() * sizeof(Chunk); }
+  uint32_t slots() const { return static_cast<uint32_t>(chunks_.size()) * kChunk; }  // names below it may be taken
 
   // Constructs an object; nullptr when the slab is full. The constructor's first argument is its handle.
   template <typename... Args>
@@ -72,6 +74,9 @@ class Slab {
     const uint32_t cell = handle.slot % kChunk;
     return chunk.generation[cell] == handle.generation ? chunk.At(cell) : nullptr;
   }
+
+  // Who lives in a slot below slots(); nullptr: nobody.
+  T* At(uint32_t slot) { return chunks_[slot / kChunk]->At(slot % kChunk); }
 
   // Calls f(T&) for each live object in slot order; f may delete the object that it is given.
   template <typename F>
@@ -111,6 +116,7 @@ class Slab {
       for (uint32_t i = 0; i < kChunk; i++) chunk->next_free[i] = static_cast<uint8_t>(i + 1);
     }
     chunk->cells = std::make_unique_for_overwrite<Cell[]>(kChunk);
+    housed_++;
     with_room_.PushBack(*chunk);
     return *chunk;
   }
@@ -120,6 +126,7 @@ class Slab {
     if (spare_ != nullptr && spare_ != &empty && spare_->live == 0) {
       spare_->Unlink();
       spare_->cells.reset();
+      housed_--;
       bare_.PushFront(*spare_);
     }
     spare_ = &empty;
@@ -133,6 +140,7 @@ class Slab {
   Chunk* spare_ = nullptr;  // the last one that became empty
   uint32_t slots_max_;
   uint32_t live_ = 0;
+  uint32_t housed_ = 0;  // chunks with cells
 };
 
 }  // namespace sluice

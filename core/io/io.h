@@ -71,6 +71,25 @@ struct OpThunk<Method> {
 template <auto Method>
 inline constexpr Op::Done Completes = &OpThunk<Method>::Call;
 
+// Counted by the shard's thread; copied out by it too.
+struct IoStats {
+  uint64_t polls = 0;
+  uint64_t submissions = 0;      // operations given to the kernel
+  uint64_t submissions_full = 0; // times that there was no room for one
+  uint64_t completions = 0;
+  uint64_t starved = 0;  // receives that waited for a buffer
+  uint64_t paused = 0;   // receives that took more than their share of a turn
+  uint64_t overflows = 0;
+  uint64_t stalls = 0;   // turns that took longer than Io::kStall
+  uint32_t sockets = 0;
+  uint32_t operations = 0;    // under way, at rest inside included
+  uint32_t turn_buffers = 0;  // receive buffers that the last turn used, of all there are:
+  uint32_t receive_buffers = 0;
+  uint32_t submission_entries = 0;
+  uint32_t completion_entries = 0;
+  uint64_t receive_bytes = 0;  // of all receive buffers
+};
+
 class Io {
  public:
   virtual ~Io() = default;
@@ -139,9 +158,14 @@ class Io {
   WallTime wall_now() const { return wall_now_; }
   TimerWheel& timers() { return timers_; }
 
-  // How often more than kStall went by from the end of one Wait to the beginning of the next.
+  // The time now, read anew.
+  virtual MonoTime ReadClock() const { return now_; }
+
+  // The work of the last turn: from the end of one Wait to the beginning of the next.
+  Duration last_turn() const { return last_turn_; }
   static constexpr Duration kStall = milliseconds(10);
-  uint64_t stalls() const { return stalls_; }
+
+  const IoStats& stats() const { return stats_; }
 
  protected:
   explicit Io(MonoTime start) : now_(start), timers_(start) {}
@@ -149,10 +173,14 @@ class Io {
     now_ = now;
     wall_now_ = wall;
   }
-  void EndTurn(MonoTime at) { stalls_ += at - now_ > kStall; }
+  void EndTurn(MonoTime at) {
+    last_turn_ = at - now_;
+    stats_.stalls += last_turn_ > kStall;
+  }
+  IoStats stats_;
 
  private:
-  uint64_t stalls_ = 0;
+  Duration last_turn_{};
   MonoTime now_;
   WallTime wall_now_{};
   TimerWheel timers_;

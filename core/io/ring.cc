@@ -88,6 +88,7 @@ absl::Status Ring::Open() {
         .table_slots = table,
         .notify_fd = i == 0 ? -1 : further_fd_,
         .features = &options_.features,
+        .stats = &stats_,
     };
     rings_.push_back(std::make_unique<SubRing>());
     if (absl::Status status = rings_.back()->Open(options); !status.ok()) return status;
@@ -107,9 +108,12 @@ absl::Status Ring::Enable() {
   return absl::OkStatus();
 }
 
+MonoTime Ring::ReadClock() const { return ReadMono(); }
+
 // --- the table of operations ---------------------------------------------------------------------------
 
 uint32_t Ring::NewEntry(Op* op, Kind kind, Socket socket) {
+  stats_.operations++;
   uint32_t slot = free_entry_;
   if (slot != kNoEntry) {
     free_entry_ = entries_[slot].next_free;
@@ -132,6 +136,7 @@ uint32_t Ring::NewEntry(Op* op, Kind kind, Socket socket) {
 }
 
 void Ring::FreeEntry(uint32_t slot) {
+  stats_.operations--;
   Entry& entry = entries_[slot];
   entry.op = nullptr;
   entry.kind = Kind::kNone;
@@ -240,7 +245,7 @@ void Ring::WriteFile(Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync)
   const bool pair = sync == Sync::kFdatasync;
   const uint32_t slot = NewEntry(&op, pair ? Kind::kWriteFirst : Kind::kWrite, Socket());
   SubRing& ring = *rings_[0];
-  if (pair && io_uring_sq_space_left(&ring.ring) < 2) io_uring_submit(&ring.ring);  // a link is one submission
+  if (pair && io_uring_sq_space_left(&ring.ring) < 2) ring.Submit();  // a link is one submission
   io_uring_sqe* sqe = ring.Sqe();
   io_uring_prep_write(sqe, fd, bytes.data(), static_cast<unsigned>(bytes.size()), offset);
   if (sync == Sync::kDsync) sqe->rw_flags = RWF_DSYNC;
@@ -534,7 +539,7 @@ void Ring::Sleep(MonoTime from, MonoTime until) {
   bool wait = true;
   if (rings_.size() > 1) {
     for (size_t i = 1; i < rings_.size(); i++) {
-      if (rings_[i]->has_submissions()) io_uring_submit(&rings_[i]->ring);
+      if (rings_[i]->has_submissions()) rings_[i]->Submit();
     }
     for (size_t i = 1; i < rings_.size(); i++) {
       io_uring_cq_eventfd_toggle(&rings_[i]->ring, true);
@@ -546,6 +551,7 @@ void Ring::Sleep(MonoTime from, MonoTime until) {
   // Compared before they are subtracted: `until` may be as early as MonoTime::min().
   const Duration left = wait && until > from ? until - from : Duration::zero();
   io_uring* main = &rings_[0]->ring;
+  stats_.submissions += io_uring_sq_ready(main);
   if (left <= Duration::zero()) {
     io_uring_submit_and_get_events(main);
   } else {
@@ -608,7 +614,8 @@ int Ring::RunCallbacks() {
   for (const Event& event : events_) Run(event);
   for (uint32_t slot : turn_recvs_) entries_[slot].turn_buffers = 0;
   turn_recvs_.clear();
-  for (auto& ring : rings_) ring->PublishBuffers();
+  stats_.turn_buffers = 0;
+  for (auto& ring : rings_) stats_.turn_buffers += ring->PublishBuffers();
   timers().Advance(now());
   stats_.polls++;
   stats_.completions += events_.size();
@@ -619,7 +626,7 @@ int Ring::RunCallbacks() {
 
 void Ring::Submit() {
   for (auto& ring : rings_) {
-    if (ring->has_submissions()) io_uring_submit(&ring->ring);
+    if (ring->has_submissions()) ring->Submit();
   }
 }
 

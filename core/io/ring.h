@@ -36,16 +36,6 @@ struct RingOptions {
   RingFeatures features;
 };
 
-// Counted by the shard's thread; copied out by it too.
-struct RingStats {
-  uint64_t polls = 0;
-  uint64_t completions = 0;
-  uint64_t starved = 0;  // receives that waited for a buffer
-  uint64_t paused = 0;   // receives that took more than their share of a turn
-  uint64_t overflows = 0;
-  uint32_t sockets = 0;
-};
-
 class Ring final : public Io {
  public:
   static absl::StatusOr<std::unique_ptr<Ring>> Create(const RingOptions& options);
@@ -69,7 +59,7 @@ class Ring final : public Io {
   bool quiet() const override { return events_.size() <= 2; }
   void Wake() override;
 
-  const RingStats& stats() const { return stats_; }
+  MonoTime ReadClock() const override;
   size_t rings() const { return rings_.size(); }
 
  private:
@@ -181,7 +171,6 @@ class Ring final : public Io {
   std::vector<uint32_t> ended_;       // receives that were cancelled at rest: RunCallbacks tells their end
   std::vector<uint32_t> turn_recvs_;  // receives that took a buffer in this turn
   std::vector<Event> events_;
-  RingStats stats_;
 };
 
 }  // namespace sluice::io

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
@@ -33,6 +34,11 @@ absl::Status SubRing::Open(const Options& options) {
   int error = io_uring_queue_init_params(options.submission_entries, &ring, &params);
   if (error < 0) return Failed("io_uring_setup", error);
   open_ = true;
+  stats_ = options.stats;
+  stats_->submission_entries += params.sq_entries;
+  stats_->completion_entries += params.cq_entries;
+  stats_->receive_buffers += options.receive_buffers;
+  stats_->receive_bytes += uint64_t{options.receive_buffers} * options.receive_buffer_bytes;
 
   error = io_uring_register_files_sparse(&ring, options.table_slots);
   if (error < 0) return Failed("a table of direct descriptors (RLIMIT_NOFILE)", error);
@@ -76,7 +82,8 @@ absl::Status SubRing::Enable() {
 io_uring_sqe* SubRing::Sqe() {
   for (int attempt = 0; attempt < 1000; attempt++) {
     if (io_uring_sqe* sqe = io_uring_get_sqe(&ring)) return sqe;
-    const int submitted = io_uring_submit(&ring);
+    stats_->submissions_full++;
+    const int submitted = Submit();
     // EBUSY and EAGAIN: the completion queue overflowed; entering moves what it can.
     if (submitted == -EBUSY || submitted == -EAGAIN) io_uring_get_events(&ring);
   }
@@ -94,6 +101,11 @@ void SubRing::ProvideBuffers(uint32_t count) {
   }
 }
 
+int SubRing::Submit() {
+  stats_->submissions += io_uring_sq_ready(&ring);
+  return io_uring_submit(&ring);
+}
+
 void SubRing::ReturnBuffer(uint32_t id) {
   if (provided_ > provided_max_) {
     provided_--;
@@ -103,10 +115,10 @@ void SubRing::ReturnBuffer(uint32_t id) {
                         static_cast<unsigned short>(id), io_uring_buf_ring_mask(buffer_count_), returned_++);
 }
 
-void SubRing::PublishBuffers() {
-  if (returned_ == 0) return;
+uint32_t SubRing::PublishBuffers() {
+  if (returned_ == 0) return 0;
   io_uring_buf_ring_advance(buffer_ring_, returned_);
-  returned_ = 0;
+  return static_cast<uint32_t>(std::exchange(returned_, 0));
 }
 
 }  // namespace sluice::io

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
+#include "core/io/io.h"
 #include "core/io/ring_features.h"
 
 namespace sluice::io {
@@ -24,6 +25,7 @@ class SubRing {
     uint32_t table_slots;
     int notify_fd;  // an eventfd that completions signal while nobody looks; -1: the ring that is slept on
     const RingFeatures* features;
+    IoStats* stats;  // shared by all rings inside; stays
   };
 
   static constexpr int kBufferGroup = 0;
@@ -39,6 +41,9 @@ class SubRing {
   // A free submission entry; submits what stands in the way.
   io_uring_sqe* Sqe();
 
+  // Gives the kernel what is in the submission queue. An io_uring_submit_and_... of the owner's counts for itself.
+  int Submit();
+
   bool has_submissions() { return io_uring_sq_ready(&ring) > 0; }
   // Work of the kernel's waits for us to enter, or completions lie ready.
   bool has_work() const {
@@ -52,7 +57,7 @@ class SubRing {
   void ReturnBuffer(uint32_t id);
   // From now on only so many are with the kernel or in use: others are withheld as they come back, or given again.
   void ProvideBuffers(uint32_t count);
-  void PublishBuffers();  // after ReturnBuffer, once a turn
+  uint32_t PublishBuffers();  // after ReturnBuffer, once a turn; how many
 
   io_uring ring{};
   uint32_t table_slots = 0;
@@ -61,6 +66,7 @@ class SubRing {
 
  private:
   bool open_ = false;
+  IoStats* stats_ = nullptr;
   io_uring_buf_ring* buffer_ring_ = nullptr;
   char* buffers_ = nullptr;
   size_t buffer_map_bytes_ = 0;

@@ -38,7 +38,10 @@ void TimerWheel::Advance(MonoTime now) {
       if ((current_ & ((uint64_t{1} << (kBits * level)) - 1)) == 0) Cascade(level);
     }
     IntrusiveList<Timer, ListNode>& slot = slots_[0][current_ & (kSlots - 1)];
-    while (Timer* timer = slot.PopFront()) timer->fire_(timer->owner_);
+    while (Timer* timer = slot.PopFront()) {
+      fired_++;
+      timer->fire_(timer->owner_);
+    }
   }
 }
 

@@ -57,6 +57,8 @@ class TimerWheel {
   // when nothing was armed.
   std::optional<MonoTime> NextDeadline() const;
 
+  uint64_t fired() const { return fired_; }
+
  private:
   static constexpr int kLevels = 4;
   static constexpr int kBits = 6;
@@ -68,6 +70,7 @@ class TimerWheel {
 
   MonoTime start_;
   uint64_t current_ = 0;  // the last tick that fired
+  uint64_t fired_ = 0;
   IntrusiveList<Timer, ListNode> slots_[kLevels][kSlots];
 };
 

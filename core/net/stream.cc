@@ -186,6 +186,7 @@ void Stream::Flush() {
 }
 
 void Stream::OnSend(const io::Completion& completion) {
+  if (completion.result >= 0) set_.stats_.sent_bytes += sending_.size();
   sending_.Reset();
   MarkWork();
   if (ending_) return;
@@ -202,7 +203,10 @@ void Stream::OnRecv(const io::Completion& completion) {
     return;
   }
   MarkWork();  // to count what it leaves behind
-  if (completion.result > 0) return TakeWire(completion.bytes);
+  if (completion.result > 0) {
+    set_.stats_.received_bytes += completion.bytes.size();
+    return TakeWire(completion.bytes);
+  }
   if (completion.result == 0) {
     input_ended_ = true;
     return EndInput();

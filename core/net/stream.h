@@ -88,6 +88,8 @@ struct StreamStats {
   uint64_t handshakes_resumed = 0;
   uint64_t handshakes_failed = 0;
   uint64_t evicted = 0;
+  uint64_t received_bytes = 0;  // as they were on the wire
+  uint64_t sent_bytes = 0;
 };
 
 struct WorkTag;    // a stream with something to do at the end of the turn

@@ -37,15 +37,26 @@ namespace sluice::server {
 inline constexpr int kAdminThreads = 2;  // an endpoint
 inline constexpr Duration kAdminTimeout = seconds(5);
 
-// Numbers at about one instant. `shards[i]` holds shard i's values in the order of kShardCounters.
+// Numbers at about one instant.
 struct Snapshot {
+  struct Shard {
+    std::vector<uint64_t> cells;  // kShardCells, in the order of kShardMetrics
+    bool answered = true;         // false: it did not when asked; what it publishes is older
+
+    uint64_t Get(const MetricInfo& info, size_t cell = 0) const { return cells[info.first + cell]; }
+  };
+
   std::string version;
   std::string hostname;
   uint64_t uptime_seconds = 0;
-  std::vector<std::vector<uint64_t>> shards;
+  uint64_t process_cpu_ns = 0;
+  uint64_t process_resident_bytes = 0;
+  std::vector<Shard> shards;
 
   // One more row, read from live counters.
-  void AddShard(const ShardCounters& counters);
+  void AddShard(const ShardCounters& counters, bool answered = true);
+  // The sum of all rows.
+  Shard Total() const;
 };
 
 struct QueueFilter {
@@ -102,6 +113,8 @@ absl::StatusOr<std::string> AdminPut(const std::string& socket_path, const std::
 
 std::string PrometheusText(const Snapshot& snapshot, bool ready);
 std::string StatsJson(const Snapshot& snapshot);
+// The way back, for the sluice program. Families that the text does not have are 0.
+absl::StatusOr<Snapshot> ParseStats(const std::string& json);
 
 }  // namespace sluice::server
 

@@ -30,6 +30,20 @@ EventResponse ResponseOf(smtp::Reply reply, ByteView command) {
   return response;
 }
 
+LoginResult ResultOf(auth::Failure failure) {
+  switch (failure) {
+    case auth::Failure::kNone:
+      return LoginResult::kAbandoned;
+    case auth::Failure::kCredentials:
+      return LoginResult::kRejected;
+    case auth::Failure::kMalformed:
+      return LoginResult::kMalformed;
+    case auth::Failure::kTemporary:
+      break;
+  }
+  return LoginResult::kTemporary;
+}
+
 Buffer FirstBytes(Buffer& from, size_t bytes) {
   Buffer part;
   part.Append(from.view().substr(0, bytes));
@@ -79,7 +93,9 @@ Connection::Connection(SlabHandle handle, Shard& shard, const Listener& listener
       session_(*listener.config, shard.transactions(), listener.mode == ListenerMode::kImplicit, this),
       timer_(io::Fires<&Connection::OnTimer>, this),
       active_(shard.now()),
-      session_id_(shard.NewSessionId()) {}
+      session_id_(shard.NewSessionId()) {
+  shard_.stats().sessions[state_].Add();
+}
 
 Connection::~Connection() { Abandon(); }
 
@@ -88,11 +104,16 @@ Connection::~Connection() { Abandon(); }
 void Connection::Start(io::Socket socket) {
   stream_.Attach(socket);
   if (listener_.mode == ListenerMode::kImplicit) return StartTls();
+  SetTimer(Wait::kIdle, IdleTimeout());
+  Greet();
+}
+
+void Connection::Greet() {
   Buffer& replies = shard_.replies();
   replies.Clear();
   session_.Greet(replies);
   stream_.Write(replies.view());
-  SetTimer(Wait::kIdle, IdleTimeout());
+  OnReply(2);
 }
 
 void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
@@ -106,27 +127,28 @@ void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
 void Connection::StartTls() {
   SetTimer(Wait::kHandshake, shard_.options().limits.handshake_timeout);
   stream_.StartTls(tls::Channel::Accept(shard_.server_tls()));
+  CountState();
 }
 
 void Connection::OnSecure() {
   active_ = shard_.now();
   SetTimer(Wait::kIdle, IdleTimeout());
-  if (listener_.mode != ListenerMode::kImplicit) {  // RFC 3207 4.2: what was learnt in the clear is forgotten
+  const bool resumed = stream_.channel().resumed();
+  shard_.stats().tls_handshakes_total[resumed ? HandshakeResult::kResumed : HandshakeResult::kFull].Add();
+  if (listener_.mode == ListenerMode::kImplicit) {
+    Greet();
+  } else {  // RFC 3207 4.2: what was learnt in the clear is forgotten
     identity_.reset();
-    if (counted_authenticated_) shard_.stats().sessions_authenticated.Sub();
-    counted_authenticated_ = false;
-    return session_.TlsStarted();
+    session_.TlsStarted();
   }
-  Buffer& replies = shard_.replies();
-  replies.Clear();
-  session_.Greet(replies);
-  stream_.Write(replies.view());
+  CountState();
 }
 
 void Connection::Close() {
   if (stream_.ending()) return;
   stream_.Close();
   SetTimer(Wait::kClose, kCloseTimeout);
+  CountState();
 }
 
 // A client that half-closes still gets the answers to what it sent.
@@ -138,11 +160,16 @@ void Connection::OnInputEnd() {
 void Connection::OnClosed(net::CloseReason) {
   Abandon();
   const bool no_verdict = attempt_ != nullptr && session_.waiting() && attempt_->failure() == auth::Failure::kNone;
-  if (no_verdict) ReportAuthFailure();  // hanging up early does not hide a guess
+  if (no_verdict) {
+    ReportAuthFailure();  // hanging up early does not hide a guess
+  } else if (attempt_ != nullptr && attempt_->failure() == auth::Failure::kNone) {
+    CountLogin(LoginResult::kAbandoned);
+  }
   attempt_.reset();
   ShardCounters& stats = shard_.stats();
+  if (state_ == SessionState::kHandshaking) stats.tls_handshakes_total[HandshakeResult::kFailed].Add();
+  stats.sessions[state_].Sub();
   stats.connections_open.Sub();
-  if (counted_authenticated_) stats.sessions_authenticated.Sub();
   shard_.Remove(handle_);  // the last thing: *this is gone
 }
 
@@ -196,8 +223,8 @@ void Connection::Run(ByteView& input) {
     }
     if (stopping_ && !session_.waiting() && !session_.in_transaction()) BeginStop();
   }
-  shard_.stats().commands_total.Add(session_.TakeCommands());
   replies.Clear();
+  CountState();
 }
 
 void Connection::Answered() {
@@ -251,6 +278,7 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kMessage:
       return OnMessage();
     case smtp::Effect::kAbort:
+      if (attempt_ != nullptr) CountLogin(LoginResult::kAbandoned);
       attempt_.reset();
       return Abandon();
     case smtp::Effect::kClose:
@@ -265,7 +293,7 @@ void Connection::Reject(smtp::Reply reply) { session_.Reject(reply, shard_.repli
 // What the session does not say itself: the last words before the end.
 void Connection::Tell(smtp::Reply reply) {
   stream_.Write(reply.line);
-  shard_.stats().rejections_total.Add();
+  OnReply(reply.line[0] - '0');
   if (reply.line != smtp::reply::kShuttingDown.line) ReportRejection(reply, "");  // the Admin event says that
 }
 
@@ -273,7 +301,6 @@ void Connection::Tell(smtp::Reply reply) {
 
 void Connection::OnAuth(auth::Attempt::Result result) {
   Buffer& replies = shard_.replies();
-  ShardCounters& stats = shard_.stats();
   switch (result) {
     case auth::Attempt::Result::kChallenge:
       return session_.AuthChallenge(attempt_->challenge(), replies);
@@ -285,10 +312,8 @@ void Connection::OnAuth(auth::Attempt::Result result) {
       event.response = ResponseOf(smtp::reply::kAuthenticated, "");
       event.mechanism = auth::Info(attempt_->mechanism()).name;
       shard_.events().Write(event);
+      CountLogin(LoginResult::kSuccess);
       attempt_.reset();
-      stats.auth_success_total.Add();
-      stats.sessions_authenticated.Add();
-      counted_authenticated_ = true;
       session_.AuthSucceeded(replies);
       return SetTimer(Wait::kIdle, IdleTimeout());  // a bound of its own
     }
@@ -548,7 +573,6 @@ std::span<const ByteView> Connection::ListRecipients() {
 }
 
 void Connection::OnRefusal(const smtp::Session&, smtp::Reply reply) {
-  shard_.stats().rejections_total.Add();
   if (IsWorthALine(reply)) ReportRejection(reply, session_.answering());
 }
 
@@ -583,7 +607,6 @@ void Connection::ReportRejection(smtp::Reply reply, ByteView command) {
 
 // The attempt's verdict, or that there will be none.
 void Connection::ReportAuthFailure() {
-  ShardCounters& stats = shard_.stats();
   Event event = MakeEvent(EventType::kAuth);
   event.login = LoginToLog(attempt_->login());
   event.mechanism = auth::Info(attempt_->mechanism()).name;
@@ -595,8 +618,53 @@ void Connection::ReportAuthFailure() {
   } else {
     event.response = ResponseOf(smtp::AuthFailureReply(FailureToTell()), "");
   }
-  (attempt_->failure() == auth::Failure::kTemporary ? stats.auth_tempfail_total : stats.auth_failure_total).Add();
+  CountLogin(ResultOf(attempt_->failure()));
   shard_.events().Write(event);
+}
+
+// --- counters ----------------------------------------------------------------------------------------------------
+
+void Connection::OnCommand(size_t verb) { shard_.stats().commands_total[verb].Add(); }
+
+void Connection::OnReply(int digit) { shard_.stats().replies_total[digit - 2].Add(); }
+
+// REQUIRES: the attempt is still there.
+void Connection::CountLogin(LoginResult result) {
+  shard_.stats().logins_total.At(attempt_->mechanism(), result).Add();
+}
+
+// Wherever a session may have gone on: at the end of what it had to do.
+void Connection::CountState() {
+  const SessionState state = StateNow();
+  if (state == state_) return;
+  ShardCounters& stats = shard_.stats();
+  stats.sessions[state_].Sub();
+  stats.sessions[state].Add();
+  state_ = state;
+}
+
+SessionState Connection::StateNow() const {
+  if (stream_.ending()) return SessionState::kClosing;
+  if (wait_ == Wait::kHandshake) return SessionState::kHandshaking;
+  switch (session_.phase()) {
+    case smtp::Session::Phase::kConnected:
+      return SessionState::kConnected;
+    case smtp::Session::Phase::kGreeted:
+      return SessionState::kGreeted;
+    case smtp::Session::Phase::kAuth:
+      return SessionState::kAuthenticating;
+    case smtp::Session::Phase::kAuthenticated:
+      return SessionState::kAuthenticated;
+    case smtp::Session::Phase::kTransaction:
+      return SessionState::kTransaction;
+    case smtp::Session::Phase::kBody:
+      return SessionState::kData;
+    case smtp::Session::Phase::kMessage:
+      return SessionState::kCommitting;
+    case smtp::Session::Phase::kClosed:
+      break;
+  }
+  return SessionState::kClosing;
 }
 
 // --- time ------------------------------------------------------------------------------------------------------------

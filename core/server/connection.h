@@ -16,6 +16,7 @@
 #include "core/io/timer_wheel.h"
 #include "core/net/stream.h"
 #include "core/server/body_budget.h"
+#include "core/server/counters.h"
 #include "core/server/event_log.h"
 #include "core/smtp/session.h"
 #include "queue/queue.h"
@@ -72,6 +73,9 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void RefuseMessage(queue::SubmitResult result);
   void CountBody();
   void TakeLeave();
+  void Greet();
+  void CountState();
+  SessionState StateNow() const;
   std::span<const ByteView> ListRecipients();
   void ReportReception(ByteView id);
   void Abandon();
@@ -81,11 +85,16 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void Tell(smtp::Reply reply);
   void Close();
 
+  // --- SessionObserver ---
+  void OnCommand(size_t verb) override;
+  void OnReply(int digit) override;
+
   // --- events ---
   void OnRefusal(const smtp::Session& session, smtp::Reply reply) override;
   bool IsWorthALine(smtp::Reply refusal);
   void ReportRejection(smtp::Reply reply, ByteView command);
   void ReportAuthFailure();
+  void CountLogin(LoginResult result);
 
   void SetTimer(Wait wait, Duration delay);
   void OnTimer();
@@ -101,11 +110,11 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   Wait wait_ = Wait::kIdle;
   bool refused_ : 1 = false;
   bool stopping_ : 1 = false;
-  bool counted_authenticated_ : 1 = false;
   bool peer_finished_ : 1 = false;
   bool too_many_recipients_ : 1 = false;  // of this transaction, and logged
   bool unread_ : 1 = false;  // too many replies wait to be taken by the client: paused until they are gone
   uint8_t auth_failures_ = 0;
+  SessionState state_ = SessionState::kConnected;  // as it is counted
   net::Stream stream_;
   smtp::Session session_;
   io::Timer timer_;

@@ -226,6 +226,14 @@ void Relay::OnConnectionClosed(RelayConnection& connection) {
   shard_.stats().relay_connections_open.Sub();
 }
 
+void Relay::PublishCounters() {
+  ShardCounters& stats = shard_.stats();
+  stats.relay_attempts_open.Set(busy_);
+  stats.relay_attempts_waiting.Set(waiting_count_);
+  stats.relay_next_hops_down.Set(static_cast<uint64_t>(
+      std::count_if(hops_.begin(), hops_.end(), [&](const NextHop& hop) { return Rests(hop); })));
+}
+
 // --- results ----------------------------------------------------------------------------------------------------
 
 void Relay::OnAnswered(Delivery& delivery) {
@@ -242,6 +250,7 @@ void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
   if (stopping_) return Release(delivery, Duration::zero());
   if (may_retry && delivery.restarts < kRestartsMax) {
     delivery.restarts++;
+    shard_.stats().relay_restarts_total.Add();
     delivery.Prepare();
     waiting_.PushFront(delivery);
     waiting_count_++;

@@ -56,6 +56,9 @@ class Relay {
   // When Pump has something to do that no completion announces; nullopt: never.
   std::optional<MonoTime> NextDeadline() const;
 
+  // Its published ones: counters.h.
+  void PublishCounters();
+
   // Takes no new message; those under way go on until Abort.
   void BeginStop();
   void Abort();

@@ -49,6 +49,7 @@ constexpr Duration kBindPatience = seconds(15);   // a killed predecessor's desc
 constexpr Duration kTurnPatience = seconds(1);    // an idle shard looks round this often
 constexpr Duration kWatch = milliseconds(100);    // how often the watchdog looks
 constexpr Duration kMaintain = minutes(1);
+constexpr Duration kPublishPatience = milliseconds(250);
 constexpr Duration kLookAtSpace = seconds(1);
 constexpr uint64_t kPrefaultBytes = uint64_t{256} << 20;
 
@@ -98,6 +99,15 @@ uint64_t ProportionalSetBytes() {
   return uint64_t{kib} << 10;
 }
 
+uint64_t ResidentBytes() {
+  FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  unsigned long pages = 0;
+  if (std::fscanf(file, "%*u %lu", &pages) != 1) pages = 0;
+  std::fclose(file);
+  return uint64_t{pages} * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 // A thread of one shard with all that is only its own.
 struct ShardThread {
   std::unique_ptr<io::Ring> ring;
@@ -118,6 +128,7 @@ class ServerProcess final : public Server, public AdminSource {
   int Run() override;
 
   Snapshot Stats() override;
+  std::vector<bool> PublishCounters();
   absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
   std::string ShardsJson() override;
   absl::StatusOr<std::string> SetShards(std::string_view request) override;
@@ -600,12 +611,35 @@ void ServerProcess::LogAdmin(const std::string& words) {
 
 // --- AdminSource, on its threads -----------------------------------------------------------------------------------
 
+// Asks every shard to publish what it does not count as it goes. One that stands still is not waited for long: what it
+// has counted is told all the same.
+std::vector<bool> ServerProcess::PublishCounters() {
+  auto answers = std::make_shared<std::vector<std::promise<void>>>(shards_.size());
+  for (size_t i = 0; i < shards_.size(); i++) {
+    shards_[i]->shard->Post([shard = shards_[i]->shard.get(), answers, i] {
+      shard->PublishCounters();
+      (*answers)[i].set_value();
+    });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kPublishPatience;
+  std::vector<bool> answered;
+  for (auto& answer : *answers) {
+    answered.push_back(answer.get_future().wait_until(deadline) == std::future_status::ready);
+  }
+  return answered;
+}
+
 Snapshot ServerProcess::Stats() {
+  const std::vector<bool> answered = PublishCounters();
   Snapshot snapshot;
   snapshot.version = version_;
   snapshot.hostname = options_.hostname;
   snapshot.uptime_seconds = static_cast<uint64_t>(std::chrono::duration_cast<seconds>(MonoNow() - started_).count());
-  for (auto& own : shards_) snapshot.AddShard(own->shard->counters());
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  snapshot.process_cpu_ns = static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+  snapshot.process_resident_bytes = ResidentBytes();
+  for (size_t i = 0; i < shards_.size(); i++) snapshot.AddShard(shards_[i]->shard->counters(), answered[i]);
   return snapshot;
 }
 

@@ -118,9 +118,11 @@ class Shard {
     for (auto& queue : queues_) queue->set_space_low(low);
   }
 
+  // Any thread. What is only published (counters.h) is as of the last PublishCounters, on the shard's thread.
   const ShardCounters& counters() const { return counters_; }
+  void PublishCounters();
   // Turns so far, and where in the present one it is. Any thread.
-  uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
+  uint64_t turns() const { return counters_.loop_turns_total.Get(); }
   Stage stage() const { return stage_.load(std::memory_order_relaxed); }
   bool poisoned() const { return counters_.journal_poisoned.Get() != 0; }
 
@@ -162,6 +164,7 @@ class Shard {
   struct Observer final : queue::QueueObserver {
     explicit Observer(Shard& s) : shard(s) {}
     void OnPoisoned(int error) override;
+    void OnCommitted(const queue::Committed& batch) override;
     void OnClockDoubt(bool in_doubt) override { shard.SetClockDoubt(in_doubt); }
     Shard& shard;
   };
@@ -178,8 +181,10 @@ class Shard {
   void OnAccept(Listener& listener, const io::Completion& completion);
   void DrainMailboxes();
   void PumpQueues();
-  void PublishCounters();
   void ApplyTuning();
+  void CountTurn();
+  void PublishQueues();
+  void PublishRing();
   void LogAdmin(ByteView words);
   void SetClockDoubt(bool in_doubt);
   void GoOnStopping();
@@ -214,11 +219,10 @@ class Shard {
   std::unique_ptr<Relay> relay_;
   Mailbox<std::function<void()>> tasks_;
   Mailbox<Verified> verdicts_;
-  std::atomic<uint64_t> turns_{0};
   std::atomic<Stage> stage_{Stage::kAsleep};
   uint64_t sessions_ = 0;
-  uint64_t hot_bytes_ = 0;  // of the queues
   MemoryTide memory_tide_;
+  uint64_t submissions_ = 0;  // of the ring, when the last turn was counted
   bool busy_ = false;  // something waits for the next turn: do not sleep
   bool clock_in_doubt_ = false;
   bool stopping_ = false;

@@ -53,6 +53,11 @@ const Session::Command Session::kCommands[] = {
     {"TURN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
 };
 
+ByteView Session::VerbName(size_t verb) {
+  static_assert(std::size(kCommands) == kVerbs - 1);
+  return verb < std::size(kCommands) ? kCommands[verb].verb : "other";
+}
+
 const Session::Command* Session::FindCommand(ByteView verb) {
   for (const Command& command : kCommands) {
     if (EqualsIgnoreCase(command.verb, verb)) return &command;
@@ -145,14 +150,15 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
 }
 
 Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
-  commands_++;
   command_ = kNoCommand;
   if (HasForbiddenControl(line)) {
+    CountCommand(kVerbs - 1);
     const bool bare_lf = line.find('\n') != ByteView::npos;
     return Refuse(bare_lf ? reply::kBareLineFeed : reply::kControlInLine, replies);
   }
   const size_t verb_bytes = std::min(line.find(' '), line.size());
   const Command* command = FindCommand(line.substr(0, verb_bytes));
+  CountCommand(command == nullptr ? kVerbs - 1 : static_cast<size_t>(command - kCommands));
   if (command == nullptr) return Refuse(reply::kUnknownCommand, replies);
   command_ = static_cast<uint8_t>(command - kCommands);
   more_behind_data_ = command->handler == &Session::Data && more_input;
@@ -176,6 +182,7 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
 Effect Session::OnLineTooLong(Buffer& replies) {
   if (state_ != kSasl) {
     command_ = kNoCommand;
+    CountCommand(kVerbs - 1);
     return Refuse(reply::kLineTooLong, replies);
   }
   state_ = kGreeted;
@@ -201,6 +208,7 @@ Effect Session::Hello(ByteView argument, Buffer& replies, bool esmtp) {
   const Effect effect = EndTransaction();
   state_ = kGreeted;
   replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_) : config_->helo_reply());
+  CountReply(2);
   return effect;
 }
 
@@ -288,6 +296,7 @@ void Session::Committed(ByteView queue_id, Buffer& replies) {
   replies.Append("250 2.0.0 Ok: queued as ");
   replies.Append(queue_id);
   replies.Append("\r\n");
+  CountReply(2);
   errors_ = 0;
   EndTransaction();
 }
@@ -399,8 +408,37 @@ void Session::Say(Reply reply, Buffer& replies) {
 }
 
 void Session::Said(Reply reply) {
+  CountReply(reply.line[0] - '0');
   if (!reply.positive() && observer_ != nullptr) observer_->OnRefusal(*this, reply);
   if (reply.code() == 421) state_ = kClosed;
+}
+
+void Session::CountCommand(size_t verb) {
+  if (observer_ != nullptr) observer_->OnCommand(verb);
+}
+
+void Session::CountReply(int digit) {
+  if (observer_ != nullptr) observer_->OnReply(digit);
+}
+
+Session::Phase Session::phase() const {
+  switch (state_) {
+    case kConnected:
+      return Phase::kConnected;
+    case kGreeted:
+      if (waiting_ == Effect::kAuthStart || waiting_ == Effect::kAuthContinue) return Phase::kAuth;
+      return authenticated_ ? Phase::kAuthenticated : Phase::kGreeted;
+    case kSasl:
+      return Phase::kAuth;
+    case kSender:
+    case kRecipients:
+      return Phase::kTransaction;
+    case kBody:
+      return waiting_ == Effect::kMessage ? Phase::kMessage : Phase::kBody;
+    case kClosed:
+      break;
+  }
+  return Phase::kClosed;
 }
 
 ByteView Session::answering() const {

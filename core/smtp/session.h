@@ -79,6 +79,12 @@ Reply AuthFailureReply(AuthFailure failure);
 // What a session tells of itself, for logs and counters. Must not call back but for facts.
 class SessionObserver {
  public:
+  // A command line was read, well formed or not: Session::VerbName(verb).
+  virtual void OnCommand(size_t /*verb*/) {}
+
+  // A reply goes out whose code begins with this digit, 2 to 5.
+  virtual void OnReply(int /*digit*/) {}
+
   // A 4xx or 5xx goes out. What is said in its course is still known: session.answering(), and the
   // transaction where there is one.
   virtual void OnRefusal(const Session& session, Reply reply) = 0;
@@ -125,8 +131,23 @@ class Session {
   bool has_auth_response() const { return has_auth_response_; }
   ByteView auth_response() const { return sasl_.view(); }  // decoded
   const SessionConfig& config() const { return *config_; }
-  // Command lines read since the last call, for statistics.
-  uint32_t TakeCommands() { return std::exchange(commands_, 0); }
+
+  // The commands by number, for statistics; the last one stands for all that are unknown.
+  static constexpr size_t kVerbs = 16;
+  static ByteView VerbName(size_t verb);
+
+  // What the session is at, for statistics and listings.
+  enum class Phase : uint8_t {
+    kConnected,      // no EHLO or HELO yet
+    kGreeted,        // not logged in
+    kAuth,           // from AUTH to its last reply
+    kAuthenticated,  // logged in, between transactions
+    kTransaction,    // from MAIL to DATA
+    kBody,           // from 354 on
+    kMessage,        // complete; the outside owes the answer
+    kClosed,
+  };
+  Phase phase() const;
 
   // What the reply that goes out now answers: "MAIL", ..., "." for a message; empty when it was no
   // command.
@@ -184,6 +205,8 @@ class Session {
   void Answered(Effect effect, Effect or_effect = Effect::kNone);
   void Say(Reply reply, Buffer& replies);
   void Said(Reply reply);
+  void CountCommand(size_t verb);
+  void CountReply(int digit);
   Effect Refuse(Reply reply, Buffer& replies);
   Effect EndTransaction();
 
@@ -194,7 +217,6 @@ class Session {
   Buffer sasl_;  // the decoded response, from kAuthStart or kAuthContinue to its answer; wiped
   std::unique_ptr<char[]> helo_;
   uint32_t errors_ = 0;
-  uint32_t commands_ = 0;
   uint8_t helo_bytes_ = 0;
   uint8_t mechanism_ = 0;         // index into the configured list
   uint8_t command_ = kNoCommand;  // the last one read: index into kCommands

@@ -70,6 +70,7 @@ void Session::AuthChallenge(ByteView challenge, Buffer& replies) {
   replies.Append("334 ");
   Base64Encode(challenge, replies);
   replies.Append("\r\n");
+  CountReply(3);
 }
 
 void Session::AuthSucceeded(Buffer& replies) {

@@ -112,6 +112,10 @@ class ShardReportsTest : public testing::Test {
     return std::string(out.view());
   }
 
+  uint64_t Logins(LoginResult result) {
+    return shard_->stats().logins_total.At(auth::Mechanism::kPlain, result).Get();
+  }
+
   // Ends the shard and gives all that it wrote.
   std::vector<json> Events() {
     Kill();
@@ -137,7 +141,7 @@ TEST_F(ShardReportsTest, AGuesserWhoHangsUpBeforeTheVerdictIsLogged) {
   RunUntil([&] { return verifier_.jobs.size() == 1; });
   io_->PeerReset(peer);
   RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
-  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 1u);
+  EXPECT_EQ(Logins(LoginResult::kAbandoned), 1u);
   const std::vector<json> events = Events();
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0]["type"], "Auth");
@@ -153,11 +157,12 @@ TEST_F(ShardReportsTest, AGuesserWhoHangsUpDuringTheDelayIsLoggedOnce) {
   const sim::PeerId peer = Say(AuthPlain("ann@example.net", "guess"));
   RunUntil([&] { return verifier_.jobs.size() == 1; });
   shard_->PostVerdict(verifier_.jobs[0], auth::Verdict::kMismatch);
-  RunUntil([&] { return shard_->counters().auth_failure_total.Get() == 1; });
+  RunUntil([&] { return Logins(LoginResult::kRejected) == 1; });
   io_->PeerReset(peer);
   RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
   EXPECT_EQ(client_.heard.find("535"), std::string::npos);
-  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 1u);
+  EXPECT_EQ(Logins(LoginResult::kRejected), 1u);
+  EXPECT_EQ(Logins(LoginResult::kAbandoned), 0u);
   const std::vector<json> events = Events();
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0]["response"]["code"], 535);
@@ -168,7 +173,7 @@ TEST_F(ShardReportsTest, AnExchangeWithoutCredentialsIsNoGuess) {
   RunUntil([&] { return client_.heard.ends_with("334 \r\n"); });
   io_->PeerReset(peer);
   RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
-  EXPECT_EQ(shard_->counters().auth_failure_total.Get(), 0u);
+  EXPECT_EQ(Logins(LoginResult::kAbandoned), 1u);
   EXPECT_EQ(Events().size(), 0u);
 }
 
@@ -197,7 +202,7 @@ TEST_F(ShardReportsTest, DamageAndAStartInThePastAreTold) {
     const auto count = static_cast<uint64_t>(i);
     RunUntil([&] { return shard_->counters().messages_received_total.Get() == count; });
   }
-  RunUntil([&] { return shard_->counters().messages_queued.Get() == 0; });
+  RunUntil([&] { return shard_->queue().stats().messages == 0; });
   Kill();
   for (auto& [number, bytes] : disk_.segments()) disk_.FlipBit(number, 4096 + 100, 0);
   Start();
