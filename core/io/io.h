@@ -120,6 +120,13 @@ class Io {
   // faster). Does nothing for an op that is not in flight.
   virtual void Cancel(Op& op) = 0;
 
+  // Gives a connection to another Io of the same process and kind, of whatever thread. One completion: `socket` as `to`
+  // names it, where nobody owns it until Adopt is called there; or why not (result < 0): then it is still here. No
+  // Cancel. REQUIRES: no op of the socket in flight; `to` stays until then.
+  virtual void Pass(Op& op, Socket socket, Io& to) = 0;
+  // On the thread of the Io that was passed to.
+  virtual void Adopt(Socket socket) = 0;
+
   // REQUIRES: no op of the socket in flight, but for ops that were cancelled. The slot may be reused at once.
   virtual void Close(Socket socket) = 0;
 

@@ -231,6 +231,31 @@ void Ring::CancelInKernel(uint32_t ring, uint32_t slot) {
   io_uring_sqe_set_data64(sqe, static_cast<uint8_t>(Kind::kIgnored));
 }
 
+// A slot of another ring's table is filled; that ring gets no completion of its own, since its owner learns the slot from
+// ours. The file is in both tables until we close it here.
+void Ring::Pass(Op& op, Socket socket, Io& to) {
+  const Ring& other = static_cast<const Ring&>(to);
+  const uint32_t slot = NewEntry(&op, Kind::kPass, socket);
+  const uint32_t target = other.roomiest_.load(std::memory_order_relaxed);
+  entries_[slot].length = target;
+  entries_[slot].armed = true;
+  io_uring_sqe* sqe = RingOf(socket).Sqe();
+  io_uring_prep_msg_ring_fd_alloc(sqe, other.rings_[target]->ring.ring_fd, SlotOf(socket), 0, IORING_MSG_RING_CQE_SKIP);
+  io_uring_sqe_set_data64(sqe, UserData(slot));
+}
+
+void Ring::OnPass(uint32_t slot, const Event& event) {
+  if (event.result < 0) return Finish(slot, Completion{.result = event.result});
+  Close(entries_[slot].socket);
+  Finish(slot, Completion{.socket = MakeSocket(entries_[slot].length, static_cast<uint32_t>(event.result))});
+}
+
+void Ring::Adopt(Socket socket) {
+  SubRing& ring = RingOf(socket);
+  ring.sockets++;
+  if (ring.room() < kMultishotRoom) accepts_dirty_ = true;
+}
+
 void Ring::Close(Socket socket) {
   SubRing& ring = RingOf(socket);
   io_uring_sqe* sqe = ring.Sqe();
@@ -509,6 +534,8 @@ void Ring::Run(const Event& event) {
     case Kind::kConnectSocket:
     case Kind::kConnect:
       return OnConnect(slot, event);
+    case Kind::kPass:
+      return OnPass(slot, event);
     case Kind::kRecv:
       return OnRecv(slot, event);
     case Kind::kSend:
@@ -621,6 +648,7 @@ int Ring::RunCallbacks() {
   stats_.completions += events_.size();
   stats_.sockets = 0;
   for (auto& ring : rings_) stats_.sockets += ring->sockets;
+  if (rings_.size() > 1) roomiest_.store(RoomiestRing(), std::memory_order_relaxed);
   return static_cast<int>(events_.size());
 }
 

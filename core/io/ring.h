@@ -11,6 +11,7 @@
 #define SLUICE_CORE_IO_RING_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -50,6 +51,8 @@ class Ring final : public Io {
   void TuneReceive(const ReceiveTuning& tuning) override;
   void Send(Op& op, Socket socket, ByteView bytes) override;
   void Cancel(Op& op) override;
+  void Pass(Op& op, Socket socket, Io& to) override;
+  void Adopt(Socket socket) override;
   void Close(Socket socket) override;
   void WriteFile(Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
@@ -69,6 +72,7 @@ class Ring final : public Io {
     kPeerName,       // the address of a client that a multishot accept gave
     kConnectSocket,  // the socket of a connect
     kConnect,
+    kPass,  // the receiving ring's index in `length`
     kRecv,
     kSend,
     kWrite,       // without a sync, or with RWF_DSYNC
@@ -150,6 +154,7 @@ class Ring final : public Io {
   void OnAccept(uint32_t slot, const Event& event);
   void OnPeerName(uint32_t slot, const Event& event);
   void OnConnect(uint32_t slot, const Event& event);
+  void OnPass(uint32_t slot, const Event& event);
   void OnRecv(uint32_t slot, const Event& event);
   void RearmNextTurn(uint32_t slot);
   void OnSend(uint32_t slot, const Event& event);
@@ -171,6 +176,7 @@ class Ring final : public Io {
   std::vector<uint32_t> ended_;       // receives that were cancelled at rest: RunCallbacks tells their end
   std::vector<uint32_t> turn_recvs_;  // receives that took a buffer in this turn
   std::vector<Event> events_;
+  std::atomic<uint32_t> roomiest_{0};  // of rings_, as it was last turn: for those that pass connections to us
 };
 
 }  // namespace sluice::io

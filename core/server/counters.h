@@ -96,8 +96,9 @@ inline constexpr Labels kByUse = {{"use", kMemoryUses, MemoryUseName}};
 // nanoseconds; a kGauge goes both ways.
 // clang-format off
 #define SLUICE_SHARD_COUNTERS(X) \
-  X(connections_total, kCounter, "Client connections accepted") \
+  X(connections_total, kCounter, "Client connections served") \
   X(connections_open, kGauge, "Client connections open") \
+  X(connections_passed_total, kCounter, "Client connections given to a shard with fewer before they began") \
   X(connections_refused_total, kCounter, "Client connections refused at a limit") \
   X(messages_received_total, kCounter, "Messages made durable and acknowledged") \
   X(bytes_received_total, kCounter, "Octets of messages made durable and acknowledged") \

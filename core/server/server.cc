@@ -172,6 +172,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<ShardEvents> admin_events_;  // the main thread's
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<auth::LmdbStore> store_;
+  std::unique_ptr<ShardGroup> group_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
   std::unique_ptr<ShardTunings> tunings_;  // under it, from Run on
@@ -343,6 +344,7 @@ absl::Status ServerProcess::MakeShards() {
 
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
+  group_ = std::make_unique<ShardGroup>(options_.shards);
   auto folders = ListShardFolders(options_.spool_dir);
   if (!folders.ok()) return folders.status();
   for (uint32_t i = 0; i < options_.shards; i++) {
@@ -362,6 +364,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
     parts.listener_fds = listener_fds_[i];
+    parts.group = group_.get();
     // Its own folder first, then its share of those that more shards have left behind.
     std::vector<uint32_t> numbers = {i};
     for (uint32_t folder : *folders) {

@@ -12,6 +12,7 @@ namespace sluice::server {
 namespace {
 
 constexpr uint32_t kRefusals = 64;    // connections beyond the limit that are being told so
+constexpr uint32_t kPassages = 1024;  // connections on their way to other shards
 constexpr int kStopTurns = 3;         // in which those already queued at the listeners are still taken
 constexpr Duration kStopPatience = milliseconds(20);
 
@@ -108,7 +109,9 @@ Shard::Shard(ShardParts parts)
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),
       prng_(parts.seed),
-      connections_(tuning_.sessions + kRefusals) {
+      connections_(tuning_.sessions + kRefusals),
+      group_(parts.group),
+      passages_(kPassages) {
   std::vector<queue::Queue*> queues;
   for (const ShardSpool& spool : parts.spools) {
     queues_.push_back(
@@ -118,7 +121,7 @@ Shard::Shard(ShardParts parts)
     queues.push_back(queues_.back().get());
   }
   relay_ = std::make_unique<Relay>(*this, std::move(queues));
-  ApplyTuning();
+  if (group_ != nullptr) group_->shards[index_] = this;
   for (size_t i = 0; i < options_.listener.size(); i++) {
     const ListenerOptions& from = options_.listener[i];
     listeners_.push_back(Listener{
@@ -143,6 +146,7 @@ void Shard::ApplyTuning() {
   const uint64_t turn_buffers = (tuning_.turn_bytes + buffer - 1) / buffer;
   io_.TuneReceive({.buffers = tuning_.receive_buffers,
                    .turn_buffers = static_cast<uint32_t>(std::clamp<uint64_t>(turn_buffers, 1, 255))});
+  if (group_ != nullptr && !stopping_) group_->loads.Open(index_, tuning_.accept_weight, tuning_.sessions);
 }
 
 void Shard::Tune(const Tuning& tuning) {
@@ -193,6 +197,7 @@ absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {
 }
 
 void Shard::Start() {
+  ApplyTuning();
   for (Listener& listener : listeners_) {
     acceptors_.push_back(std::make_unique<Acceptor>(*this, listener));
     io_.Accept(acceptors_.back()->op, listener.fd);
@@ -229,6 +234,7 @@ void Shard::Turn(Duration patience) {
   busy_ = streams_.Flush();
   events_.Turn(now());
   counters_.loop_turns_total.Add();
+  if (group_ != nullptr) group_->loads.Publish(index_, connections_.size());
   if (memory_tide_.Ebbed(MemoryHeld(), io_.quiet(), now())) ReturnFreeMemory();
 }
 
@@ -266,6 +272,11 @@ void Shard::DrainMailboxes() {
       connection->OnVerified(verified.token, verified.verdict);
     }
   });
+  arrivals_.Drain([this](Arrival&& arrival) {
+    group_->loads.Arrived(index_);
+    io_.Adopt(arrival.socket);
+    Take(arrival);
+  });
 }
 
 void Shard::Post(std::function<void()> task) {
@@ -275,6 +286,11 @@ void Shard::Post(std::function<void()> task) {
 
 void Shard::PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict) {
   verdicts_.Send({token, verdict});
+  io_.Wake();
+}
+
+void Shard::PostArrival(const Arrival& arrival) {
+  arrivals_.Send(arrival);
   io_.Wake();
 }
 
@@ -343,18 +359,52 @@ void Shard::PublishRing() {
 // --- connections ----------------------------------------------------------------------------------------------------
 
 void Shard::OnAccept(Listener& listener, const io::Completion& completion) {
+  const Arrival arrival{.listener = static_cast<size_t>(&listener - listeners_.data()),
+                        .socket = completion.socket,
+                        .peer = *completion.peer};
+  if (!PassOn(arrival)) Take(arrival);
+}
+
+// To another shard, if it should have the connection and this one is not to keep it: nothing of it was read or said yet.
+bool Shard::PassOn(const Arrival& arrival) {
+  if (group_ == nullptr || stopping_) return false;
+  const uint32_t target = group_->loads.Choose(index_, connections_.size());
+  if (target == LoadBoard::kNobody) return false;
+  Passage* passage = passages_.New(*this, target, arrival);
+  if (passage == nullptr) {
+    group_->loads.Arrived(target);
+    return false;
+  }
+  io_.Pass(passage->op, arrival.socket, group_->shards[target]->io());
+  return true;
+}
+
+void Shard::OnPassed(Passage& passage, const io::Completion& completion) {
+  Arrival arrival = passage.arrival;
+  const uint32_t target = passage.target;
+  passages_.Delete(passage.handle);
+  if (completion.result < 0) {  // its table is full, say
+    group_->loads.Arrived(target);
+    return Take(arrival);
+  }
+  counters_.connections_passed_total.Add();
+  arrival.socket = completion.socket;
+  group_->shards[target]->PostArrival(arrival);
+}
+
+void Shard::Take(const Arrival& arrival) {
   counters_.connections_total.Add();
-  Connection* connection = connections_.New(*this, listener, *completion.peer);
+  Connection* connection = connections_.New(*this, listeners_[arrival.listener], arrival.peer);
   if (connection == nullptr) {
     counters_.connections_refused_total.Add();
-    return io_.Close(completion.socket);
+    return io_.Close(arrival.socket);
   }
   counters_.connections_open.Add();
-  if (stopping_) return connection->Refuse(completion.socket, smtp::reply::kShuttingDown);
-  if (connections_.size() > tuning_.sessions) {
-    return connection->Refuse(completion.socket, smtp::reply::kServerFull);
+  if (stopping_) return connection->Refuse(arrival.socket, smtp::reply::kShuttingDown);
+  if (connections_.size() > tuning_.sessions || tuning_.accept_weight == 0) {
+    return connection->Refuse(arrival.socket, smtp::reply::kServerFull);
   }
-  connection->Start(completion.socket);
+  connection->Start(arrival.socket);
 }
 
 uint64_t Shard::NewSessionId() { return uint64_t{index_} << 48 | ++sessions_; }
@@ -370,6 +420,7 @@ std::vector<ListedMessage> Shard::ListQueue(const QueueFilter& filter) {
 void Shard::BeginStop(Duration grace) {
   if (stopping_) return;
   stopping_ = true;
+  if (group_ != nullptr) group_->loads.Close(index_);
   stop_said_ = now() + grace / 2;
   stop_deadline_ = now() + grace * 3 / 4;  // the rest is for the journal's seal
   stop_end_ = now() + grace;
@@ -390,7 +441,8 @@ void Shard::GoOnStopping() {
     connections_.ForEach([](Connection& connection) { connection.Abort(); });
     relay_->Abort();
   }
-  if (connections_.size() == 0 && relay_->idle()) SealAndFinish();
+  const bool passing = passages_.size() > 0 || (group_ != nullptr && group_->loads.expects(index_));
+  if (connections_.size() == 0 && !passing && relay_->idle()) SealAndFinish();
   if (!finished_ && now() >= stop_end_) {
     std::fprintf(stderr, "sluice: shard %u: the journal could not be closed in time; the next start recovers it\n",
                  index_);

@@ -30,6 +30,7 @@
 #include "core/server/connection.h"
 #include "core/server/counters.h"
 #include "core/server/event_log.h"
+#include "core/server/load_board.h"
 #include "core/server/memory_tide.h"
 #include "core/server/options.h"
 #include "core/server/queue_listing.h"
@@ -59,6 +60,15 @@ struct ShardSpool {
   queue::Device* device = nullptr;
 };
 
+class Shard;
+
+// The shards of a process, as they see each other.
+struct ShardGroup {
+  explicit ShardGroup(uint32_t count) : loads(count), shards(count) {}
+  LoadBoard loads;
+  std::vector<Shard*> shards;  // all made before any of them starts
+};
+
 // What a shard is made of. All of it outlives the shard.
 struct ShardParts {
   uint32_t index = 0;
@@ -72,6 +82,7 @@ struct ShardParts {
   ByteView remember_key;          // secret of this process, for remembered logins; not needed after construction
   uint64_t seed = 0;              // jitter and spreading
   std::vector<int> listener_fds;  // one for each of options->listener
+  ShardGroup* group = nullptr;    // nullptr: alone
 };
 
 // Where in its turn a shard is: what the watchdog tells of a stall.
@@ -106,6 +117,15 @@ class Shard {
 
   // Runs a function on the shard's thread, soon. Any thread.
   void Post(std::function<void()> task);
+
+  // A connection that another shard has accepted and passed to this one's Io.
+  struct Arrival {
+    size_t listener = 0;
+    io::Socket socket;
+    SockAddr peer;
+  };
+  // Any thread.
+  void PostArrival(const Arrival& arrival);
 
   // A verifier's answer. Any thread.
   void PostVerdict(const auth::VerifyToken& token, auth::Verdict verdict);
@@ -178,7 +198,22 @@ class Shard {
     auth::Verdict verdict;
   };
 
+  // A fresh connection on its way to another shard.
+  struct Passage {
+    Passage(SlabHandle h, Shard& s, uint32_t t, const Arrival& a)
+        : handle(h), shard(s), target(t), arrival(a), op(io::Completes<&Passage::OnPassed>, this) {}
+    void OnPassed(const io::Completion& completion) { shard.OnPassed(*this, completion); }
+    const SlabHandle handle;
+    Shard& shard;
+    const uint32_t target;
+    const Arrival arrival;
+    io::Op op;
+  };
+
   void OnAccept(Listener& listener, const io::Completion& completion);
+  bool PassOn(const Arrival& arrival);
+  void OnPassed(Passage& passage, const io::Completion& completion);
+  void Take(const Arrival& arrival);
   void DrainMailboxes();
   void PumpQueues();
   void ApplyTuning();
@@ -216,9 +251,12 @@ class Shard {
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   Slab<Connection> connections_;
+  ShardGroup* const group_;
+  Slab<Passage> passages_;
   std::unique_ptr<Relay> relay_;
   Mailbox<std::function<void()>> tasks_;
   Mailbox<Verified> verdicts_;
+  Mailbox<Arrival> arrivals_;
   std::atomic<Stage> stage_{Stage::kAsleep};
   uint64_t sessions_ = 0;
   MemoryTide memory_tide_;

@@ -103,5 +103,50 @@ class SetTest(support.TestCase):
         self.assertIn("core: 1023 is not among the cores", err)
 
 
+class RebalanceTest(support.TestCase):
+    def open_sessions(self, server):
+        return [shard["connections_open"] for shard in json.loads(server.admin("/v1/stats"))["shards"]]
+
+    def idle(self, server, count, name):
+        load = self.run_load("idle", "--to", f"127.0.0.1:{server.plain_port}", "--connections", str(count), name=name)
+        load.wait_ready()
+        return load
+
+    def plain_server(self, shards, **tables):
+        site = self.site()
+        site.write_config(shards=shards, listeners=[(f"127.0.0.1:{site.plain_port}", "plain")], **tables)
+        return site.start()
+
+    def test_an_uneven_start_is_even_after_ten_times_as_many(self):
+        server = self.plain_server(8)
+        # Weights of 42 to 10 give the first shard three eighths of all, which is three times the mean.
+        self.assertEqual(shards(server, "set", "--shard", "0", "accept_weight=420")[0], 0)
+        self.idle(server, 240, "first")
+        before = wait_until(lambda: sum(found := self.open_sessions(server)) == 240 and found, "240 sessions")
+        self.assertGreaterEqual(before[0], 2.7 * 30, before)
+        self.assertEqual(shards(server, "set", "accept_weight=100")[0], 0)
+        self.idle(server, 2400, "more")
+        after = wait_until(lambda: sum(found := self.open_sessions(server)) == 2640 and found, "2640 sessions")
+        self.assertLessEqual(max(after), 1.05 * 2640 / 8, after)
+
+    def test_a_drained_shard_gets_no_connection_and_keeps_those_it_has(self):
+        server = self.plain_server(2)
+        self.idle(server, 20, "first")
+        before = wait_until(lambda: sum(found := self.open_sessions(server)) == 20 and found, "20 sessions")
+        self.assertEqual(shards(server, "set", "--shard", "1", "accept_weight=0")[0], 0)
+        self.idle(server, 40, "more")
+        self.assertEqual(wait_until(lambda: sum(found := self.open_sessions(server)) == 60 and found, "60 sessions"),
+                         [before[0] + 40, before[1]])
+
+    def test_a_stop_while_connections_are_passed_ends_in_time(self):
+        server = self.plain_server(4)
+        shards(server, "set", "--shard", "0", "accept_weight=10000")  # nearly all are passed to it
+        load = self.run_load("idle", "--to", f"127.0.0.1:{server.plain_port}", "--connections", "2000", "--keep-going")
+        wait_until(lambda: sum(self.open_sessions(server)) > 100, "some sessions")
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("could not be closed", server.errors())
+        load.kill()
+
+
 if __name__ == "__main__":
     support.main()

@@ -21,6 +21,7 @@ SimIo::~SimIo() {
   }
   for (auto& [listener, op] : acceptors_) op->set_token(0);
   for (Connecting& connecting : connecting_) connecting.op->set_token(0);
+  for (Passing& passing : passing_) passing.op->set_token(0);
 }
 
 // --- the world ------------------------------------------------------------------------------------------
@@ -72,6 +73,7 @@ void SimIo::Connect(io::Op& op, const SockAddr& peer) {
 void SimIo::Recv(io::Op& op, io::Socket socket) {
   CHECK(!op.in_flight());
   Connection& connection = connections_.at(socket.value());
+  CHECK(!connection.passed);
   CHECK(connection.recv == nullptr);
   op.set_token(kToken);
   connection.recv = &op;
@@ -102,9 +104,31 @@ void SimIo::Cancel(io::Op& op) {
   std::erase_if(acceptors_, [&](const auto& item) { return item.second == &op && (op.set_token(0), true); });
 }
 
+void SimIo::Pass(io::Op& op, io::Socket socket, io::Io& to) {
+  CHECK(&to == this && !op.in_flight());
+  const Connection& connection = connections_.at(socket.value());
+  CHECK(connection.recv == nullptr && connection.send == nullptr && !connection.passed);
+  op.set_token(kToken);
+  passing_.push_back(Passing{&op, socket.value()});
+}
+
+void SimIo::Adopt(io::Socket socket) {
+  Connection& connection = connections_.at(socket.value());
+  CHECK(connection.passed);
+  connection.passed = false;
+}
+
+void SimIo::DoPass(uint32_t index) {
+  const Passing passing = passing_[index];
+  passing_.erase(passing_.begin() + index);
+  if (prng_.Chance(faults.pass_per_million, 1'000'000)) return Complete(*passing.op, {.result = -ENFILE});
+  connections_.at(passing.id).passed = true;
+  Complete(*passing.op, {.socket = io::Socket(passing.id)});
+}
+
 void SimIo::Close(io::Socket socket) {
   auto it = connections_.find(socket.value());
-  CHECK(it != connections_.end());
+  CHECK(it != connections_.end() && !it->second.passed);
   CHECK(it->second.recv == nullptr && it->second.send == nullptr);
   Remote* remote = it->second.remote;
   const bool reset = it->second.reset;
@@ -136,6 +160,7 @@ void SimIo::FindChoices() {
     if (acceptors_.contains(arriving_[i].first)) choices_.push_back({Act::kAccept, i});
   }
   for (uint32_t i = 0; i < connecting_.size(); i++) choices_.push_back({Act::kConnect, i});
+  for (uint32_t i = 0; i < passing_.size(); i++) choices_.push_back({Act::kPass, i});
   for (auto& [id, c] : connections_) {
     if (c.recv != nullptr && (c.recv_cancelled || c.reset || !c.to_shard.empty() || c.remote_finished)) {
       choices_.push_back({Act::kRecv, id});
@@ -153,6 +178,8 @@ void SimIo::Do(const Choice& choice) {
       return DoAccept(choice.at);
     case Act::kConnect:
       return DoConnect(choice.at);
+    case Act::kPass:
+      return DoPass(choice.at);
     case Act::kRecv:
       return DoRecv(choice.at);
     case Act::kSend:

@@ -1,6 +1,8 @@
 // SimIo: Io without a kernel. Time is virtual, and one seed decides everything: how bytes are cut, in which
 // order completions come, which connection is reset and when, how long there is no receive buffer.
 //
+// Several shards may share one SimIo, and pass connections to each other: a turn of any of them moves the world on for all.
+//
 // The far ends of connections are Remotes, written by tests: they get bytes and send bytes. What the kernel
 // would own is watched: bytes given to Send must not change until it completes (CHECK), and bytes given to a
 // Recv callback are scribbled over after it returns.
@@ -42,6 +44,7 @@ struct NetFaults {
   uint32_t reset_per_million = 0;     // of the chances to move bytes
   uint32_t starve_per_million = 0;    // a Recv finds no buffer this time
   uint32_t refuse_per_million = 0;    // of connects
+  uint32_t pass_per_million = 0;      // a Pass finds the other's table full
   uint32_t chunk_bytes_max = 20'000;  // bytes moved at once are 1..this, small ones often
 };
 
@@ -70,6 +73,8 @@ class SimIo final : public io::Io {
   void Recv(io::Op& op, io::Socket socket) override;
   void Send(io::Op& op, io::Socket socket, ByteView bytes) override;
   void Cancel(io::Op& op) override;
+  void Pass(io::Op& op, io::Socket socket, io::Io& to) override;
+  void Adopt(io::Socket socket) override;
   void Close(io::Socket socket) override;
   void WriteFile(io::Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(io::Op& op, int fd, uint64_t offset, MutableBytes bytes) override;
@@ -87,6 +92,7 @@ class SimIo final : public io::Io {
     bool remote_finished = false;
     bool reset = false;
     bool announced = true;  // the remote knows of it
+    bool passed = false;    // and not yet adopted
     io::Op* recv = nullptr;
     bool recv_cancelled = false;
     io::Op* send = nullptr;
@@ -100,7 +106,11 @@ class SimIo final : public io::Io {
     uint16_t port;
     bool cancelled;
   };
-  enum class Act : uint8_t { kAccept, kConnect, kRecv, kSend, kSource };
+  struct Passing {
+    io::Op* op;
+    uint32_t id;
+  };
+  enum class Act : uint8_t { kAccept, kConnect, kPass, kRecv, kSend, kSource };
   struct Choice {
     Act act;
     uint32_t at;
@@ -111,6 +121,7 @@ class SimIo final : public io::Io {
   void Do(const Choice& choice);
   void DoAccept(uint32_t index);
   void DoConnect(uint32_t index);
+  void DoPass(uint32_t index);
   void DoRecv(uint32_t id);
   void DoSend(uint32_t id);
   size_t Chunk(size_t available);
@@ -125,6 +136,7 @@ class SimIo final : public io::Io {
   std::map<int, io::Op*> acceptors_;
   std::vector<std::pair<int, PeerId>> arriving_;
   std::vector<Connecting> connecting_;
+  std::vector<Passing> passing_;
   std::map<uint16_t, Remote*> servers_;
   std::vector<EventSource*> sources_;
   std::multimap<MonoTime, std::function<void()>> actions_;

@@ -354,6 +354,119 @@ TEST_P(RingTest, ReceiveBuffersAreWithheldAndGivenAgain) {
   close(*listener);
 }
 
+// Accepts on one ring, passes each connection to another, whose thread answers what it was sent.
+class Passer {
+ public:
+  Passer(Ring& from, Ring& to) : from_(from), to_(to), accept_(Completes<&Passer::OnAccept>, this) {}
+  void Listen(int fd) { from_.Accept(accept_, fd); }
+  void Stop() { from_.Cancel(accept_); }
+  int passed = 0;
+  int failed = 0;
+
+ private:
+  struct Client {
+    explicit Client(Passer& p) : passer(p), pass(Completes<&Client::OnPassed>, this), send(Completes<&Client::OnSent>, this) {}
+    void OnPassed(const Completion& completion) {
+      if (completion.result < 0) {
+        passer.failed++;
+        return passer.from_.Send(send, socket, "here");
+      }
+      passer.passed++;
+      ring = &passer.to_;
+      socket = completion.socket;
+      ring->Adopt(socket);  // as its thread would: the tests have one
+      ring->Send(send, socket, "there");
+    }
+    void OnSent(const Completion&) { ring->Close(socket); }
+    Passer& passer;
+    Ring* ring = &passer.from_;
+    Socket socket;
+    Op pass;
+    Op send;
+  };
+  void OnAccept(const Completion& completion) {
+    clients_.push_back(std::make_unique<Client>(*this));
+    clients_.back()->socket = completion.socket;
+    from_.Pass(clients_.back()->pass, completion.socket, to_);
+  }
+  Ring& from_;
+  Ring& to_;
+  Op accept_;
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+// Into tables of 4 slots: when they are full the connection is still where it was.
+TEST_P(RingTest, AConnectionIsPassedToAnotherRingOrStays) {
+  auto from = MakeRing();
+  auto to = MakeRing({.sockets_max = 12, .table_max = 4});
+  ASSERT_EQ(to->rings(), 3u);
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(*listener);
+  Passer passer(*from, *to);
+  passer.Listen(*listener);
+  constexpr int kClients = 40;
+  for (int i = 0; i < kClients; i++) {
+    const int fd = ConnectBlocking(address);
+    PollUntil(*from, [&] {
+      to->Poll(to->now());
+      return passer.passed + passer.failed == i + 1;
+    });
+    std::string answer;
+    PollUntil(*from, [&] {
+      to->Poll(to->now());
+      char text[8];
+      const ssize_t n = recv(fd, text, sizeof text, MSG_DONTWAIT);
+      if (n > 0) answer.append(text, static_cast<size_t>(n));
+      return n == 0;
+    });
+    EXPECT_EQ(answer, "there");
+    close(fd);
+  }
+  EXPECT_EQ(passer.passed, kClients);
+  for (int turn = 0; turn < 3; turn++) {
+    from->Poll(from->now());
+    to->Poll(to->now());
+  }
+  EXPECT_EQ(from->stats().sockets, 0u);
+  EXPECT_EQ(to->stats().sockets, 0u);
+  passer.Stop();
+  from->Poll(from->now());
+  close(*listener);
+}
+
+// A table that is full, held by connections that nobody answers.
+TEST_P(RingTest, AConnectionStaysWhereTheOtherTableIsFull) {
+  auto from = MakeRing();
+  auto to = MakeRing({.sockets_max = 4, .table_max = 4});
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(*listener);
+  Passer passer(*from, *to);
+  passer.Listen(*listener);
+  std::vector<int> clients;
+  for (int i = 0; i < 6; i++) {
+    clients.push_back(ConnectBlocking(address));
+    PollUntil(*from, [&] { return passer.passed + passer.failed == i + 1; });  // `to` does not move
+  }
+  EXPECT_EQ(passer.passed, 4);
+  EXPECT_EQ(passer.failed, 2);
+  for (int i = 0; i < 6; i++) {
+    const std::string expected = i < 4 ? "there" : "here";
+    std::string answer;
+    PollUntil(*from, [&] {
+      to->Poll(to->now());
+      char text[8];
+      const ssize_t n = recv(clients[static_cast<size_t>(i)], text, sizeof text, MSG_DONTWAIT);
+      if (n > 0) answer.append(text, static_cast<size_t>(n));
+      return n == 0;
+    });
+    EXPECT_EQ(answer, expected);
+    close(clients[static_cast<size_t>(i)]);
+  }
+  passer.Stop();
+  from->Poll(from->now());
+  close(*listener);
+}
+
 // Eight clients send as fast as they can, with buffers for two of them: each gets its share, and one that comes later
 // and wants little is accepted and answered all the same.
 TEST_P(RingTest, GreedyClientsStarveNobody) {
