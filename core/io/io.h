@@ -99,8 +99,9 @@ class Io {
   // ends the op (result < 0). Running out of descriptors is no error: accepting goes on when some are free.
   virtual void Accept(Op& op, int listener) = 0;
 
-  // One completion: the connected socket, or why not. REQUIRES: `peer` stays until then.
-  virtual void Connect(Op& op, const SockAddr& peer) = 0;
+  // One completion: the connected socket, or why not. With `source` (port 0) it comes from that address, and the
+  // port is chosen by source and peer together. REQUIRES: both stay until then.
+  virtual void Connect(Op& op, const SockAddr& peer, const SockAddr* source = nullptr) = 0;
 
   // Completions with bytes until the peer ends (result 0), an error, or Cancel (-ECANCELED). A lack of
   // receive buffers is waited out inside.

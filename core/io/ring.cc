@@ -1,5 +1,7 @@
 #include "core/io/ring.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -182,10 +184,13 @@ void Ring::Accept(Op& op, int listener) {
   accepts_dirty_ = true;
 }
 
-void Ring::Connect(Op& op, const SockAddr& peer) {
+void Ring::Connect(Op& op, const SockAddr& peer, const SockAddr* source) {
+  CHECK(source == nullptr || options_.features.bind);
   const uint32_t ring = RoomiestRing();
   const uint32_t slot = NewEntry(&op, Kind::kConnectSocket, Socket(ring << 24));
   entries_[slot].peer = &peer;
+  if (source != nullptr && sources_.size() <= slot) sources_.resize(slot + 1);
+  if (slot < sources_.size()) sources_[slot] = source;
   rings_[ring]->sockets++;  // taken now, so that two connects cannot count on the same slot
   Arm(slot);
 }
@@ -308,6 +313,9 @@ void Ring::Arm(uint32_t slot) {
     case Kind::kConnectSocket:
       io_uring_prep_socket_direct_alloc(sqe, entry.peer->family(), SOCK_STREAM, 0, 0);
       flags = 0;
+      break;
+    case Kind::kBind:
+      io_uring_prep_bind(sqe, fd, const_cast<sockaddr*>(&sources_[slot]->generic), sources_[slot]->bytes());
       break;
     case Kind::kConnect:
       io_uring_prep_connect(sqe, fd, &entry.peer->generic, entry.peer->bytes());
@@ -438,6 +446,16 @@ void Ring::OnPeerName(uint32_t slot, const Event& event) {
 
 // --- completions ----------------------------------------------------------------------------------------
 
+// Before what is armed next: submissions of one ring are begun in order, and this one never waits.
+void Ring::PrepareSocket(uint32_t slot, int level, int option) {
+  static int one = 1;
+  const Socket socket = entries_[slot].socket;
+  io_uring_sqe* sqe = RingOf(socket).Sqe();
+  io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_SETSOCKOPT, SlotOf(socket), level, option, &one, sizeof one);
+  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, static_cast<uint8_t>(Kind::kIgnored));
+}
+
 void Ring::OnConnect(uint32_t slot, const Event& event) {
   Entry& entry = entries_[slot];
   SubRing& ring = *rings_[event.ring];
@@ -453,19 +471,22 @@ void Ring::OnConnect(uint32_t slot, const Event& event) {
       return Finish(slot, Completion{.result = -ECANCELED});
     }
     if (options_.features.socket_command) {  // our sends are whole turns' worth already
-      static int one = 1;
-      io_uring_sqe* sqe = ring.Sqe();
-      io_uring_prep_cmd_sock(sqe, SOCKET_URING_OP_SETSOCKOPT, SlotOf(entry.socket), IPPROTO_TCP,
-                             1 /*TCP_NODELAY*/, &one, sizeof one);
-      sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
-      io_uring_sqe_set_data64(sqe, static_cast<uint8_t>(Kind::kIgnored));
+      PrepareSocket(slot, IPPROTO_TCP, TCP_NODELAY);
+    }
+    if (slot < sources_.size() && sources_[slot] != nullptr) {
+      PrepareSocket(slot, SOL_IP, IP_BIND_ADDRESS_NO_PORT);  // of IPv6 too
+      entry.kind = Kind::kBind;
     }
     return Arm(slot);
   }
+  if (entry.kind == Kind::kBind && event.result >= 0 && !entry.cancelled) {
+    entry.kind = Kind::kConnect;
+    return Arm(slot);
+  }
   const Socket socket = entry.socket;
-  if (event.result < 0) {
+  if (event.result < 0 || entry.kind == Kind::kBind) {
     Close(socket);
-    return Finish(slot, Completion{.result = event.result});
+    return Finish(slot, Completion{.result = event.result < 0 ? event.result : -ECANCELED});
   }
   Finish(slot, Completion{.socket = socket});
 }
@@ -532,6 +553,7 @@ void Ring::Run(const Event& event) {
     case Kind::kPeerName:
       return OnPeerName(slot, event);
     case Kind::kConnectSocket:
+    case Kind::kBind:
     case Kind::kConnect:
       return OnConnect(slot, event);
     case Kind::kPass:

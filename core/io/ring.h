@@ -46,7 +46,8 @@ class Ring final : public Io {
   absl::Status Enable();
 
   void Accept(Op& op, int listener) override;
-  void Connect(Op& op, const SockAddr& peer) override;
+  // With `source`: REQUIRES RingFeatures::bind.
+  void Connect(Op& op, const SockAddr& peer, const SockAddr* source = nullptr) override;
   void Recv(Op& op, Socket socket) override;
   void TuneReceive(const ReceiveTuning& tuning) override;
   void Send(Op& op, Socket socket, ByteView bytes) override;
@@ -71,6 +72,7 @@ class Ring final : public Io {
     kAccept,         // one armed accept of a listener: its own Entry, the Acceptor's index in `length`
     kPeerName,       // the address of a client that a multishot accept gave
     kConnectSocket,  // the socket of a connect
+    kBind,           // ... to its source address
     kConnect,
     kPass,  // the receiving ring's index in `length`
     kRecv,
@@ -153,6 +155,7 @@ class Ring final : public Io {
   void Run(const Event& event);
   void OnAccept(uint32_t slot, const Event& event);
   void OnPeerName(uint32_t slot, const Event& event);
+  void PrepareSocket(uint32_t slot, int level, int option);
   void OnConnect(uint32_t slot, const Event& event);
   void OnPass(uint32_t slot, const Event& event);
   void OnRecv(uint32_t slot, const Event& event);
@@ -169,6 +172,7 @@ class Ring final : public Io {
   std::vector<Acceptor> acceptors_;
   std::deque<AcceptAddress> addresses_;
   std::vector<AcceptAddress*> free_addresses_;
+  std::vector<const SockAddr*> sources_;                   // by entry slot, of connects that have one
   bool accepts_dirty_ = false;
   std::vector<uint32_t> rearm_;       // receives that wait for a buffer or for the next turn
   std::vector<uint32_t> rearm_last_;  // those that had buffers in this turn: behind those that had none

@@ -27,11 +27,12 @@ struct FeatureRow {
   Version since;
 };
 
-constexpr std::array<const char*, 3> kNames = {"socket_command", "multishot_accept", "no_sqarray"};
+constexpr std::array<const char*, 4> kNames = {"socket_command", "multishot_accept", "no_sqarray", "bind"};
 constexpr FeatureRow kRows[] = {
     {kNames[0], &RingFeatures::socket_command, {6, 7}},
     {kNames[1], &RingFeatures::multishot_accept, {6, 8}},
     {kNames[2], &RingFeatures::no_sqarray, {6, 6}},
+    {kNames[3], &RingFeatures::bind, {6, 11}},
 };
 constexpr Version kFloor = {6, 1};
 
@@ -110,6 +111,10 @@ absl::StatusOr<RingFeatures> ProbeRingFeatures(std::span<const std::string> disa
   if (!features.socket_command && features.multishot_accept) {
     features.multishot_accept = false;  // without the command there would be no address of the client
     features.report.push_back("multishot_accept: off (needs socket_command)");
+  }
+  if (!features.socket_command && features.bind) {
+    features.bind = false;  // a port would be taken from all peers at once
+    features.report.push_back("bind: off (needs socket_command)");
   }
   return features;
 }

@@ -14,6 +14,7 @@ struct RingFeatures {
   bool socket_command = false;    // 6.7: socket options and peer names through the ring
   bool multishot_accept = false;  // 6.8 (6.6 and 6.7 gave wrong descriptors), and needs socket_command
   bool no_sqarray = false;        // 6.6: one indirection less in the submission queue
+  bool bind = false;              // 6.11: connections from a given address
   std::vector<std::string> report;  // a line a feature: on, or off and why
 };
 

@@ -64,10 +64,10 @@ void SimIo::Accept(io::Op& op, int listener) {
   acceptors_[listener] = &op;
 }
 
-void SimIo::Connect(io::Op& op, const SockAddr& peer) {
+void SimIo::Connect(io::Op& op, const SockAddr& peer, const SockAddr* source) {
   CHECK(!op.in_flight());
   op.set_token(kToken);
-  connecting_.push_back(Connecting{&op, peer.port(), false});
+  connecting_.push_back(Connecting{&op, peer.port(), source == nullptr ? SockAddr() : *source, false});
 }
 
 void SimIo::Recv(io::Op& op, io::Socket socket) {
@@ -209,6 +209,7 @@ void SimIo::DoConnect(uint32_t index) {
   }
   const uint32_t id = next_id_++;
   connections_[id].remote = server->second;
+  connections_[id].peer = connecting.source;
   Complete(*connecting.op, {.socket = io::Socket(id)});
   if (connections_.contains(id)) server->second->OnConnected(id);
 }

@@ -60,6 +60,8 @@ class SimIo final : public io::Io {
   void Unserve(uint16_t port) { servers_.erase(port); }
   PeerId ConnectTo(int listener, Remote& remote, const SockAddr& from);  // a client arrives
   void PeerSend(PeerId peer, ByteView bytes);
+  // Where the shard's end of a connection that it made says it comes from; unknown unless it said so.
+  const SockAddr& AddressOf(PeerId peer) const { return connections_.at(peer).peer; }
   void PeerFinish(PeerId peer);  // FIN: no more bytes from there
   void PeerReset(PeerId peer);
   void After(Duration delay, std::function<void()> action);
@@ -69,7 +71,7 @@ class SimIo final : public io::Io {
 
   // --- Io ---
   void Accept(io::Op& op, int listener) override;
-  void Connect(io::Op& op, const SockAddr& peer) override;
+  void Connect(io::Op& op, const SockAddr& peer, const SockAddr* source = nullptr) override;
   void Recv(io::Op& op, io::Socket socket) override;
   void Send(io::Op& op, io::Socket socket, ByteView bytes) override;
   void Cancel(io::Op& op) override;
@@ -104,6 +106,7 @@ class SimIo final : public io::Io {
   struct Connecting {
     io::Op* op;
     uint16_t port;
+    SockAddr source;
     bool cancelled;
   };
   struct Passing {

@@ -609,6 +609,40 @@ TEST_P(RingTest, ConnectsSendsReceivesAndCancels) {
   EXPECT_EQ(ring->stats().sockets, 0u);
 }
 
+TEST_P(RingTest, ConnectsFromAGivenAddress) {
+  if (GetParam() || !ProbeRingFeatures({})->bind) GTEST_SKIP() << "masked, or the kernel cannot";
+  auto ring = MakeRing();
+  const struct {
+    const char* listen;
+    const char* source;
+  } cases[] = {{"127.0.0.1:0", "127.0.0.1:0"}, {"127.0.0.1:0", "127.1.2.3:0"}, {"[::1]:0", "[::1]:0"}};
+  for (const auto& c : cases) {
+    const int listener = *Listen(*SockAddr::Parse(c.listen), Duration::zero());
+    const SockAddr address = BoundAddress(listener);
+    const SockAddr source = *SockAddr::Parse(c.source);
+    Waiting connect;
+    ring->Connect(connect.op, address, &source);
+    PollUntil(*ring, [&] { return connect.count == 1; });
+    ASSERT_EQ(connect.result, 0) << c.source;
+    SockAddr peer;
+    socklen_t bytes = sizeof peer;
+    const int fd = accept(listener, &peer.generic, &bytes);
+    EXPECT_EQ(peer.ip(), source.ip());
+    EXPECT_NE(peer.port(), 0);
+    ring->Close(connect.socket);
+    close(fd);
+    close(listener);
+  }
+  const SockAddr nowhere = *SockAddr::Parse("127.0.0.1:1");
+  const SockAddr foreign = *SockAddr::Parse("192.0.2.1:0");
+  Waiting refused;
+  ring->Connect(refused.op, nowhere, &foreign);
+  PollUntil(*ring, [&] { return refused.count == 1; });
+  EXPECT_EQ(refused.result, -EADDRNOTAVAIL);
+  ring->Poll(ring->now());
+  EXPECT_EQ(ring->stats().sockets, 0u);
+}
+
 TEST_P(RingTest, WritesDurablyByEitherMethodAndReadsBack) {
   auto ring = MakeRing();
   char path[] = "/tmp/sluice-ring-test-XXXXXX";
