@@ -3,6 +3,7 @@
 How a loop behaves in time is tested in tests/unit/load, on a simulated clock; here it is that TLS, logins, the ring and
 the report carry it.
 """
+import errno
 import json
 
 import support
@@ -57,6 +58,20 @@ class LoginTest(LoadCase):
                            "--rate", "100", exit_code=1)
         self.assertEqual(report["logins"], 0)
         self.assertEqual([(f["phase"], f["code"]) for f in report["failures"]], [("auth", 535)])
+
+
+class SourceTest(LoadCase):
+    def test_connections_come_from_each_address(self):
+        self.msa = self.server()
+        self.load("login", *self.login_options(), "--logins", "12", "--connections", "6", "--source",
+                  "127.0.0.2-127.0.0.3", "--source", "127.0.1.0/32")
+        peers = [event["peer_address"]["addr"] for event in self.msa.wait_events("Auth", 12)]
+        self.assertEqual({peer.split(":")[0] for peer in peers}, {"127.0.0.2", "127.0.0.3", "127.0.1.0"})
+
+    def test_an_address_of_another_machine_is_told(self):
+        self.msa = self.server()
+        report = self.load("login", *self.login_options(), "--logins", "1", "--source", "192.0.2.1", exit_code=1)
+        self.assertEqual([(f["phase"], f["code"]) for f in report["failures"]], [("connect", errno.EADDRNOTAVAIL)])
 
 
 class SearchTest(LoadCase):

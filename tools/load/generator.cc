@@ -56,7 +56,10 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
   recipients_.assign(recipient_names_.begin(), recipient_names_.end());
   const uint64_t connections = ShareOf(options.connections, index, options.threads);
   for (uint64_t i = 0; i < connections; i++) {
-    connections_.emplace_back(*this, options.to[(index + i * options.threads) % options.to.size()]);
+    // Sources change when all of `to` had their turn, so that every pair of them comes up.
+    const uint64_t number = index + i * options.threads;
+    connections_.emplace_back(*this, options.to[number % options.to.size()],
+                              number / options.to.size());
   }
 }
 

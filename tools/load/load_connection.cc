@@ -47,7 +47,7 @@ const char* NotOffered(Phase phase) {
 
 }  // namespace
 
-LoadConnection::LoadConnection(Generator& generator, const SockAddr& to)
+LoadConnection::LoadConnection(Generator& generator, const SockAddr& to, uint64_t source)
     : generator_(generator),
       to_(to),
       connect_(io::Completes<&LoadConnection::OnConnect>, this),
@@ -55,6 +55,7 @@ LoadConnection::LoadConnection(Generator& generator, const SockAddr& to)
       stream_(generator.streams_, *this) {
   using Tls = RunOptions::Tls;
   const RunOptions& options = generator.options_;
+  if (!options.sources.empty()) source_ = options.sources.At(to.family(), source);
   options_.ehlo_name = options.ehlo_name;
   options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired
                                                : smtp::ClientOptions::Tls::kNever;
@@ -76,7 +77,7 @@ void LoadConnection::Connect() {
   connected_ = due_ = generator_.io_.now();
   if (generator_.options_.mode == RunOptions::Mode::kLogin) due_ = generator_.TakeTask()->due;
   state_ = State::kConnecting;
-  generator_.io_.Connect(connect_, to_);
+  generator_.io_.Connect(connect_, to_, source_.known() ? &source_ : nullptr);
   Watch();
 }
 

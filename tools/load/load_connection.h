@@ -26,8 +26,8 @@ class Generator;
 
 class LoadConnection final : public net::StreamOwner, public ListNode {
  public:
-  // `generator` and `to` outlive it.
-  LoadConnection(Generator& generator, const SockAddr& to);
+  // `generator` and `to` outlive it. `source`: its turn among the addresses to come from.
+  LoadConnection(Generator& generator, const SockAddr& to, uint64_t source);
 
   void Connect();  // kLogin: takes a task. REQUIRES: at rest
   void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
@@ -80,6 +80,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
 
   Generator& generator_;
   const SockAddr& to_;
+  SockAddr source_;  // unknown: the kernel's choice
   State state_ = State::kRest;
   bool failed_ = false;   // this connection, and it was counted
   bool ours_ = false;     // we broke it off

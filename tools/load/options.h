@@ -13,6 +13,7 @@
 #include "tools/load/rate_search.h"
 #include "tools/load/schedule.h"
 #include "tools/load/sink_faults.h"
+#include "tools/load/sources.h"
 #include "tools/load/users.h"
 
 namespace sluice::load {
@@ -33,6 +34,7 @@ struct RunOptions {
 
   Mode mode = Mode::kRun;
   std::vector<SockAddr> to;  // at least one; connections take them in turn
+  Sources sources;           // empty: the kernel's choice; else of the family of each of `to`
   uint32_t connections = 1;
   uint32_t threads = 1;  // each with its own ring, its own part of connections and messages
 

@@ -125,6 +125,9 @@ absl::StatusOr<Workers> CreateWorkers(const RunOptions& options, Ledger* ledger,
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   auto features = io::ProbeRingFeatures({});
   if (!features.ok()) return features.status();
+  if (!options.sources.empty() && !features->bind) {
+    return absl::UnimplementedError("--source needs Linux 6.11 or newer (bind through io_uring)");
+  }
   Workers workers;
   for (uint32_t i = 0; i < options.threads; i++) {
     auto worker = Worker::Create(options, i, *features, ledger, control);

@@ -28,6 +28,21 @@ uint32_t RunNumber(const std::string& text) {
   return number->run;
 }
 
+Sources ParseSources(const RunArguments& arguments, const std::vector<SockAddr>& to) {
+  Sources sources;
+  for (const std::string& text : arguments.sources) {
+    if (const absl::Status status = sources.Add(text); !status.ok()) {
+      Refuse("--source: " + std::string(status.message()));
+    }
+  }
+  for (const SockAddr& address : to) {
+    if (sources.empty() || sources.Has(address.family())) continue;
+    Refuse("--source: none of them can reach " + address.ToString() +
+           ", which is of the other family");
+  }
+  return sources;
+}
+
 std::string PasswordOf(const RunArguments& arguments) {
   if (arguments.password_file.empty()) return arguments.password;
   const std::string text = ReadFile(arguments.password_file);
@@ -57,6 +72,8 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   RunOptions& options = arguments.options;
   app.add_option("--to", arguments.to, "numeric address with port; several are taken in turn")
       ->required();
+  app.add_option("--source", arguments.sources,
+                 "addresses to come from, in turn: 127.0.0.2, 127.0.0.2-127.0.0.9, 127.0.0.0/24");
   app.add_option("--connections", options.connections, "at once")
       ->check(CLI::Range(1u, 10'000'000u));
   app.add_option("--threads", options.threads, "each with a ring of its own")
@@ -153,6 +170,7 @@ RunOptions Finish(RunArguments& arguments) {
   RunOptions& options = arguments.options;
   options.to = ParseAddresses(arguments.to);
   options.time = ParseSeconds(arguments.seconds);
+  options.sources = ParseSources(arguments, options.to);
   options.timeout = ParseSeconds(arguments.timeout);
   options.warm_up = ParseDuration("--warm-up", arguments.warm_up);
   options.run = RunNumber(arguments.run);

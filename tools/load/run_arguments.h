@@ -16,6 +16,7 @@ namespace sluice::load {
 struct RunArguments {
   RunOptions options;
   std::vector<std::string> to;
+  std::vector<std::string> sources;
   double seconds = 0;
   double timeout = 60;
   std::string warm_up = "0";

@@ -109,6 +109,13 @@ TEST(CommandLineTest, OpenLoops) {
   EXPECT_EQ(ParseRun(Words("run --to 127.0.0.1:1 --seconds 5")).rate, 0);
 }
 
+TEST(CommandLineTest, SourcesMayBeSeveral) {
+  const RunOptions options = ParseRun(Words(
+      "idle --to 127.0.0.1:1 --to [::1]:1 --source 127.0.1.0/24 --source 127.0.2.1 --source ::1"));
+  EXPECT_EQ(options.sources.count(AF_INET), 257u);
+  EXPECT_EQ(options.sources.count(AF_INET6), 1u);
+}
+
 TEST(CommandLineTest, ASearchIsOpenLoopsUnderABound) {
   std::string said;
   const Command parsed = Parse(
@@ -214,6 +221,8 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--rate", "0"}, "--rate"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--warm-up", "1"}, "--rate"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--resume"}, "--tls"},
+      {{"idle", "--to", "127.0.0.1:1", "--source", "here"}, "--source: 'here' is no source"},
+      {{"idle", "--to", "127.0.0.1:1", "--source", "::1"}, "none of them can reach 127.0.0.1:1"},
       {{"search", "--to", "127.0.0.1:1"}, "--p99"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "50 ms"}, "--p99: '50 ms' is no time"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},

@@ -1,7 +1,7 @@
 // The generator's loops against a simulated server: virtual time, so that latencies are exact.
 #include <gtest/gtest.h>
 
-#include <optional>
+#include <map>
 #include <string>
 
 #include "tests/unit/load/sim_server.h"
@@ -128,6 +128,21 @@ TEST_F(OpenLoopTest, WithoutAnyConnectionTheRunEnds) {
   const Results results = Run();
   EXPECT_NEAR(static_cast<double>(results.accepted), 300, 6);
   EXPECT_EQ(results.logins_lost, 5u);
+}
+
+TEST_F(OpenLoopTest, EverySourceReachesEveryAddress) {
+  options_.to.push_back(*SockAddr::Parse("192.0.2.2:26"));
+  SimServer other(io_, 26);
+  ASSERT_TRUE(options_.sources.Add("198.51.100.1-198.51.100.3").ok());
+  options_.connections = 12;
+  options_.rate = 0;
+  options_.time = Duration(0);
+  options_.messages = 100;
+  EXPECT_EQ(Run().accepted, 100u);
+  const std::map<std::string, uint64_t> twice = {
+      {"198.51.100.1", 2}, {"198.51.100.2", 2}, {"198.51.100.3", 2}};
+  EXPECT_EQ(server_.sources, twice);
+  EXPECT_EQ(other.sources, twice);
 }
 
 TEST_F(OpenLoopTest, LoginsAreCountedFromWhenTheyAreDue) {

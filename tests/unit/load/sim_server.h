@@ -15,7 +15,7 @@ class SimServer final : public sim::Remote {
  public:
   static constexpr uint16_t kPort = 25;
 
-  explicit SimServer(sim::SimIo& io) : io_(io) { io.Serve(kPort, *this); }
+  explicit SimServer(sim::SimIo& io, uint16_t port = kPort) : io_(io) { io.Serve(port, *this); }
 
   // How long the answer to a message takes; asked for each.
   std::function<Duration()> delay = [] { return Duration(0); };
@@ -23,6 +23,7 @@ class SimServer final : public sim::Remote {
   std::function<std::string(const std::string& line)> rule = [](const std::string&) { return ""; };
 
   uint64_t connections = 0;
+  std::map<std::string, uint64_t> sources;  // connections by the address that they come from
   uint64_t messages = 0;
   std::map<std::string, uint64_t> commands;  // by verb
   std::string received;                      // all of it, all connections
@@ -34,6 +35,7 @@ class SimServer final : public sim::Remote {
 
   void OnConnected(sim::PeerId peer) override {
     connections++;
+    sources[io_.AddressOf(peer).ip()]++;
     peers_[peer];
     Answer(peer, "220 sim.example");
   }
