@@ -65,6 +65,7 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
 
 void Generator::Start() {
   results_.first_connect = io_.now();
+  results_.series.Begin(io_.now());
   if (!open_loop() || !keeps_sessions()) Begin();
   for (LoadConnection& connection : connections_) Queue(connection);
   StartWaiting();
@@ -88,6 +89,7 @@ void Generator::Begin() {
 }
 
 bool Generator::RunTurn() {
+  results_.series.Turn(io_.now());
   if (!stopping_ && io_.now() >= end_) Stop();
   streams_.RunInput();
   if (open_loop()) {
@@ -96,7 +98,9 @@ bool Generator::RunTurn() {
   }
   StartWaiting();
   ledger_.Flush();
-  return streams_.Flush();
+  const bool busy = streams_.Flush();
+  if (done()) results_.series.Finish();
+  return busy;
 }
 
 MonoTime Generator::deadline() const {
@@ -150,6 +154,8 @@ bool Generator::MoreToDo() const { return !stopping_ && tasks_taken_ < tasks_max
 
 std::optional<Task> Generator::TakeTask() {
   if (!MoreToDo() || (open_loop() && backlog_.empty())) return std::nullopt;
+  results_.series.Turn(io_.now());
+  results_.series.Started();
   Task task{.number = tasks_taken_++ * options_.threads + index_ + 1, .due = io_.now()};
   if (open_loop()) {
     task.due = backlog_.front();
@@ -199,6 +205,18 @@ void Generator::OnAccepted(uint64_t number, ByteView reply) {
   ledger_.Add(MessageNumber{.run = options_.run, .n = number}, QueueId(reply));
   results_.accepted++;
   results_.bytes += message_.content_bytes();
+}
+
+void Generator::Fail(Phase phase, int code, ByteView text) {
+  results_.series.Turn(io_.now());
+  results_.Fail(phase, code, text);
+}
+
+// Of a message from the end of its data, of a login from its connect; in an open loop from when it
+// was due.
+void Generator::CountAnswer(MonoTime began, MonoTime due) {
+  results_.series.Turn(io_.now());
+  results_.series.Accepted(io_.now() - (open_loop() ? due : began));
 }
 
 }  // namespace sluice::load

@@ -87,6 +87,8 @@ class Generator {
   void OnMade() { making_--; }  // logged in, or failed to
   void OnRest(LoadConnection& connection, bool failed);
   void OnAccepted(uint64_t number, ByteView reply);
+  void Fail(Phase phase, int code, ByteView text);
+  void CountAnswer(MonoTime began, MonoTime due);
 
   bool open_loop() const { return options_.rate > 0; }
   bool keeps_sessions() const {

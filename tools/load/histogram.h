@@ -24,6 +24,7 @@ class Histogram {
 
   void Add(Duration value);  // a negative one counts as 0
   void Merge(const Histogram& other);
+  void Clear();
 
   uint64_t count() const { return count_; }
   Duration max() const { return max_; }  // exact; 0 when nothing was added
@@ -42,9 +43,36 @@ class Histogram {
   static uint64_t BucketOf(uint64_t value);
   static uint64_t LastOf(uint64_t bucket);  // the greatest value that it counts
 
+  friend class PackedHistogram;
+
   std::vector<uint64_t> counts_;
   uint64_t count_ = 0;
   double sum_ = 0;
+  Duration max_{};
+};
+
+// A histogram put away: only what is not zero, and four buckets as one, so that a second of a run
+// takes some hundred octets (9 KiB at the very most) and what is told is at most 3.2 percent above
+// what was measured. Merged as above.
+class PackedHistogram {
+ public:
+  PackedHistogram() = default;
+  explicit PackedHistogram(const Histogram& histogram);
+
+  void Merge(const PackedHistogram& other);
+
+  uint64_t count() const { return count_; }
+  Duration max() const { return max_; }
+  Duration Quantile(double quantile) const;  // as Histogram's
+
+ private:
+  struct Bucket {
+    uint32_t number;
+    uint32_t count;  // stops at its greatest
+  };
+
+  std::vector<Bucket> buckets_;  // in order
+  uint64_t count_ = 0;
   Duration max_{};
 };
 

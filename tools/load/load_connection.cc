@@ -148,7 +148,7 @@ void LoadConnection::OnClosed(net::CloseReason reason) {
   for (Sent& sent : messages_) {
     if (!std::exchange(sent.active, false)) continue;
     generator_.results_.unanswered++;
-    generator_.results_.Fail(Phase::kUnanswered, 0, "");
+    generator_.Fail(Phase::kUnanswered, 0, "");
   }
   body_left_ = ByteView();
   Rest();
@@ -157,7 +157,7 @@ void LoadConnection::OnClosed(net::CloseReason reason) {
 // Counts a connection's failure once: what follows from it is no other.
 void LoadConnection::Fail(Phase phase, int code, ByteView text) {
   if (std::exchange(failed_, true) || ours_) return;
-  generator_.results_.Fail(phase, code, text);
+  generator_.Fail(phase, code, text);
 }
 
 void LoadConnection::Rest() {
@@ -222,7 +222,7 @@ void LoadConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
       return OnReady();
     case smtp::ClientEffect::kRecipientFailed:
       Subject().refused++;
-      return generator_.results_.Fail(Phase::kRecipient, client_->reply().code(),
+      return generator_.Fail(Phase::kRecipient, client_->reply().code(),
                                       client_->reply().text());
     case smtp::ClientEffect::kSendBody:
       return SendBody(out);
@@ -245,6 +245,7 @@ void LoadConnection::OnReady() {
   generator_.results_.login.Add(now - connected_);
   if (generator_.options_.mode == RunOptions::Mode::kLogin) {
     generator_.results_.last_answer = std::max(generator_.results_.last_answer, now);
+    generator_.CountAnswer(connected_, due_);
     CountScheduled(due_);
   }
   // In TLS 1.3 the ticket came with the first data.
@@ -331,14 +332,15 @@ void LoadConnection::OnResult() {
   if (sent.complete && reply.positive()) {
     results.answer.Add(now - sent.ended);
     results.transaction.Add(now - sent.started);
+    generator_.CountAnswer(sent.ended, sent.due);
     CountScheduled(sent.due);
     return generator_.OnAccepted(sent.number, reply.text());
   }
   results.refused++;
   if (sent.complete) {
-    results.Fail(Phase::kMessage, reply.code(), reply.text());
+    generator_.Fail(Phase::kMessage, reply.code(), reply.text());
   } else if (sent.refused < sent.message.recipients.size()) {
-    results.Fail(Phase::kEnvelope, reply.code(), reply.text());
+    generator_.Fail(Phase::kEnvelope, reply.code(), reply.text());
   }
 }
 

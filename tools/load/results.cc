@@ -35,6 +35,7 @@ const char* Name(Phase phase) {
 }
 
 void Results::Fail(Phase phase, int code, ByteView text) {
+  series.Failed();
   Failure& failure = failures[{phase, code}];
   if (failure.count++ == 0) failure.text = text;
 }
@@ -56,6 +57,7 @@ void Results::Merge(const Results& other) {
   login.Merge(other.login);
   answer.Merge(other.answer);
   transaction.Merge(other.transaction);
+  series.Merge(other.series);
   for (const auto& [where, theirs] : other.failures) {
     Failure& ours = failures[where];
     if (ours.count == 0) ours.text = theirs.text;

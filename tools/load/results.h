@@ -11,6 +11,7 @@
 #include "core/base/bytes.h"
 #include "core/base/time.h"
 #include "tools/load/histogram.h"
+#include "tools/load/series.h"
 
 namespace sluice::load {
 
@@ -57,6 +58,8 @@ struct Results {
   Histogram login;        // from connect to ready: handshakes, EHLO, AUTH
   Histogram answer;       // from the end of data to its answer, accepted messages
   Histogram transaction;  // from MAIL to the answer, accepted messages
+
+  Series series;  // the same second by second
 
   // By phase and code: an SMTP reply's, an errno at kConnect, 0 where there is none.
   std::map<std::pair<Phase, int>, Failure> failures;

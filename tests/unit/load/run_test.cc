@@ -142,6 +142,9 @@ class RunTest : public testing::Test {
     EXPECT_EQ(results.accepted, options_.messages);
     EXPECT_EQ(results.failed(), 0u) << Told(results);
     EXPECT_EQ(results.answer.count(), results.accepted);
+    uint64_t in_series = 0;
+    for (const SeriesSlot& slot : results.series.slots()) in_series += slot.latency.count();
+    EXPECT_EQ(in_series, results.accepted);
     EXPECT_EQ(results.login.count(), results.logins);
     StopSink();
     EXPECT_EQ(sink_stats_.messages, options_.messages);
