@@ -112,19 +112,30 @@ class ChildrenCpu:
 def measure(server, messages, connections=50, size=4096, pipelining="auto", per_connection=0, options=()):
     """Sends `messages` to a started server by sluice-load and waits until the sink, if there is one, has the last. Returns
     what it cost. Nothing else may wait for children meanwhile."""
+    return run_generator(
+        server, messages, server.hop_port,
+        ["run", "--messages", str(messages), "--connections", str(connections), "--size", str(size), "--pipelining",
+         pipelining, "--per-connection", str(per_connection), "--from", server.sender, *options])
+
+
+def measure_logins(server, logins, connections=50, options=()):
+    """Connect, full TLS 1.3 handshake, AUTH PLAIN, QUIT."""
+    return run_generator(server, logins, None, ["login", "--logins", str(logins), "--connections", str(connections),
+                                                "--tls-version", "1.3", *options])
+
+
+def run_generator(server, count, sink_port, arguments):
     sink = None
-    if server.hop_port:
-        sink = subprocess.Popen(sluice_load("sink", "--listen", "127.0.0.1:%d" % server.hop_port, "--until",
-                                            str(messages)), stdout=subprocess.PIPE, text=True)
+    if sink_port:
+        sink = subprocess.Popen(sluice_load("sink", "--listen", "127.0.0.1:%d" % sink_port, "--until", str(count)),
+                                stdout=subprocess.PIPE, text=True)
         assert sink.stdout.readline().strip() == "ready"
     children = ChildrenCpu()
     cpu_before, busy_before, started = server.cpu_s(), machine_busy_s(), time.monotonic()
     try:
         generator = subprocess.run(
-            sluice_load("run", "--to", "127.0.0.1:%d" % server.port, "--tls", server.tls, "--groups", "X25519",
-                        "--connections", str(connections), "--messages", str(messages), "--size", str(size),
-                        "--pipelining", pipelining, "--per-connection", str(per_connection), "--user", server.user,
-                        "--password-file", server.password_file, "--from", server.sender, "--json", "-", *options),
+            sluice_load(*arguments, "--to", "127.0.0.1:%d" % server.port, "--tls", server.tls, "--groups", "X25519",
+                        "--user", server.user, "--password-file", server.password_file, "--json", "-"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if generator.returncode != 0:
             sys.exit("the generator failed against %s:\n%s" % (server.name, generator.stderr or generator.stdout))
@@ -141,9 +152,15 @@ def measure(server, messages, connections=50, size=4096, pipelining="auto", per_
             sink.wait()
     cpu = server.cpu_s() - cpu_before
     busy = machine_busy_s() - busy_before - generator_cpu - sink_cpu
-    return {"messages": messages, "wall_s": time.monotonic() - started, "server_cpu_s": cpu, "busy_s": busy,
-            "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": messages / cpu,
+    return {"count": count, "wall_s": time.monotonic() - started, "server_cpu_s": cpu, "busy_s": busy,
+            "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": count / cpu,
             "generator": json.loads(generator.stdout)}
+
+
+def tell(title, name, result):
+    print("%-16s %-11s %7d in %5.1f s: %8.0f /CPU s (server %.2f s, busy less clients %.2f s, generator %.2f s, sink %.2f s)" % (
+        title, name, result["count"], result["wall_s"], result["per_cpu_s"], result["server_cpu_s"], result["busy_s"],
+        result["generator_cpu_s"], result["sink_cpu_s"]), flush=True)
 
 
 class Sluice:
