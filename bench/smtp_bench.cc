@@ -9,46 +9,19 @@
 #include <cstdio>
 #include <string>
 
+#include "bench/smtp_parts.h"
 #include "core/base/crc32c.h"
+#include "core/smtp/address.h"
 #include "core/smtp/body_reader.h"
 #include "core/smtp/client.h"
 #include "core/smtp/dot_stuff.h"
 #include "core/smtp/header_filter.h"
+#include "core/smtp/line_reader.h"
 #include "core/smtp/session.h"
 #include "core/smtp/trace.h"
 
 namespace sluice::smtp {
 namespace {
-
-constexpr char kHeader[] =
-    "From: Alice <alice@example.net>\r\n"
-    "To: Bob <bob@example.org>\r\n"
-    "Subject: a message of the usual kind\r\n"
-    "Date: Tue, 24 Nov 2026 03:58:29 +0000\r\n"
-    "Message-ID: <0123456789abcdef@example.net>\r\n"
-    "MIME-Version: 1.0\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\n"
-    "Content-Transfer-Encoding: 8bit\r\n"
-    "X-Mailer: bench\r\n"
-    "\r\n";
-
-// A message of about `bytes`, in lines of 72 octets, one of 16 of which begins with a dot.
-std::string MakeMessage(size_t bytes) {
-  std::string message = kHeader;
-  for (int line = 0; message.size() + 72 <= bytes; line++) {
-    message += line % 16 == 0 ? '.' : 'x';
-    message.append(69, 'y').append("\r\n");
-  }
-  return message;
-}
-
-std::string OnTheWire(ByteView content) {
-  DotStuffer stuffer;
-  Buffer wire;
-  stuffer.Append(content, wire);
-  stuffer.Finish(wire);
-  return std::string(wire.view());
-}
 
 void ReportHash(benchmark::State& state, ByteView result) {
   char text[16];
@@ -56,35 +29,40 @@ void ReportHash(benchmark::State& state, ByteView result) {
   state.SetLabel(text);
 }
 
-SessionConfig MakeConfig() {
-  SessionOptions options;
-  options.hostname = "submit.example.net";
-  options.require_auth = false;
-  return SessionConfig(options);
-}
-
-// Answers yes to everything until all input is consumed.
-void Feed(Session& session, ByteView input, Buffer& replies) {
-  while (true) {
-    switch (session.OnInput(input, replies)) {
-      case Effect::kMail:
-      case Effect::kRcpt:
-      case Effect::kData:
-        session.Accept(replies);
-        break;
-      case Effect::kMessage:
-        session.Committed("01JDF3QW8Z-0001", replies);
-        break;
-      case Effect::kBodyPart:
-        session.transaction().body.Clear();
-        break;
-      case Effect::kNone:
-        return;
-      default:
-        break;
+// MAIL's path with its parameters, RCPT's path.
+void BM_ParseAddresses(benchmark::State& state) {
+  Mailbox sender, recipient;
+  MailParameters parameters;
+  for (auto _ : state) {
+    ByteView mail = "<alice.of.sales@mail.example.net> SIZE=4096 BODY=8BITMIME";
+    ByteView rcpt = "<bob@example.org>";
+    if (ParseReversePath(mail, sender) != AddressError::kNone ||
+        ParseMailParameters(mail, parameters = {}) != ParameterError::kNone ||
+        ParseForwardPath(rcpt, recipient) != AddressError::kNone) {
+      return state.SkipWithError("refused");
     }
+    benchmark::DoNotOptimize(recipient);
   }
+  ReportHash(state, std::string(sender.address) + std::string(recipient.address));
 }
+BENCHMARK(BM_ParseAddresses);
+
+// Three commands that came whole.
+void BM_ReadLines(benchmark::State& state) {
+  LineReader reader;
+  Buffer storage;
+  ByteView line;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    ByteView input =
+        "MAIL FROM:<alice@example.net> SIZE=4096\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n";
+    while (reader.Next(input, false, storage, line) == LineReader::Result::kLine)
+      bytes += line.size();
+  }
+  benchmark::DoNotOptimize(bytes);
+  ReportHash(state, line);
+}
+BENCHMARK(BM_ReadLines);
 
 void BM_PipelinedGroup(benchmark::State& state) {
   const SessionConfig config = MakeConfig();
