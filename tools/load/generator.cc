@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace sluice::load {
 namespace {
 
@@ -12,10 +14,16 @@ constexpr net::StreamLimits kStreamLimits = {.heavy_steps_turn = UINT32_MAX,
 MessageTemplate::Options TemplateOptions(const RunOptions& options, WallTime now) {
   const Login first = options.users.At(0);
   return MessageTemplate::Options{.run = options.run,
-                                  .bytes = options.message_bytes,
+                                  .bytes_max = options.sizes.max(),
                                   .from = SenderOf(options, first),
                                   .to = FillPattern(options.recipient, 1),
                                   .date = now};
+}
+
+constexpr size_t kNumberAt = kNumberField.size() + 2;
+
+std::string NumberField() {
+  return absl::StrCat(kNumberField, ": ", std::string(MessageNumber::kTextBytes, '0'), "\r\n");
 }
 
 // "2.0.0 Ok: queued as ID" -> "ID"; empty when the server does not say so.
@@ -46,6 +54,7 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
       index_(index),
       streams_(io, kStreamLimits),
       message_(TemplateOptions(options, io.wall_now())),
+      number_field_(NumberField()),
       prng_(uint64_t{options.run} << 32 | index),
       ledger_(ledger),
       tasks_max_(options.messages == 0 ? UINT64_MAX
@@ -201,10 +210,34 @@ void Generator::OnRest(LoadConnection& connection, bool failed) {
   }
 }
 
-void Generator::OnAccepted(uint64_t number, ByteView reply) {
+void Generator::OnAccepted(uint64_t number, uint64_t bytes, ByteView reply) {
   ledger_.Add(MessageNumber{.run = options_.run, .n = number}, QueueId(reply));
   results_.accepted++;
-  results_.bytes += message_.content_bytes();
+  results_.bytes += bytes;
+}
+
+// --- what is sent --------------------------------------------------------------------------------
+
+Body Generator::ChooseBody(uint64_t number) {
+  if (options_.files != nullptr) return {.file = &options_.files->at(number - 1)};
+  return {.bytes = options_.sizes.Draw(prng_)};
+}
+
+uint64_t Generator::ContentBytes(const Body& body) const {
+  if (body.file == nullptr) return message_.content_bytes(body.bytes);
+  return number_field_.size() + body.file->content_bytes;
+}
+
+WireParts Generator::Wire(uint64_t number, const Body& body) {
+  if (body.file == nullptr) return message_.Wire(number, body.bytes);
+  MessageNumber{.run = options_.run, .n = number}.Write(&number_field_[kNumberAt]);
+  return {.head = number_field_, .body = body.file->wire, .tail = ".\r\n"};
+}
+
+std::span<const ByteView> Generator::ChooseRecipients() {
+  const std::span<const ByteView> all = recipients_;
+  if (options_.recipients_min == options_.recipients) return all;
+  return all.first(prng_.Between(options_.recipients_min, options_.recipients));
 }
 
 void Generator::Fail(Phase phase, int code, ByteView text) {

@@ -73,7 +73,6 @@ class Generator {
 
   const Results& results() const { return results_; }
   const absl::Status& ledger_status() const { return ledger_.status(); }
-  size_t content_bytes() const { return message_.content_bytes(); }
 
  private:
   friend class LoadConnection;
@@ -86,9 +85,13 @@ class Generator {
   void Queue(LoadConnection& connection) { waiting_.PushBack(connection); }
   void OnMade() { making_--; }  // logged in, or failed to
   void OnRest(LoadConnection& connection, bool failed);
-  void OnAccepted(uint64_t number, ByteView reply);
   void Fail(Phase phase, int code, ByteView text);
   void CountAnswer(MonoTime began, MonoTime due);
+  void OnAccepted(uint64_t number, uint64_t bytes, ByteView reply);
+  Body ChooseBody(uint64_t number);
+  uint64_t ContentBytes(const Body& body) const;
+  WireParts Wire(uint64_t number, const Body& body);
+  std::span<const ByteView> ChooseRecipients();
 
   bool open_loop() const { return options_.rate > 0; }
   bool keeps_sessions() const {
@@ -108,6 +111,7 @@ class Generator {
   const uint32_t index_;
   net::StreamSet streams_;
   MessageTemplate message_;
+  std::string number_field_;  // of a message from a file
   std::vector<std::string> recipient_names_;
   std::vector<ByteView> recipients_;
   Buffer scratch_;  // commands and bodies of one call on their way to a stream

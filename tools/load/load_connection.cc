@@ -12,7 +12,6 @@ namespace {
 
 // A body goes to the stream in parts of this size, so that big ones do not pile up in memory.
 constexpr size_t kPartBytes = 64 << 10;
-static_assert(kPartBytes >= MessageTemplate::kHeadBytes, "what changes is in the first part");
 
 constexpr Duration kBackOffMin = milliseconds(100);
 constexpr int kBackOffDoublings = 5;
@@ -276,9 +275,12 @@ void LoadConnection::StartNext(Buffer& out) {
       return;
     }
     Sent& sent = messages_[0].active ? messages_[1] : messages_[0];
+    const Body body = generator_.ChooseBody(task->number);
     sent = Sent{.message = {.sender = sender_,
-                            .recipients = generator_.recipients_,
-                            .bytes = generator_.message_.content_bytes()},
+                            .recipients = generator_.ChooseRecipients(),
+                            .bytes = generator_.ContentBytes(body),
+                            .eight_bit = body.file != nullptr && body.file->eight_bit},
+                .body = body,
                 .number = task->number,
                 .due = task->due,
                 .started = generator_.io_.now(),
@@ -289,22 +291,27 @@ void LoadConnection::StartNext(Buffer& out) {
 }
 
 void LoadConnection::SendBody(Buffer& out) {
-  const ByteView wire = generator_.message_.Wire(Subject().number);
-  out.Append(wire.substr(0, kPartBytes));
-  body_left_ = wire.substr(std::min(wire.size(), kPartBytes));
-  if (body_left_.empty()) EndBody();
+  const WireParts wire = generator_.Wire(Subject().number, Subject().body);
+  out.Append(wire.head);
+  body_left_ = wire.body;
+  body_end_ = wire.tail;
+  SendPart(out);
+}
+
+void LoadConnection::SendPart(Buffer& out) {
+  out.Append(body_left_.substr(0, kPartBytes));
+  body_left_.remove_prefix(std::min(body_left_.size(), kPartBytes));
+  if (!body_left_.empty()) return;
+  out.Append(body_end_);
+  EndBody();
 }
 
 void LoadConnection::OnSent() {
   if (body_left_.empty()) return;
   Buffer& out = generator_.scratch_;
   out.Clear();
-  out.Append(body_left_.substr(0, kPartBytes));
-  body_left_.remove_prefix(std::min(body_left_.size(), kPartBytes));
-  if (body_left_.empty()) {
-    EndBody();
-    StartNext(out);
-  }
+  SendPart(out);
+  if (body_left_.empty()) StartNext(out);
   stream_.Write(out.view());
   Watch();
 }
@@ -334,7 +341,7 @@ void LoadConnection::OnResult() {
     results.transaction.Add(now - sent.started);
     generator_.CountAnswer(sent.ended, sent.due);
     CountScheduled(sent.due);
-    return generator_.OnAccepted(sent.number, reply.text());
+    return generator_.OnAccepted(sent.number, sent.message.bytes, reply.text());
   }
   results.refused++;
   if (sent.complete) {

@@ -18,11 +18,18 @@
 #include "core/io/timer_wheel.h"
 #include "core/net/stream.h"
 #include "core/smtp/client.h"
+#include "tools/load/message_files.h"
 #include "tools/load/results.h"
 
 namespace sluice::load {
 
 class Generator;
+
+// What a message consists of: chosen before it starts, since MAIL says its size.
+struct Body {
+  const MessageFiles::File* file = nullptr;  // else the template's, so big:
+  size_t bytes = 0;
+};
 
 class LoadConnection final : public net::StreamOwner, public ListNode {
  public:
@@ -53,6 +60,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   // A message under way.
   struct Sent {
     smtp::OutgoingMessage message;
+    Body body;
     uint64_t number = 0;
     MonoTime due;
     MonoTime started;
@@ -69,6 +77,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void OnReady();
   void StartNext(Buffer& out);
   void SendBody(Buffer& out);
+  void SendPart(Buffer& out);
   void EndBody();
   void CountScheduled(MonoTime due);
   void OnResult();
@@ -93,6 +102,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   std::optional<smtp::Client> client_;
   std::array<Sent, 2> messages_;
   ByteView body_left_;
+  ByteView body_end_;     // behind it
   tls::Session session_;  // of the last connection, with --resume
   io::Op connect_;
   io::Timer timer_;

@@ -3,6 +3,7 @@
 #define SLUICE_TOOLS_LOAD_OPTIONS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,11 @@
 #include "core/base/time.h"
 #include "core/smtp/client.h"
 #include "tls/parameters.h"
+#include "tools/load/message_files.h"
 #include "tools/load/rate_search.h"
 #include "tools/load/schedule.h"
 #include "tools/load/sink_faults.h"
+#include "tools/load/sizes.h"
 #include "tools/load/sources.h"
 #include "tools/load/users.h"
 
@@ -54,8 +57,10 @@ struct RunOptions {
   Duration timeout = seconds(60);  // of any wait for the server
   bool keep_going = false;         // connect anew, with back-off, when a connection fails
 
-  size_t message_bytes = 4096;
-  uint32_t recipients = 1;
+  Sizes sizes;                                 // of the content
+  std::shared_ptr<const MessageFiles> files;   // instead, in turn; nullptr: none
+  uint32_t recipients_min = 1;                 // of a message: any number from this
+  uint32_t recipients = 1;                     // to this
   std::string recipient = "r%d@sink.example";  // %d: 1 to `recipients`
   std::string from;  // %d: the user's number. Empty: the user's name, or load@sluice.example
   uint32_t run = 0;  // the run's part of message numbers

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace sluice::load {
@@ -87,6 +88,11 @@ const char* AuthName(smtp::ClientOptions::Auth auth) {
   return "";
 }
 
+std::string RecipientsText(const RunOptions& options) {
+  if (options.recipients_min == options.recipients) return absl::StrCat(options.recipients);
+  return absl::StrCat(options.recipients_min, " to ", options.recipients);
+}
+
 void AppendLatency(const char* name, const Histogram& histogram, std::string& to) {
   if (histogram.count() == 0) return;
   absl::StrAppendFormat(&to, "%-12s", name);
@@ -159,9 +165,9 @@ std::string ToText(const RunReport& report) {
   std::string text = absl::StrFormat("%d connections, TLS %s, AUTH %s", options.connections,
                                      TlsName(options.tls), AuthName(options.auth));
   if (options.mode == RunOptions::Mode::kRun) {
-    absl::StrAppendFormat(&text, ", messages of %d bytes to %d recipients, pipelining %s",
-                          report.content_bytes, options.recipients,
-                          PipeliningName(options.pipelining));
+    absl::StrAppendFormat(&text, ", messages of %d bytes%s to %s recipients, pipelining %s",
+                          report.content_bytes, options.sizes.fixed() ? "" : " (mean)",
+                          RecipientsText(options), PipeliningName(options.pipelining));
   }
   text += '\n';
   if (options.mode == RunOptions::Mode::kRun) {
@@ -210,6 +216,7 @@ std::string ToJson(const RunReport& report) {
       {"pipelining", PipeliningName(options.pipelining)},
       {"message_bytes", report.content_bytes},
       {"recipients", options.recipients},
+      {"recipients_min", options.recipients_min},
       {"accepted", results.accepted},
       {"refused", results.refused},
       {"unanswered", results.unanswered},

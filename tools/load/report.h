@@ -14,7 +14,7 @@ namespace sluice::load {
 struct RunReport {
   const RunOptions& options;
   Results results;           // of all threads
-  size_t content_bytes = 0;  // of a message
+  size_t content_bytes = 0;  // of a message, on average
   CpuUsage cpu;              // of all generator threads, from their start to their end
   double busiest = 0;        // the share of its wall time that the busiest thread was on a core
   double starved = 0;        // the share that the same thread waited for one

@@ -183,13 +183,15 @@ RunReport MakeReport(const RunOptions& options, const Workers& workers) {
   RunReport report{.options = options};
   for (const auto& worker : workers) {
     report.results.Merge(worker->generator().results());
-    report.content_bytes = worker->generator().content_bytes();
     report.cpu += worker->cpu();
     const std::chrono::duration<double> wall = worker->wall();
     const double busy = worker->cpu().busy() / wall;
     if (busy < report.busiest) continue;
     report.busiest = busy;
     report.starved = worker->cpu().waited / wall;
+  }
+  if (report.results.accepted > 0) {
+    report.content_bytes = report.results.bytes / report.results.accepted;
   }
   return report;
 }

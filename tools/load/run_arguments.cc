@@ -3,7 +3,9 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "core/base/check.h"
@@ -41,6 +43,36 @@ Sources ParseSources(const RunArguments& arguments, const std::vector<SockAddr>&
            ", which is of the other family");
   }
   return sources;
+}
+
+void ReadBodies(const RunArguments& arguments, RunOptions& options) {
+  if (!arguments.size.empty()) {
+    auto sizes = Sizes::Parse(arguments.size);
+    if (!sizes.ok()) Refuse("--size: " + std::string(sizes.status().message()));
+    options.sizes = *std::move(sizes);
+  }
+  if (arguments.eml.empty()) return;
+  if (!arguments.size.empty()) Refuse("--eml and --size: one of them");
+  auto files = MessageFiles::Load(arguments.eml);
+  if (!files.ok()) Refuse("--eml: " + std::string(files.status().message()));
+  options.files = std::make_shared<const MessageFiles>(*std::move(files));
+}
+
+// "3" or "1-5".
+void ReadRecipients(const std::string& text, RunOptions& options) {
+  constexpr uint32_t kMost = 100'000;
+  uint32_t least = 0;
+  const char* end = text.data() + text.size();
+  std::from_chars_result read = std::from_chars(text.data(), end, least);
+  uint32_t most = least;
+  if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') {
+    read = std::from_chars(read.ptr + 1, end, most);
+  }
+  if (read.ec != std::errc() || read.ptr != end || least < 1 || most < least || most > kMost) {
+    Refuse("--recipients: '" + text + "' is no number of recipients: 3 or 1-5, 100000 at most");
+  }
+  options.recipients_min = least;
+  options.recipients = most;
 }
 
 std::string PasswordOf(const RunArguments& arguments) {
@@ -146,10 +178,11 @@ void AddMessages(CLI::App& app, RunArguments& arguments) {
   RunOptions& options = arguments.options;
   app.add_option("--per-connection", options.per_connection,
                  "messages, then QUIT and a new connection; 0: no limit");
-  app.add_option("--size", options.message_bytes, "octets of a message")
-      ->check(CLI::Range(1u, 1u << 29));
-  app.add_option("--recipients", options.recipients, "of a message")
-      ->check(CLI::Range(1u, 100'000u));
+  app.add_option(
+      "--size", arguments.size,
+      "octets of a message: 4096, 64k, 1k-64k (each octave as often), 4k:70,64k:25,1m:5");
+  app.add_option("--eml", arguments.eml, "instead: the *.eml of this folder, in turn");
+  app.add_option("--recipients", arguments.recipients, "of a message: 3, or any of 1-5");
   app.add_option("--recipient", options.recipient, "address; %d stands for its number");
   app.add_option_function<std::string>(
       "--to-domain", [&options](const std::string& domain) { options.recipient = "r%d@" + domain; },
@@ -171,6 +204,8 @@ RunOptions Finish(RunArguments& arguments) {
   options.to = ParseAddresses(arguments.to);
   options.time = ParseSeconds(arguments.seconds);
   options.sources = ParseSources(arguments, options.to);
+  ReadBodies(arguments, options);
+  ReadRecipients(arguments.recipients, options);
   options.timeout = ParseSeconds(arguments.timeout);
   options.warm_up = ParseDuration("--warm-up", arguments.warm_up);
   options.run = RunNumber(arguments.run);

@@ -21,6 +21,9 @@ struct RunArguments {
   double timeout = 60;
   std::string warm_up = "0";
   std::optional<smtp::ClientOptions::Auth> mechanism;
+  std::string size;
+  std::string eml;
+  std::string recipients = "1";
   std::string user;
   uint64_t users = 1;
   std::string password;

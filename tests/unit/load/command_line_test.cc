@@ -63,7 +63,7 @@ TEST(CommandLineTest, RunWithEverything) {
   EXPECT_EQ(options.connections, 50u);
   EXPECT_EQ(options.threads, 2u);
   EXPECT_EQ(options.per_connection, 7u);
-  EXPECT_EQ(options.message_bytes, 65536u);
+  EXPECT_EQ(options.sizes.max(), 65536u);
   EXPECT_EQ(options.recipients, 3u);
   EXPECT_EQ(options.tls, RunOptions::Tls::kStartTls);
   EXPECT_EQ(options.tls_parameters.versions, tls::Versions::kOnly13);
@@ -107,6 +107,15 @@ TEST(CommandLineTest, OpenLoops) {
   EXPECT_EQ(login.arrivals, Arrivals::kFixed);
   EXPECT_TRUE(login.resume);
   EXPECT_EQ(ParseRun(Words("run --to 127.0.0.1:1 --seconds 5")).rate, 0);
+}
+
+TEST(CommandLineTest, SizesAndRecipientsMayBeRanges) {
+  const RunOptions options =
+      ParseRun(Words("run --to 127.0.0.1:1 --messages 1 --size 1k-2k --recipients 2-7"));
+  EXPECT_EQ(options.sizes.max(), 2048u);
+  EXPECT_FALSE(options.sizes.fixed());
+  EXPECT_EQ(options.recipients_min, 2u);
+  EXPECT_EQ(options.recipients, 7u);
 }
 
 TEST(CommandLineTest, SourcesMayBeSeveral) {
@@ -223,6 +232,13 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--resume"}, "--tls"},
       {{"idle", "--to", "127.0.0.1:1", "--source", "here"}, "--source: 'here' is no source"},
       {{"idle", "--to", "127.0.0.1:1", "--source", "::1"}, "none of them can reach 127.0.0.1:1"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--size", "1kb"},
+       "--size: '1kb' is no size"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--eml", "/nonexistent"},
+       "--eml: /nonexistent"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--recipients", "2-1"},
+       "--recipients: '2-1'"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--recipients", "0"}, "--recipients: '0'"},
       {{"search", "--to", "127.0.0.1:1"}, "--p99"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "50 ms"}, "--p99: '50 ms' is no time"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},

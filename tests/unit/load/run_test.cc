@@ -15,6 +15,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "tls/hooks.h"
@@ -41,6 +42,10 @@ std::string ReadFile(const std::string& file) {
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();
+}
+
+std::string Joined(const WireParts& parts) {
+  return absl::StrCat(parts.head, parts.body, parts.tail);
 }
 
 class RunTest : public testing::Test {
@@ -270,7 +275,7 @@ TEST_F(RunTest, BigMessagesArriveInOnePiece) {
     sink_options_.tls = static_cast<SinkOptions::Tls>(tls);
     sink_options_.store = folder_ + "/store" + std::to_string(static_cast<int>(tls));
     options_.pipelining = Pipelining::kDeep;
-    options_.message_bytes = 1'000'003;
+    options_.sizes = Sizes(1'000'003);
     options_.messages = 4;
     options_.connections = 2;
     ExpectAllArrive();
@@ -280,11 +285,11 @@ TEST_F(RunTest, BigMessagesArriveInOnePiece) {
       const auto number = MessageNumber::Find(content);
       ASSERT_TRUE(number.has_value());
       MessageTemplate expected({.run = options_.run,
-                                .bytes = options_.message_bytes,
+                                .bytes_max = options_.sizes.max(),
                                 .from = SenderOf(options_, Login{}),
                                 .to = "r1@sink.example",
                                 .date = ring_->wall_now()});
-      const ByteView wire = expected.Wire(number->n);
+      const std::string wire = Joined(expected.Wire(number->n, options_.sizes.max()));
       // All but the Date field, which is as long.
       EXPECT_EQ(content.size() + 3, wire.size());
       const size_t date = wire.find("\r\n");
@@ -295,6 +300,53 @@ TEST_F(RunTest, BigMessagesArriveInOnePiece) {
     close(listener_);
   }
   listener_ = -1;
+}
+
+TEST_F(RunTest, FilesOfAFolderArriveAsTheyAreMeant) {
+  std::filesystem::create_directory(folder_ + "/eml");
+  std::ofstream(folder_ + "/eml/1.eml") << "Subject: one\n\n.\n..two\nlast, without an end";
+  std::ofstream(folder_ + "/eml/2.eml")
+      << "Subject: two\r\n\r\n" + std::string(100'000, 'x') + "\r\n";
+  std::ofstream(folder_ + "/eml/none.txt") << "is not sent";
+  auto files = MessageFiles::Load(folder_ + "/eml");
+  ASSERT_TRUE(files.ok()) << files.status();
+  options_.files = std::make_shared<const MessageFiles>(*std::move(files));
+  options_.messages = 4;
+  options_.pipelining = Pipelining::kDeep;
+  sink_options_.store = folder_ + "/store";
+  StartSink();
+  EXPECT_EQ(Run().accepted, 4u);
+  StopSink();
+  std::multiset<std::string> got;
+  for (int i = 1; i <= 4; i++) {
+    std::string content = ReadFile(sink_options_.store + "/" + std::to_string(i) + ".eml");
+    EXPECT_TRUE(MessageNumber::Find(content).has_value());
+    got.insert(content.substr(content.find("\r\n") + 2));
+  }
+  const std::string one = "Subject: one\r\n\r\n.\r\n..two\r\nlast, without an end\r\n";
+  const std::string two = "Subject: two\r\n\r\n" + std::string(100'000, 'x') + "\r\n";
+  EXPECT_EQ(got, (std::multiset<std::string>{one, one, two, two}));
+}
+
+TEST_F(RunTest, SizesAndRecipientsVary) {
+  options_.sizes = *Sizes::Parse("1k:1,100k-200k:1");
+  options_.recipients = 5;
+  options_.messages = 60;
+  sink_options_.store = folder_ + "/store";
+  ExpectAllArrive();
+  std::set<size_t> recipients;
+  int small = 0;
+  for (int i = 1; i <= 60; i++) {
+    const std::string name = sink_options_.store + "/" + std::to_string(i);
+    const std::string envelope = ReadFile(name + ".env");
+    recipients.insert(static_cast<size_t>(std::count(envelope.begin(), envelope.end(), '\n')) - 1);
+    const size_t bytes = ReadFile(name + ".eml").size();
+    small += bytes == 1024;
+    EXPECT_TRUE(bytes == 1024 || (bytes >= 100 * 1024 && bytes <= 200 * 1024)) << bytes;
+  }
+  EXPECT_EQ(recipients, (std::set<size_t>{1, 2, 3, 4, 5}));
+  EXPECT_GT(small, 10);
+  EXPECT_LT(small, 50);
 }
 
 TEST_F(RunTest, LedgersOfBothSidesHaveTheSameNumbers) {
