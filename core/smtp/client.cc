@@ -348,6 +348,12 @@ void Client::BodySent() {
   active_.stage = Stage::kResult;
 }
 
+void Client::Noop(Buffer& out) {
+  CHECK(can_start() && under_way() == 0);
+  out.Append("NOOP\r\n");
+  Skip(1);
+}
+
 void Client::Quit(Buffer& out) {
   CHECK(state_ == State::kReady && under_way() == 0);
   out.Append("QUIT\r\n");

@@ -119,6 +119,9 @@ class Client {
   void Start(const OutgoingMessage* message, Buffer& out);
   // DotStuffer::Finish was called. REQUIRES: kSendBody was returned.
   void BodySent();
+  // Keeps an idle session alive: its answer is awaited and has no effect, but for a 421 (kFailed). REQUIRES:
+  // can_start(), and nothing is under way.
+  void Noop(Buffer& out);
   // REQUIRES: kReady was returned, and nothing is under way.
   void Quit(Buffer& out);
 

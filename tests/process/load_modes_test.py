@@ -74,6 +74,16 @@ class SourceTest(LoadCase):
         self.assertEqual([(f["phase"], f["code"]) for f in report["failures"]], [("connect", errno.EADDRNOTAVAIL)])
 
 
+class IdleTest(LoadCase):
+    def test_a_noop_in_time_keeps_a_session(self):
+        self.msa = self.server(limits={"idle_timeout": "3s", "idle_timeout_authenticated": "3s"})
+        report = self.load("idle", *self.login_options(), "--connections", "10", "--hold", "6", "--keepalive", "1s",
+                           "--keepalive-share", "0.6", exit_code=1)
+        self.assertEqual((report["logins"], report["survivors"], report["logins_lost"]), (10, 6, 4))
+        self.assertEqual([(f["phase"], f["code"], f["count"]) for f in report["failures"]], [("closing", 421, 4)])
+        self.assertGreaterEqual(report["keepalives"], 6)
+
+
 class SearchTest(LoadCase):
     STEP = ["--step", "500ms", "--warm-up", "100ms", "--arrivals", "fixed", "--tries", "1", "--needed", "1"]
 

@@ -96,8 +96,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   CLI::App* idle_command =
       app.add_subcommand("idle", "logs in, says `ready` and holds the sessions");
   AddCommon(*idle_command, idle);
-  idle_command->add_option("--hold", idle.seconds, "seconds; otherwise until SIGTERM or SIGINT")
-      ->check(CLI::PositiveNumber);
+  AddHold(*idle_command, idle);
 
   SearchArguments search;
   CLI::App* search_command = app.add_subcommand(

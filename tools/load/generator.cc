@@ -65,10 +65,7 @@ Generator::Generator(io::Io& io, const RunOptions& options, uint32_t index,
   recipients_.assign(recipient_names_.begin(), recipient_names_.end());
   const uint64_t connections = ShareOf(options.connections, index, options.threads);
   for (uint64_t i = 0; i < connections; i++) {
-    // Sources change when all of `to` had their turn, so that every pair of them comes up.
-    const uint64_t number = index + i * options.threads;
-    connections_.emplace_back(*this, options.to[number % options.to.size()],
-                              number / options.to.size());
+    connections_.emplace_back(*this, index + i * options.threads);
   }
 }
 
@@ -121,15 +118,19 @@ MonoTime Generator::deadline() const {
 
 void Generator::Stop() {
   if (stopping_) return;
-  stopping_ = true;
-  GiveUpBacklog();
+  EndTasks();
   for (LoadConnection& connection : connections_) connection.Finish();
 }
 
 void Generator::Abort() {
+  EndTasks();
+  for (LoadConnection& connection : connections_) connection.Abort();
+}
+
+void Generator::EndTasks() {
+  if (!stopping_) results_.survivors = open_;
   stopping_ = true;
   GiveUpBacklog();
-  for (LoadConnection& connection : connections_) connection.Abort();
 }
 
 void Generator::GiveUpBacklog() {

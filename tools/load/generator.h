@@ -99,6 +99,7 @@ class Generator {
            (options_.mode == RunOptions::Mode::kRun && options_.per_connection == 0);
   }
   void Begin();
+  void EndTasks();
   void GiveUpBacklog();
   void FollowSchedule();
   void HandOut();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -44,17 +45,28 @@ const char* NotOffered(Phase phase) {
   }
 }
 
+// Spread evenly over the connections.
+bool IsInShare(uint64_t number, const RunOptions& options) {
+  const double share = options.keepalive > Duration(0) ? options.keepalive_share : 0;
+  const auto before = static_cast<double>(number);
+  return std::floor((before + 1) * share) > std::floor(before * share);
+}
+
 }  // namespace
 
-LoadConnection::LoadConnection(Generator& generator, const SockAddr& to, uint64_t source)
+LoadConnection::LoadConnection(Generator& generator, uint64_t number)
     : generator_(generator),
-      to_(to),
+      to_(generator.options_.to[number % generator.options_.to.size()]),
+      keeps_alive_(IsInShare(number, generator.options_)),
       connect_(io::Completes<&LoadConnection::OnConnect>, this),
       timer_(io::Fires<&LoadConnection::OnTimer>, this),
       stream_(generator.streams_, *this) {
   using Tls = RunOptions::Tls;
   const RunOptions& options = generator.options_;
-  if (!options.sources.empty()) source_ = options.sources.At(to.family(), source);
+  // Sources change when all of `to` had their turn, so that every pair of them comes up.
+  if (!options.sources.empty()) {
+    source_ = options.sources.At(to_.family(), number / options.to.size());
+  }
   options_.ehlo_name = options.ehlo_name;
   options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired
                                                : smtp::ClientOptions::Tls::kNever;
@@ -133,6 +145,9 @@ void LoadConnection::OnConnect(const io::Completion& completion) {
 
 void LoadConnection::OnTimer() {
   if (state_ == State::kRest) return generator_.Queue(*this);
+  if (state_ == State::kOpen && client_->awaits() == smtp::ClientAwaits::kNothing) {
+    return KeepAlive();
+  }
   Fail(Phase::kTimeout, 0, "");
   Abort();
 }
@@ -176,8 +191,21 @@ void LoadConnection::Rest() {
 // The server owes us something, or nothing: sessions that are only held may be silent.
 void LoadConnection::Watch() {
   if (stream_.ending() && !connect_.in_flight()) return;
-  if (state_ == State::kOpen && client_->under_way() == 0) return timer_.Cancel();
+  if (state_ == State::kOpen && client_->awaits() == smtp::ClientAwaits::kNothing) {
+    if (!keeps_alive_) return timer_.Cancel();
+    return generator_.io_.timers().Set(timer_,
+                                       generator_.io_.now() + generator_.options_.keepalive);
+  }
   generator_.io_.timers().Set(timer_, generator_.io_.now() + generator_.options_.timeout);
+}
+
+void LoadConnection::KeepAlive() {
+  Buffer& out = generator_.scratch_;
+  out.Clear();
+  client_->Noop(out);
+  stream_.Write(out.view());
+  generator_.results_.keepalives++;
+  Watch();
 }
 
 // --- the dialogue --------------------------------------------------------------------------------

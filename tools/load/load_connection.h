@@ -33,8 +33,9 @@ struct Body {
 
 class LoadConnection final : public net::StreamOwner, public ListNode {
  public:
-  // `generator` and `to` outlive it. `source`: its turn among the addresses to come from.
-  LoadConnection(Generator& generator, const SockAddr& to, uint64_t source);
+  // `generator` outlives it. `number`: among the connections of all threads, from 0; it decides
+  // which addresses are used, and whether the session is kept alive.
+  LoadConnection(Generator& generator, uint64_t number);
 
   void Connect();  // kLogin: takes a task. REQUIRES: at rest
   void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
@@ -85,12 +86,14 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void Fail(Phase phase, int code, ByteView text);
   void Rest();
   void Watch();
+  void KeepAlive();
   Sent& Subject();  // what the client's effect is about
 
   Generator& generator_;
   const SockAddr& to_;
   SockAddr source_;  // unknown: the kernel's choice
   State state_ = State::kRest;
+  bool keeps_alive_;
   bool failed_ = false;   // this connection, and it was counted
   bool ours_ = false;     // we broke it off
   uint8_t failures_ = 0;  // in a row

@@ -52,6 +52,10 @@ struct RunOptions {
   Duration
       warm_up{};  // open loop: what is due in it is sent, and its latency from then not counted
 
+  // kIdle: that share of the sessions sends a NOOP so often; 0: all are silent.
+  Duration keepalive{};
+  double keepalive_share = 1;
+
   uint64_t per_connection = 0;     // messages, then QUIT and a new connection; 0: no limit
   uint32_t logins_at_once = 128;   // connections that are being made, a thread
   Duration timeout = seconds(60);  // of any wait for the server

@@ -184,6 +184,10 @@ std::string ToText(const RunReport& report) {
     absl::StrAppendFormat(&text, "             in %.3f s: %.0f a second\n", seconds,
                           PerSecond(results.logins, seconds));
   }
+  if (options.mode == RunOptions::Mode::kIdle) {
+    absl::StrAppendFormat(&text, "held         %d sessions to the end; %d NOOPs sent\n",
+                          results.survivors, results.keepalives);
+  }
   if (results.handshakes > 0) {
     absl::StrAppendFormat(&text, "handshakes   %d, of them %d resumed\n", results.handshakes,
                           results.resumed);
@@ -227,6 +231,8 @@ std::string ToJson(const RunReport& report) {
       {"logins", results.logins},
       {"logins_lost", results.logins_lost},
       {"logins_per_second", PerSecond(results.logins, seconds)},
+      {"survivors", results.survivors},
+      {"keepalives", results.keepalives},
       {"handshakes", results.handshakes},
       {"handshakes_resumed", results.resumed},
       {"open_loop",

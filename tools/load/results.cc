@@ -48,6 +48,8 @@ void Results::Merge(const Results& other) {
   connections += other.connections;
   logins += other.logins;
   logins_lost += other.logins_lost;
+  survivors += other.survivors;
+  keepalives += other.keepalives;
   handshakes += other.handshakes;
   resumed += other.resumed;
   unsent += other.unsent;

@@ -46,6 +46,8 @@ struct Results {
   uint64_t connections = 0;  // that were tried
   uint64_t logins = 0;       // that became ready for messages
   uint64_t logins_lost = 0;  // of those, the ones that ended without our wish
+  uint64_t survivors = 0;    // kIdle: sessions that were open when the holding ended
+  uint64_t keepalives = 0;   // NOOPs that were sent
   uint64_t handshakes = 0;   // of TLS
   uint64_t resumed = 0;      // of those, by a ticket
 

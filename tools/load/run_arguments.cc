@@ -142,6 +142,15 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   app.add_option("--json", options.json, "file for the results; -: standard output");
 }
 
+void AddHold(CLI::App& app, RunArguments& arguments) {
+  app.add_option("--hold", arguments.seconds, "seconds; otherwise until SIGTERM or SIGINT")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--keepalive", arguments.keepalive, "how often a session sends a NOOP: 30s");
+  app.add_option("--keepalive-share", arguments.options.keepalive_share,
+                 "the share of the sessions that do")
+      ->check(CLI::Range(0.0, 1.0));
+}
+
 void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted) {
   RunOptions& options = arguments.options;
   app.add_option("--" + counted, options.messages, "to do, over all connections")
@@ -207,6 +216,10 @@ RunOptions Finish(RunArguments& arguments) {
   ReadBodies(arguments, options);
   ReadRecipients(arguments.recipients, options);
   options.timeout = ParseSeconds(arguments.timeout);
+  if (!arguments.keepalive.empty()) {
+    options.keepalive = ParseDuration("--keepalive", arguments.keepalive);
+    if (options.keepalive < seconds(1)) Refuse("--keepalive: 1s at least");
+  }
   options.warm_up = ParseDuration("--warm-up", arguments.warm_up);
   options.run = RunNumber(arguments.run);
   if (!arguments.groups.empty()) {

@@ -19,6 +19,7 @@ struct RunArguments {
   std::vector<std::string> sources;
   double seconds = 0;
   double timeout = 60;
+  std::string keepalive;
   std::string warm_up = "0";
   std::optional<smtp::ClientOptions::Auth> mechanism;
   std::string size;
@@ -43,6 +44,8 @@ struct SearchArguments {
 
 // Whom to connect to, how, and as whom: what all commands of the generator have.
 void AddCommon(CLI::App& app, RunArguments& arguments);
+// How sessions are held.
+void AddHold(CLI::App& app, RunArguments& arguments);
 // How often and how long: closed or open loop.
 void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted);
 void AddSearch(CLI::App& app, SearchArguments& arguments);

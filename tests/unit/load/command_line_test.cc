@@ -149,7 +149,12 @@ TEST(CommandLineTest, IdleHoldsSessions) {
   EXPECT_EQ(options.mode, RunOptions::Mode::kIdle);
   EXPECT_EQ(options.connections, 10000u);
   EXPECT_EQ(options.time, seconds(30));
-  EXPECT_EQ(ParseRun({"idle", "--to", "127.0.0.1:1465"}).time, Duration(0));
+  EXPECT_EQ(options.keepalive, Duration(0));
+  const RunOptions more =
+      ParseRun(Words("idle --to 127.0.0.1:1465 --keepalive 30s --keepalive-share 0.5"));
+  EXPECT_EQ(more.time, Duration(0));
+  EXPECT_EQ(more.keepalive, seconds(30));
+  EXPECT_EQ(more.keepalive_share, 0.5);
 }
 
 TEST(CommandLineTest, PasswordsComeFromTheEnvironmentAndFromFiles) {
@@ -239,6 +244,7 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--recipients", "2-1"},
        "--recipients: '2-1'"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--recipients", "0"}, "--recipients: '0'"},
+      {{"idle", "--to", "127.0.0.1:1", "--keepalive", "10ms"}, "--keepalive: 1s at least"},
       {{"search", "--to", "127.0.0.1:1"}, "--p99"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "50 ms"}, "--p99: '50 ms' is no time"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},

@@ -1,6 +1,7 @@
 // The generator's loops against a simulated server: virtual time, so that latencies are exact.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -169,6 +170,58 @@ TEST_F(OpenLoopTest, LoginsAreDoneOneAfterTheOtherInAClosedLoop) {
   EXPECT_EQ(server_.connections, 37u);
   EXPECT_EQ(results.scheduled.count(), 0u);
   EXPECT_LE(results.first_connect, results.last_answer);
+}
+
+class IdleTest : public OpenLoopTest {
+ protected:
+  IdleTest() {
+    options_.mode = RunOptions::Mode::kIdle;
+    options_.rate = 0;
+    options_.time = Duration(0);
+    options_.connections = 10;
+    options_.keepalive = seconds(30);
+    options_.keepalive_share = 0.5;
+    options_.timeout = seconds(5);
+  }
+
+  Results Hold(Duration time) {
+    Generator generator(io_, options_, 0, nullptr, nullptr);
+    generator.Start();
+    const MonoTime until = io_.now() + time;
+    for (bool busy = false; !generator.done(); busy = generator.RunTurn()) {
+      io_.Poll(busy ? io_.now() : std::min(generator.deadline(), std::max(until, io_.now())));
+      if (io_.now() >= until) generator.Stop();
+    }
+    return generator.results();
+  }
+};
+
+TEST_F(IdleTest, AShareOfTheSessionsIsKeptAlive) {
+  const Results results = Hold(seconds(100));
+  EXPECT_EQ(results.survivors, 10u);
+  EXPECT_EQ(results.keepalives, 15u);  // five sessions, after 30, 60 and 90 s
+  EXPECT_EQ(server_.commands["NOOP"], 15u);
+  EXPECT_EQ(server_.commands["QUIT"], 10u);
+  EXPECT_EQ(results.failed(), 0u);
+}
+
+TEST_F(IdleTest, WhoIsLostIsCountedByReason) {
+  server_.rule = [this](const std::string& line) -> std::string {
+    if (line != "NOOP") return "";
+    return server_.commands["NOOP"] <= 2 ? "421 4.3.2 going" : "no reply of SMTP";
+  };
+  Results results = Hold(seconds(100));
+  EXPECT_EQ(results.survivors, 5u);
+  EXPECT_EQ(results.logins_lost, 5u);
+  EXPECT_EQ((results.failures[{Phase::kClosing, 421}].count), 2u);
+  EXPECT_EQ((results.failures[{Phase::kProtocol, 0}].count), 3u);
+}
+
+TEST_F(IdleTest, ANoopWithoutAnAnswerIsATimeout) {
+  server_.silent = [](const std::string& line) { return line == "NOOP"; };
+  Results results = Hold(seconds(60));
+  EXPECT_EQ(results.survivors, 5u);
+  EXPECT_EQ((results.failures[{Phase::kTimeout, 0}].count), 5u);
 }
 
 }  // namespace

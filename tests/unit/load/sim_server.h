@@ -22,6 +22,9 @@ class SimServer final : public sim::Remote {
   // What a command is answered; empty: as a good server would.
   std::function<std::string(const std::string& line)> rule = [](const std::string&) { return ""; };
 
+  // Says nothing to these.
+  std::function<bool(const std::string& line)> silent = [](const std::string&) { return false; };
+
   uint64_t connections = 0;
   std::map<std::string, uint64_t> sources;  // connections by the address that they come from
   uint64_t messages = 0;
@@ -70,6 +73,7 @@ class SimServer final : public sim::Remote {
     }
     const std::string verb = line.substr(0, line.find(' '));
     commands[verb]++;
+    if (silent(line)) return;
     if (const std::string reply = rule(line); !reply.empty()) return Answer(peer, reply);
     if (verb == "EHLO") return Answer(peer, "250-sim.example\r\n250 PIPELINING");
     if (verb == "DATA") {

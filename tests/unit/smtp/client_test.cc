@@ -293,6 +293,22 @@ TEST(ClientTest, AnAnswerBeforeTheEndOfTheBody) {
   }
 }
 
+TEST(ClientTest, ANoopKeepsAnIdleSessionAlive) {
+  Sender sender({.ehlo_name = "me.example"});
+  sender.Hear(std::string("220 x\r\n") + kEhlo);
+  Buffer out;
+  sender.client.Noop(out);
+  EXPECT_EQ(out.view(), "NOOP\r\n");
+  EXPECT_FALSE(sender.client.can_start());
+  EXPECT_NE(sender.client.awaits(), ClientAwaits::kNothing);
+  EXPECT_EQ(sender.Hear("250 2.0.0 ok\r\n"), "");
+  EXPECT_TRUE(sender.client.can_start());
+  EXPECT_EQ(sender.client.awaits(), ClientAwaits::kNothing);
+  sender.client.Noop(out);
+  sender.Hear("421 4.3.2 going\r\n");
+  EXPECT_EQ(sender.client.failure(), ClientFailure::kClosing);
+}
+
 TEST(ClientTest, StartsTlsAndForgetsWhatTheClearSaid) {
   Sender sender(Options());
   sender.Hear("220 x\r\n");
