@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tools/load/arguments.h"
+#include "tools/load/report_arguments.h"
 #include "tools/load/run_arguments.h"
 
 namespace sluice::load {
@@ -71,6 +72,12 @@ SinkOptions Finish(SinkArguments& arguments) {
   return std::move(options);
 }
 
+RunOptions Finish(RunArguments& arguments, ReportArguments& report) {
+  RunOptions options = load::Finish(arguments);
+  options.report = load::Finish(report);
+  return options;
+}
+
 }  // namespace
 
 Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
@@ -83,6 +90,8 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   AddCommon(*run_command, run);
   AddLoop(*run_command, run, "messages");
   AddMessages(*run_command, run);
+  ReportArguments report;  // of whichever command it is
+  AddReport(*run_command, report);
 
   RunArguments login;
   login.options.mode = RunOptions::Mode::kLogin;
@@ -90,6 +99,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
       app.add_subcommand("login", "a storm of logins: connect, TLS, AUTH, QUIT, and no message");
   AddCommon(*login_command, login);
   AddLoop(*login_command, login, "logins");
+  AddReport(*login_command, report);
 
   RunArguments idle;
   idle.options.mode = RunOptions::Mode::kIdle;
@@ -97,6 +107,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
       app.add_subcommand("idle", "logs in, says `ready` and holds the sessions");
   AddCommon(*idle_command, idle);
   AddHold(*idle_command, idle);
+  AddReport(*idle_command, report);
 
   SearchArguments search;
   CLI::App* search_command = app.add_subcommand(
@@ -112,9 +123,9 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(std::move(arguments));
-    if (run_command->parsed()) return Finish(run);
-    if (login_command->parsed()) return Finish(login);
-    if (idle_command->parsed()) return Finish(idle);
+    if (run_command->parsed()) return Finish(run, report);
+    if (login_command->parsed()) return Finish(login, report);
+    if (idle_command->parsed()) return Finish(idle, report);
     if (search_command->parsed()) return Finish(search);
     return Finish(sink);
   } catch (const CLI::ParseError& error) {

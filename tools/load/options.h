@@ -13,6 +13,7 @@
 #include "tls/parameters.h"
 #include "tools/load/message_files.h"
 #include "tools/load/rate_search.h"
+#include "tools/load/report_options.h"
 #include "tools/load/schedule.h"
 #include "tools/load/sink_faults.h"
 #include "tools/load/sizes.h"
@@ -81,6 +82,7 @@ struct RunOptions {
 
   std::string json;    // file for the results; "-": standard output; empty: none
   std::string ledger;  // file for accepted messages; empty: none
+  ReportOptions report;
 };
 
 // `search`.

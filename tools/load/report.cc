@@ -93,6 +93,30 @@ std::string RecipientsText(const RunOptions& options) {
   return absl::StrCat(options.recipients_min, " to ", options.recipients);
 }
 
+const char* Unit(const RunOptions& options) {
+  return options.mode == RunOptions::Mode::kRun ? "messages" : "logins";
+}
+
+double ServerCores(const ServerUsage& server) {
+  const double wall = InSeconds(server.wall);
+  return wall > 0 ? InSeconds(server.busy()) / wall : 0;
+}
+
+// Messages, or logins, of a second of the server's CPU.
+double DoneACpuSecond(const RunReport& report) {
+  const bool messages = report.options.mode == RunOptions::Mode::kRun;
+  return PerSecond(messages ? report.results.accepted : report.results.logins,
+                   InSeconds(report.server->busy()));
+}
+
+// In an open loop the generator may be late without being busy: its figures are then of itself.
+bool IsLate(const RunReport& report) {
+  const Results& results = report.results;
+  const Duration lag = results.lag.Quantile(0.99);
+  return results.scheduled.count() > 0 && lag > milliseconds(1) &&
+         lag * 4 > results.scheduled.Quantile(0.99);
+}
+
 void AppendLatency(const char* name, const Histogram& histogram, std::string& to) {
   if (histogram.count() == 0) return;
   absl::StrAppendFormat(&to, "%-12s", name);
@@ -139,11 +163,18 @@ void AppendGenerator(const RunReport& report, std::string& to) {
       &to, "generator    CPU %.2f s (user %.2f, system %.2f); busiest thread %.0f%% of the time\n",
       InSeconds(report.cpu.busy()), InSeconds(report.cpu.user), InSeconds(report.cpu.system),
       report.busiest * 100);
+  if (IsLate(report)) {
+    absl::StrAppendFormat(
+        &to,
+        "WARNING      the generator itself was late (p99 of lag %.3f ms): give it "
+        "more --threads, or a lower --rate\n",
+        InMillis(report.results.lag.Quantile(0.99)));
+  }
   if (IsBottleneck(report, report.busiest)) {
     to +=
         "WARNING      the generator was the bottleneck: give it more --threads, or measure the "
         "server's CPU\n";
-  } else if (IsBottleneck(report, report.busiest + report.starved)) {
+  } else if (IsBottleneck(report, report.hindered)) {
     absl::StrAppendFormat(
         &to,
         "WARNING      the generator waited for a core %.0f%% of the time: the machine was full\n",
@@ -151,7 +182,97 @@ void AppendGenerator(const RunReport& report, std::string& to) {
   }
 }
 
+void AppendServer(const RunReport& report, std::string& to) {
+  if (!report.server.has_value()) return;
+  const ServerUsage& server = *report.server;
+  absl::StrAppendFormat(
+      &to,
+      "server       CPU %.2f s (user %.2f, system %.2f); %.0f%% of a core; %s; at most %.1f MiB\n",
+      InSeconds(server.busy()), InSeconds(server.user), InSeconds(server.system),
+      100 * ServerCores(server),
+      absl::StrFormat("%.0f %s a CPU second", DoneACpuSecond(report), Unit(report.options)),
+      static_cast<double>(server.rss_bytes_max) / (1 << 20));
+  if (server.ended) to += "WARNING      the server ended before the run did\n";
+}
+
+Json ServerJson(const RunReport& report) {
+  if (!report.server.has_value()) return nullptr;
+  const ServerUsage& server = *report.server;
+  return {{"cpu_seconds", InSeconds(server.busy())},
+          {"user_seconds", InSeconds(server.user)},
+          {"system_seconds", InSeconds(server.system)},
+          {"cores", ServerCores(server)},
+          {"accepted_per_cpu_second", DoneACpuSecond(report)},
+          {"rss_bytes_max", server.rss_bytes_max},
+          {"ended", server.ended}};
+}
+
+// Columns, as charts want them.
+Json SeriesJson(const RunReport& report) {
+  const Series& series = report.results.series;
+  const double width = InSeconds(series.width());
+  Json json = {{"width_seconds", width},        {"latency", LatencyName(report.options)},
+               {"second", Json::array()},       {"started", Json::array()},
+               {"accepted", Json::array()},     {"failed", Json::array()},
+               {"p50_ms", Json::array()},       {"p99_ms", Json::array()},
+               {"max_ms", Json::array()},       {"generator_cores", Json::array()},
+               {"server_cores", Json::array()}, {"server_rss_bytes", Json::array()}};
+  double second = 0;
+  for (const SeriesSlot& slot : series.slots()) {
+    json["second"].push_back(second);
+    second += width;
+    json["started"].push_back(slot.started);
+    json["accepted"].push_back(slot.accepted);
+    json["failed"].push_back(slot.failed);
+    const bool answered = slot.latency.count() > 0;
+    const auto latency = [&](Duration value) { return answered ? Json(InMillis(value)) : Json(); };
+    json["p50_ms"].push_back(latency(slot.latency.Quantile(0.5)));
+    json["p99_ms"].push_back(latency(slot.latency.Quantile(0.99)));
+    json["max_ms"].push_back(latency(slot.latency.max()));
+    json["generator_cores"].push_back(InSeconds(slot.generator_cpu) / width);
+    if (!report.server.has_value()) continue;
+    json["server_cores"].push_back(InSeconds(slot.server_cpu) / width);
+    json["server_rss_bytes"].push_back(slot.server_rss_bytes > 0 ? Json(slot.server_rss_bytes)
+                                                                 : Json());
+  }
+  return json;
+}
+
 }  // namespace
+
+std::string Title(const RunOptions& options) {
+  std::string title = absl::StrCat("sluice-load ", ModeName(options.mode));
+  if (!options.to.empty()) absl::StrAppend(&title, " to ", options.to.front().ToString());
+  if (options.to.size() > 1) absl::StrAppend(&title, " and ", options.to.size() - 1, " more");
+  absl::StrAppend(&title, ", TLS ", TlsName(options.tls), ", AUTH ", AuthName(options.auth));
+  if (options.rate > 0) absl::StrAppend(&title, ", ", options.rate, " a second offered");
+  return title;
+}
+
+const char* LatencyName(const RunOptions& options) {
+  if (options.rate > 0) return "scheduled";
+  return options.mode == RunOptions::Mode::kRun ? "answer" : "login";
+}
+
+const Histogram& MainLatency(const RunReport& report) {
+  if (report.options.rate > 0) return report.results.scheduled;
+  return report.options.mode == RunOptions::Mode::kRun ? report.results.answer
+                                                       : report.results.login;
+}
+
+Measured ForBounds(const RunReport& report) {
+  const Results& results = report.results;
+  const Histogram& latency = MainLatency(report);
+  const bool messages = report.options.mode == RunOptions::Mode::kRun;
+  const uint64_t not_accepted = results.refused + results.unanswered + results.unsent;
+  return {.latency_name = LatencyName(report.options),
+          .answers = latency.count(),
+          .p99 = latency.Quantile(0.99),
+          .p99_9 = latency.Quantile(0.999),
+          .started = messages ? results.accepted + not_accepted : results.connections,
+          .failed = results.failed() + results.unsent,
+          .rate = PerSecond(messages ? results.accepted : results.logins, Seconds(results))};
+}
 
 double Seconds(const Results& results) {
   if (results.last_answer <= results.first_connect) return 0;
@@ -203,6 +324,9 @@ std::string ToText(const RunReport& report) {
   AppendLatency("transaction", results.transaction, text);
   AppendFailures(results, text);
   AppendGenerator(report, text);
+  AppendServer(report, text);
+  for (const std::string& missed : report.missed)
+    absl::StrAppend(&text, "MISSED       ", missed, "\n");
   return text;
 }
 
@@ -254,7 +378,11 @@ std::string ToJson(const RunReport& report) {
         {"system_seconds", InSeconds(report.cpu.system)},
         {"busiest_thread", report.busiest},
         {"waited_for_core", report.starved},
-        {"bottleneck", IsBottleneck(report, report.busiest)}}},
+        {"late", IsLate(report)},
+        {"bottleneck", IsBottleneck(report, report.busiest) || IsLate(report)}}},
+      {"server", ServerJson(report)},
+      {"bounds_missed", report.missed},
+      {"series", SeriesJson(report)},
   };
   for (const auto& [where, failure] : results.failures) {
     json["failures"].push_back({{"phase", Name(where.first)},
@@ -263,6 +391,34 @@ std::string ToJson(const RunReport& report) {
                                 {"text", failure.text}});
   }
   return json.dump(2) + "\n";
+}
+
+std::string ToCsv(const RunReport& report) {
+  const Series& series = report.results.series;
+  const double width = InSeconds(series.width());
+  std::string csv =
+      "second,started,accepted,failed,p50_ms,p99_ms,max_ms,generator_cores,server_cores,"
+      "server_rss_bytes\n";
+  double second = 0;
+  for (const SeriesSlot& slot : series.slots()) {
+    absl::StrAppendFormat(&csv, "%g,%d,%d,%d,", second, slot.started, slot.accepted, slot.failed);
+    second += width;
+    if (slot.latency.count() > 0) {
+      absl::StrAppendFormat(&csv, "%.3f,%.3f,%.3f,", InMillis(slot.latency.Quantile(0.5)),
+                            InMillis(slot.latency.Quantile(0.99)), InMillis(slot.latency.max()));
+    } else {
+      csv += ",,,";
+    }
+    absl::StrAppendFormat(&csv, "%.3f,", InSeconds(slot.generator_cpu) / width);
+    if (report.server.has_value()) {
+      absl::StrAppendFormat(&csv, "%.3f,", InSeconds(slot.server_cpu) / width);
+      if (slot.server_rss_bytes > 0) absl::StrAppend(&csv, slot.server_rss_bytes);
+      csv += '\n';
+    } else {
+      csv += ",\n";
+    }
+  }
+  return csv;
 }
 
 absl::Status WriteFileOrOutput(const std::string& file, const std::string& text) {

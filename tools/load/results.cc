@@ -34,6 +34,14 @@ const char* Name(Phase phase) {
   return "";
 }
 
+void MergeFailures(const Failures& from, Failures& to) {
+  for (const auto& [where, theirs] : from) {
+    Failure& ours = to[where];
+    if (ours.count == 0) ours.text = theirs.text;
+    ours.count += theirs.count;
+  }
+}
+
 void Results::Fail(Phase phase, int code, ByteView text) {
   series.Failed();
   Failure& failure = failures[{phase, code}];
@@ -60,11 +68,7 @@ void Results::Merge(const Results& other) {
   answer.Merge(other.answer);
   transaction.Merge(other.transaction);
   series.Merge(other.series);
-  for (const auto& [where, theirs] : other.failures) {
-    Failure& ours = failures[where];
-    if (ours.count == 0) ours.text = theirs.text;
-    ours.count += theirs.count;
-  }
+  MergeFailures(other.failures, failures);
   first_connect = std::min(first_connect, other.first_connect);
   last_answer = std::max(last_answer, other.last_answer);
 }

@@ -38,6 +38,10 @@ struct Failure {
   std::string text;  // of the first
 };
 
+// By phase and code: an SMTP reply's, an errno at kConnect, 0 where there is none.
+using Failures = std::map<std::pair<Phase, int>, Failure>;
+void MergeFailures(const Failures& from, Failures& to);
+
 struct Results {
   uint64_t accepted = 0;     // messages answered 250 after their end
   uint64_t refused = 0;      // messages
@@ -63,8 +67,7 @@ struct Results {
 
   Series series;  // the same second by second
 
-  // By phase and code: an SMTP reply's, an errno at kConnect, 0 where there is none.
-  std::map<std::pair<Phase, int>, Failure> failures;
+  Failures failures;
 
   MonoTime first_connect = MonoTime::max();  // open loop: when the schedule began
   MonoTime last_answer = MonoTime::min();

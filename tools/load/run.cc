@@ -1,5 +1,7 @@
 #include "tools/load/run.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -13,12 +15,14 @@
 #include "tools/load/control.h"
 #include "tools/load/generator.h"
 #include "tools/load/report.h"
+#include "tools/load/watch.h"
 
 namespace sluice::load {
 namespace {
 
 constexpr int kFailed = 1;
 constexpr int kCannotStart = 2;
+constexpr int kMissed = 3;  // a bound
 
 int CannotStart(const absl::Status& status) {
   std::fprintf(stderr, "sluice-load: %s\n", std::string(status.message()).c_str());
@@ -61,6 +65,7 @@ class Worker {
   bool settled() const { return settled_.load(std::memory_order_acquire) || finished(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   uint32_t open() const { return open_.load(std::memory_order_relaxed); }
+  Latest<Snapshot>& snapshot() { return snapshot_; }  // with a live view
 
   // After Join.
   const Generator& generator() const { return *generator_; }
@@ -100,7 +105,24 @@ class Worker {
         settled_.store(true, std::memory_order_release);
         control_.Notify();
       }
+      if (options_.report.live == true) LeaveSnapshot();
     }
+  }
+
+  void LeaveSnapshot() {
+    const Results& results = generator_->results();
+    if (results.series.closed() == snapshots_of_) return;
+    snapshots_of_ = results.series.closed();
+    const SeriesSlot& last = results.series.slots().back();
+    auto snapshot = std::make_unique<Snapshot>();
+    snapshot->accepted =
+        options_.mode == RunOptions::Mode::kRun ? results.accepted : results.logins;
+    snapshot->open = generator_->open();
+    snapshot->rate = static_cast<double>(last.accepted) /
+                     std::chrono::duration<double>(results.series.width()).count();
+    snapshot->latency = last.latency;
+    snapshot->failures = results.failures;
+    snapshot_.Put(std::move(snapshot));
   }
 
   const RunOptions& options_;
@@ -114,6 +136,8 @@ class Worker {
   std::atomic<bool> settled_{false};
   std::atomic<bool> finished_{false};
   std::atomic<uint32_t> open_{0};
+  uint64_t snapshots_of_ = 0;  // how many slots were closed at the last one
+  Latest<Snapshot> snapshot_;
   absl::Status status_;
   CpuUsage cpu_;
   Duration wall_{};
@@ -139,7 +163,7 @@ absl::StatusOr<Workers> CreateWorkers(const RunOptions& options, Ledger* ledger,
 
 // Until all have finished. True: a signal ended it. With kIdle says `ready` when all sessions are
 // open and ends the holding.
-bool Supervise(const RunOptions& options, Workers& workers, Control& control) {
+bool Supervise(const RunOptions& options, Workers& workers, Control& control, Watch& watch) {
   const auto all = [&](auto&& what) { return std::all_of(workers.begin(), workers.end(), what); };
   const bool idle = options.mode == RunOptions::Mode::kIdle;
   MonoTime until = MonoTime::max();
@@ -147,12 +171,15 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control) {
   bool stopped = false;
   int stops = 0;
   while (!all([](const auto& worker) { return worker->finished(); })) {
-    switch (control.Wait(until)) {
+    const Control::Event event = control.Wait(std::min(until, watch.next()));
+    if (const MonoTime now = MonoNow(); now >= watch.next()) watch.Tick(now);
+    switch (event) {
       case Control::Event::kStop:
         stopped = true;
         stops++;
         break;
       case Control::Event::kTime:
+        if (MonoNow() < until) break;  // it was the watch's
         stops = std::max(stops, 1);
         until = MonoTime::max();
         break;
@@ -179,29 +206,36 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control) {
   return stopped;
 }
 
-RunReport MakeReport(const RunOptions& options, const Workers& workers) {
+RunReport MakeReport(const RunOptions& options, const Workers& workers, const Monitor& monitor) {
   RunReport report{.options = options};
   for (const auto& worker : workers) {
     report.results.Merge(worker->generator().results());
     report.cpu += worker->cpu();
     const std::chrono::duration<double> wall = worker->wall();
     const double busy = worker->cpu().busy() / wall;
-    if (busy < report.busiest) continue;
-    report.busiest = busy;
-    report.starved = worker->cpu().waited / wall;
+    const double waited = worker->cpu().waited / wall;
+    report.busiest = std::max(report.busiest, busy);
+    if (busy + waited < report.hindered) continue;
+    report.hindered = busy + waited;
+    report.starved = waited;
   }
   if (report.results.accepted > 0) {
     report.content_bytes = report.results.bytes / report.results.accepted;
   }
+  report.results.series.Merge(monitor.series());
+  report.server = monitor.server();
+  report.missed = Missed(options.report.bounds, ForBounds(report));
   return report;
 }
 
 bool Succeeded(const RunReport& report) {
   const RunOptions& options = report.options;
-  if (options.mode == RunOptions::Mode::kIdle) return report.results.failed() == 0;
+  const bool failures_are_fine = options.keep_going || options.report.bounds.failures.has_value();
+  const bool none_failed = failures_are_fine || report.results.failed() == 0;
+  if (options.mode == RunOptions::Mode::kIdle) return none_failed;
   const uint64_t done =
       options.mode == RunOptions::Mode::kLogin ? report.results.logins : report.results.accepted;
-  return done > 0 && (options.keep_going || report.results.failed() == 0);
+  return done > 0 && none_failed;
 }
 
 }  // namespace
@@ -215,8 +249,13 @@ absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control) {
   }
   auto workers = CreateWorkers(options, ledger.get(), control);
   if (!workers.ok()) return workers.status();
+  std::vector<Latest<Snapshot>*> snapshots;
+  for (auto& worker : *workers) snapshots.push_back(&worker->snapshot());
+  Watch watch(options, std::move(snapshots), options.report.live == true);
+  if (absl::Status status = watch.Begin(MonoNow()); !status.ok()) return status;
   for (auto& worker : *workers) worker->Start();
-  const bool stopped = Supervise(options, *workers, control);
+  const bool stopped = Supervise(options, *workers, control, watch);
+  watch.End(MonoNow());
   for (auto& worker : *workers) worker->Join();
 
   absl::Status status;
@@ -224,19 +263,26 @@ absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control) {
     status.Update(worker->status());
     status.Update(worker->generator().ledger_status());
   }
-  return RunOutcome{
-      .report = MakeReport(options, *workers), .status = std::move(status), .stopped = stopped};
+  return RunOutcome{.report = MakeReport(options, *workers, watch.monitor()),
+                    .status = std::move(status),
+                    .stopped = stopped};
 }
 
-int RunCommand(const RunOptions& options) {
+int RunCommand(const RunOptions& given) {
+  RunOptions options = given;
+  ReportOptions& wanted = options.report;
+  const bool to_output = options.json == "-" || wanted.csv == "-";
+  if (!wanted.live.has_value()) wanted.live = isatty(STDOUT_FILENO) == 1 && !to_output;
   Control control;
   auto outcome = Run(options, control);
   if (!outcome.ok()) return CannotStart(outcome.status());
   absl::Status status = std::move(outcome->status);
   const RunReport& report = outcome->report;
-  std::fputs(ToText(report).c_str(), options.json == "-" ? stderr : stdout);
+  std::fputs(ToText(report).c_str(), to_output ? stderr : stdout);
   if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(report)));
+  if (!wanted.csv.empty()) status.Update(WriteFileOrOutput(wanted.csv, ToCsv(report)));
   if (!status.ok()) return CannotStart(status);
+  if (!report.missed.empty()) return kMissed;
   return Succeeded(report) ? 0 : kFailed;
 }
 

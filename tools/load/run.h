@@ -22,7 +22,8 @@ absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control);
 
 // Blocking. Exit code: 0 when messages were accepted (login: logins
 // done; idle: all sessions held) and nothing failed,
-// or with keep_going in spite of failures; 1 when not; 2 when it could not start.
+// or with keep_going in spite of failures; 1 when not; 2 when it could not start; 3
+// when a bound was missed. Failures are no failure of the run where their number has a bound.
 int RunCommand(const RunOptions& options);
 
 }  // namespace sluice::load

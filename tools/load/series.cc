@@ -26,6 +26,7 @@ void Series::Close() {
     latency_.Clear();
   }
   slots_.push_back(std::exchange(open_, SeriesSlot{}));
+  closed_++;
   if (slots_.size() == kSlotsMax) Halve();
   until_ = width_ * static_cast<int64_t>(slots_.size() + 1);
 }

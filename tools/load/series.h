@@ -50,6 +50,7 @@ class Series {
   // REQUIRES: both were finished.
   void Merge(const Series& other);
 
+  uint64_t closed() const { return closed_; }  // slots, since the beginning
   Duration width() const { return width_; }
   const std::vector<SeriesSlot>& slots() const { return slots_; }  // closed ones
 
@@ -64,6 +65,7 @@ class Series {
   SeriesSlot open_;              // but for its latency
   Histogram latency_;
   std::vector<SeriesSlot> slots_;
+  uint64_t closed_ = 0;
 };
 
 }  // namespace sluice::load

@@ -177,6 +177,24 @@ TEST(CommandLineTest, PasswordsComeFromTheEnvironmentAndFromFiles) {
   unlink(file.c_str());
 }
 
+TEST(CommandLineTest, ReportsAndBounds) {
+  const RunOptions none = ParseRun({"run", "--to", "127.0.0.1:25", "--messages", "1"});
+  EXPECT_FALSE(none.report.bounds.any());
+  EXPECT_FALSE(none.report.live.has_value());
+  const RunOptions all = ParseRun(
+      Words("login --to 127.0.0.1:25 --logins 1 --csv a.csv --html a.html --no-live --server-pid 1 "
+            "--server-pid 2 --max-p99 50ms --max-p99.9 1s --max-failures 0.5% --min-rate 1000"));
+  EXPECT_EQ(all.report.csv, "a.csv");
+  EXPECT_EQ(all.report.html, "a.html");
+  EXPECT_EQ(all.report.live, false);
+  EXPECT_EQ(all.report.server_pids, (std::vector<pid_t>{1, 2}));
+  EXPECT_EQ(all.report.bounds.p99, milliseconds(50));
+  EXPECT_EQ(all.report.bounds.p99_9, seconds(1));
+  EXPECT_EQ(all.report.bounds.failures->percent, 0.5);
+  EXPECT_EQ(all.report.bounds.rate, 1000);
+  EXPECT_EQ(ParseRun(Words("idle --to 127.0.0.1:25 --live")).report.live, true);
+}
+
 TEST(CommandLineTest, SinkWithTheLeast) {
   const SinkOptions options = ParseSink({"sink", "--listen", "127.0.0.1:2525"});
   ASSERT_EQ(options.listen.size(), 1u);
@@ -250,6 +268,10 @@ TEST(CommandLineTest, MistakesAreTold) {
       {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},
       {{"login", "--to", "127.0.0.1:1"}, "--logins or --seconds"},
       {{"login", "--to", "127.0.0.1:1", "--messages", "1"}, "--messages"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--max-p99", "fast"}, "--max-p99"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--max-failures", "few"}, "0.5%"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--live", "--no-live"}, "--no-live"},
+      {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--server-pid", "0"}, "--server-pid"},
       {{"sink", "--listen", "127.0.0.1:1", "--tls", "cert.pem"}, "self-signed"},
       {{"sink", "--listen", "127.0.0.1:1", "--implicit"}, "--tls"},
       {{"sink", "--listen", "127.0.0.1:1", "--fault", "end=later"}, "end can: drop, a reply"},

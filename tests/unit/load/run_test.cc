@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -612,6 +613,75 @@ TEST_F(RunTest, TheReportTellsWhatHappened) {
   EXPECT_NE(json.find("\"accepted\": 6"), std::string::npos) << json;
   EXPECT_NE(json.find("\"phase\": \"message\""), std::string::npos) << json;
   EXPECT_NE(json.find("\"p99.99\""), std::string::npos) << json;
+}
+
+TEST_F(RunTest, LoginsThatFailAreCountedByCode) {
+  options_.mode = RunOptions::Mode::kLogin;
+  options_.messages = 5;
+  options_.connections = 1;
+  options_.auth = Auth::kPlain;
+  options_.users = Users::FromPattern("user", "password", 1);
+  options_.keep_going = true;
+  sink_options_.auth = true;
+  sink_options_.faults = Faults("auth=535 5.7.8 No@99%");
+  EXPECT_TRUE(sink_options_.faults.Add("ehlo=450 4.3.2 Later@50%").ok());
+  StartSink();
+  const Results results = Run();
+  EXPECT_EQ(
+      results.logins + Count(results, Phase::kAuth, 535) + Count(results, Phase::kGreeting, 450),
+      5u)
+      << Told(results);
+  EXPECT_EQ(results.failed(), 5 - results.logins);
+  EXPECT_GT(results.failed(), 0u);
+}
+
+TEST_F(RunTest, SeriesInJsonAndCsvSayTheSame) {
+  options_.messages = 10;
+  options_.connections = 1;
+  sink_options_.faults = Faults("end=452 4.3.1 Full", 4);
+  StartSink();
+  RunReport report{.options = options_, .results = Run(), .content_bytes = 4096};
+  report.server = ServerUsage{.user = seconds(1), .wall = seconds(2), .rss_bytes_max = 1 << 20};
+  report.missed = {"rate: 1 a second, wanted at least 2"};
+  const std::string csv = ToCsv(report);
+  EXPECT_EQ(csv.find("second,started,accepted,failed,p50_ms,p99_ms,max_ms,generator_cores,"), 0u);
+  EXPECT_NE(csv.find("\n0,10,6,4,"), std::string::npos) << csv;
+  const auto json = nlohmann::json::parse(ToJson(report));
+  EXPECT_EQ(json["series"]["started"][0], 10);
+  EXPECT_EQ(json["series"]["accepted"][0], 6);
+  EXPECT_EQ(json["series"]["failed"][0], 4);
+  EXPECT_EQ(json["server"]["cores"], 0.5);
+  EXPECT_EQ(json["server"]["accepted_per_cpu_second"], 6.0);
+  EXPECT_EQ(json["bounds_missed"][0], report.missed[0]);
+  const std::string text = ToText(report);
+  EXPECT_NE(text.find("MISSED       rate: 1 a second"), std::string::npos) << text;
+  EXPECT_NE(text.find("6 messages a CPU second"), std::string::npos) << text;
+}
+
+TEST(ReportTest, AnOpenLoopThatIsLateIsTheGeneratorsFault) {
+  RunOptions options;
+  options.rate = 100;
+  RunReport report{.options = options};
+  for (int i = 0; i < 100; i++) {
+    report.results.scheduled.Add(milliseconds(40));
+    report.results.lag.Add(milliseconds(5));  // an eighth of it
+  }
+  EXPECT_EQ(ToText(report).find("WARNING"), std::string::npos);
+  for (int i = 0; i < 10; i++) report.results.lag.Add(milliseconds(30));
+  EXPECT_NE(ToText(report).find("WARNING      the generator itself was late"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(ToJson(report))["generator"]["bottleneck"], true);
+}
+
+TEST(ReportTest, AThreadThatWaitedForACoreIsTold) {
+  const RunOptions options;
+  RunReport report{.options = options, .busiest = 0.6, .hindered = 0.98, .starved = 0.48};
+  report.results.first_connect = MonoTime(seconds(1));
+  report.results.last_answer = MonoTime(seconds(3));
+  EXPECT_NE(ToText(report).find("waited for a core 48% of the time"), std::string::npos);
+  report.hindered = 0.9;
+  EXPECT_EQ(ToText(report).find("WARNING"), std::string::npos);
+  report.busiest = 0.96;
+  EXPECT_NE(ToText(report).find("the generator was the bottleneck"), std::string::npos);
 }
 
 TEST(ShareOfTest, SharesAddUp) {
