@@ -2,7 +2,6 @@
 import json
 import os
 import subprocess
-import unittest
 
 import support
 from support import PATIENCE, SLUICE, wait_until

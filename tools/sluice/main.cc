@@ -13,6 +13,7 @@
 #include "tools/sluice/serve.h"
 #include "tools/sluice/shards.h"
 #include "tools/sluice/stats.h"
+#include "tools/sluice/tune.h"
 #include "tools/sluice/user.h"
 
 namespace {
@@ -33,6 +34,7 @@ int Run(int argc, char** argv) {
   sluice::RegisterQueue(app);
   sluice::RegisterStats(app);
   sluice::RegisterShards(app);
+  sluice::RegisterTune(app);
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   const auto named = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && std::none_of(commands.begin(), commands.end(), named)) {
