@@ -13,6 +13,9 @@ constexpr Duration kPatience = milliseconds(500);  // for the peer's flight, whe
 constexpr uint16_t kAnswerBytesMax = 4 << 10;
 // An owner that takes nothing and does not pause is at fault.
 constexpr size_t kPlainBytesMax = 1 << 20;
+// Buffers of replies that were sent are kept, so many and of at most this size.
+constexpr size_t kSpares = 256;
+constexpr size_t kSpareBytes = 1 << 10;
 
 }  // namespace
 
@@ -23,7 +26,9 @@ StreamSet::StreamSet(io::Io& io, const StreamLimits& limits)
       limits_(limits),
       scratch_(new char[kScratchBytes]),
       place_timer_(io::Fires<&StreamSet::OnPlace>, this),
-      heavy_left_(limits.heavy_steps_turn) {}
+      heavy_left_(limits.heavy_steps_turn) {
+  spare_.reserve(kSpares);
+}
 
 StreamSet::Queue StreamSet::QueueFor(const Stream& stream) {
   if (stream.handshake_begun_) return kFinish;
@@ -52,6 +57,18 @@ bool StreamSet::MakePlace() {
   stats_.evicted++;
   oldest->BeginEnd(CloseReason::kEvicted);
   return true;
+}
+
+void StreamSet::Lend(Buffer& out, size_t bytes) {
+  if (out.capacity() > 0 || bytes > kSpareBytes || spare_.empty()) return;
+  out = std::move(spare_.back());
+  spare_.pop_back();
+}
+
+void StreamSet::TakeBack(Buffer& sent) {
+  if (sent.capacity() > kSpareBytes || spare_.size() == kSpares) return sent.Reset();
+  sent.Clear();
+  spare_.push_back(std::move(sent));
 }
 
 void StreamSet::RunInput() {
@@ -159,6 +176,7 @@ void Stream::End() {
 
 void Stream::Write(ByteView bytes) {
   if (ending() || bytes.empty()) return;
+  set_.Lend(out_, bytes.size());
   if (secure_) {
     if (!channel_.Write(bytes, out_)) return FailTls();
   } else {
@@ -187,7 +205,7 @@ void Stream::Flush() {
 
 void Stream::OnSend(const io::Completion& completion) {
   if (completion.result >= 0) set_.stats_.sent_bytes += sending_.size();
-  sending_.Reset();
+  set_.TakeBack(sending_);
   MarkWork();
   if (ending_) return;
   if (completion.result < 0) return BeginEnd(CloseReason::kReset);

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "core/base/buffer.h"
 #include "core/base/intrusive_list.h"
@@ -129,12 +130,15 @@ class StreamSet {
   static Queue QueueFor(const Stream& stream);
   bool TakeTurn(const Stream& stream);
   bool MakePlace();
+  void Lend(Buffer& out, size_t bytes);
+  void TakeBack(Buffer& sent);
   void OnPlace() {}  // wakes the loop
 
   io::Io& io_;
   StreamLimits limits_;
   StreamStats stats_;
   std::unique_ptr<char[]> scratch_;  // plain text on its way from a record to the owner
+  std::vector<Buffer> spare_;        // empty, for what goes out next: a reply asks nobody for memory
   WorkList work_;
   MemoryList waiting_[kQueues];  // first come, first served
   MemoryList begun_;             // the peer's flight is awaited, for longest first
