@@ -13,8 +13,8 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BIN = os.path.join(ROOT, "build", "release", "bin")
-BENCH = os.path.join(ROOT, "build", "release", "bench")
+BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build", "release"))  # tests look at another one
+BIN, BENCH = os.path.join(BUILD, "bin"), os.path.join(BUILD, "bench")
 USER, DOMAIN, PASSWORD = "bulk", "bench.example", "a-password-for-benchmarks"
 TICK = os.sysconf("SC_CLK_TCK")
 
