@@ -153,7 +153,7 @@ def run_generator(server, count, sink_port, arguments):
     cpu = server.cpu_s() - cpu_before
     busy = machine_busy_s() - busy_before - generator_cpu - sink_cpu
     return {"count": count, "wall_s": time.monotonic() - started, "server_cpu_s": cpu, "busy_s": busy,
-            "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": count / cpu,
+            "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": count / max(cpu, 1 / TICK),
             "generator": json.loads(generator.stdout)}
 
 

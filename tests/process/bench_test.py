@@ -1,0 +1,37 @@
+"""The scripts of bench/ still run: each for a moment, with what this build made. Their figures say nothing here."""
+import json
+import subprocess
+import sys
+import unittest
+
+import support
+
+SOURCE = support.SOURCE
+
+
+class BenchTest(support.TestCase):
+    def figures(self, script, *arguments):
+        """Runs a script that may say that a bar is missed (1), and returns what it wrote."""
+        path = self.folder / "figures.json"
+        done = subprocess.run([sys.executable, SOURCE / "bench" / script, "--runs", "1", "--scale", "0.0005", "--json", path,
+                               *arguments], capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertTrue(path.exists(), done.stdout + done.stderr)
+        return json.loads(path.read_text())
+
+    def test_limit(self):
+        figures = self.figures("limit", "--sizes", "4096")
+        measured = {name for group in figures["rounds"] for run in group["runs"] for name in run}
+        self.assertLessEqual({"null", "discard", "relay", "handshakes", "connections"}, measured)
+        self.assertLessEqual({("discard", 4096), ("relay", 4096), ("connections", None)},
+                             {(ratio["what"], ratio["size"]) for ratio in figures["ratios"]})
+
+    @unittest.skipUnless(support.IS_ROOT, "needs root, as its peers do")
+    def test_compare(self):
+        for what in ("messages", "logins"):
+            figures = self.figures("compare", "--peers", "", "--what", what)
+            self.assertGreater(figures["rounds"][0]["sluice"]["per_cpu_s"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
