@@ -1,7 +1,7 @@
 """Haraka of npm: two workers for two cores, auth/flat_file, everything relayed to the sink by its outbound queue.
 
 A message is a file in queue/, synced before the 250 (outbound/fsync_writestream.js). A next hop's connection serves one
-message: 3.1 has no pool any more. The version is the last that runs on Debian 12's Node.js (18).
+message: 3.1 has no pool any more. Newer versions than this want a newer Node.js than Debian 12 has.
 """
 import json
 import os
