@@ -5,12 +5,14 @@
 //   SLUICE_ALLOCATIONS=1   says on standard error from where each came that was counted
 #include <execinfo.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/base64.h"
