@@ -90,7 +90,7 @@ class LeanIo final : public io::Io {
 
   // --- Io ---
   void Accept(io::Op& op, int) override { Begin(accept_, op); }
-  void Connect(io::Op&, const SockAddr&) override { CHECK(!"nobody is connected to"); }
+  void Connect(io::Op&, const SockAddr&, const SockAddr*) override { CHECK(!"nobody is connected to"); }
   void Recv(io::Op& op, io::Socket) override { Begin(recv_, op); }
   void Send(io::Op& op, io::Socket, ByteView bytes) override {
     Begin(send_, op);
@@ -99,6 +99,8 @@ class LeanIo final : public io::Io {
   void Cancel(io::Op& op) override {
     if (&op == recv_) recv_cancelled_ = true;
   }
+  void Pass(io::Op&, io::Socket, Io&) override { CHECK(!"there is no other shard"); }
+  void Adopt(io::Socket) override {}
   void Close(io::Socket) override {}
   void WriteFile(io::Op&, int, uint64_t, ByteView, Sync) override { CHECK(!"a Device"); }
   void ReadFile(io::Op&, int, uint64_t, MutableBytes) override { CHECK(!"a Device"); }
