@@ -180,6 +180,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
   std::atomic<bool> space_low_{false};
+  std::atomic<bool> drained_{false};  // no shard takes connections
 };
 
 ServerProcess::~ServerProcess() {
@@ -674,6 +675,7 @@ absl::StatusOr<std::string> ServerProcess::SetShards(std::string_view request) {
   const auto changes = tunings_->Plan(request);
   if (!changes.ok()) return changes.status();
   const std::string answer = tunings_->Commit(request, *changes);
+  drained_ = tunings_->drained();
   std::vector<std::pair<uint32_t, std::future<void>>> done;
   for (const ShardTunings::Change& change : *changes) {
     auto applied = std::make_shared<std::promise<void>>();
@@ -696,6 +698,10 @@ absl::StatusOr<std::string> ServerProcess::SetShards(std::string_view request) {
 bool ServerProcess::Ready(std::string* why) {
   if (!serving_) {
     *why = "starting or stopping";
+    return false;
+  }
+  if (drained_) {
+    *why = "accept_weight is 0 on every shard: new connections get 421";
     return false;
   }
   if (space_low_) {

@@ -1,6 +1,5 @@
 #include "core/server/shard_tunings.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 

@@ -3,6 +3,7 @@
 #ifndef SLUICE_CORE_SERVER_SHARD_TUNINGS_H_
 #define SLUICE_CORE_SERVER_SHARD_TUNINGS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,11 @@ class ShardTunings {
 
   uint32_t shards() const { return static_cast<uint32_t>(now_.size()); }
   const Tuning& of(uint32_t shard) const { return now_[shard]; }
+
+  // No shard takes connections.
+  bool drained() const {
+    return std::all_of(now_.begin(), now_.end(), [](const Tuning& tuning) { return tuning.accept_weight == 0; });
+  }
 
   // The core of a shard's thread; negative: any.
   int CoreOf(uint32_t shard) const;

@@ -137,6 +137,19 @@ class RebalanceTest(support.TestCase):
         self.assertEqual(wait_until(lambda: sum(found := self.open_sessions(server)) == 60 and found, "60 sessions"),
                          [before[0] + 40, before[1]])
 
+    def test_a_server_without_weight_is_not_ready_and_turns_newcomers_away(self):
+        server = self.server(shards=2)
+        with server.client() as client:
+            self.assertEqual(shards(server, "set", "accept_weight=0")[0], 0)
+            self.assertIn("accept_weight is 0 on every shard", server.admin("/readyz", expect=503))
+            with server.raw() as refused:
+                refused.expect(421)
+            client.submit(MESSAGE)
+            self.assertEqual(shards(server, "set", "--shard", "0", "accept_weight=1")[0], 0)
+            server.admin("/readyz")
+            with server.client() as newcomer:
+                newcomer.submit(MESSAGE)
+
     def test_a_stop_while_connections_are_passed_ends_in_time(self):
         server = self.plain_server(4)
         shards(server, "set", "--shard", "0", "accept_weight=10000")  # nearly all are passed to it

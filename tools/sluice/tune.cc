@@ -160,7 +160,10 @@ class Tuner {
   }
 
   std::vector<std::string> Command(const server::Options& options) const {
-    const server::ListenerOptions& listener = options.listener[0];
+    const auto at = std::find_if(options.listener.begin(), options.listener.end(), [&](const server::ListenerOptions& l) {
+      return arguments_.to.ends_with(absl::StrCat(":", l.address.port()));
+    });
+    const server::ListenerOptions& listener = at == options.listener.end() ? options.listener[0] : *at;
     std::string to = arguments_.to;
     if (to.empty()) {
       to = listener.address.ToString();
@@ -284,7 +287,7 @@ void RegisterTune(CLI::App& app) {
   tune->add_option("--user", arguments->user, "For sluice-load");
   tune->add_option("--password-file", arguments->password_file, "Likewise");
   tune->add_option("--user-file", arguments->user_file, "Likewise");
-  tune->add_option("--to", arguments->to, "Address of the server; otherwise that of its first listener");
+  tune->add_option("--to", arguments->to, "Address of one of its listeners; otherwise of the first");
   tune->add_option("--load-program", arguments->load_program, "sluice-load; otherwise the one beside this program");
   tune->add_option("--output", arguments->output, "File for the TOML of the best; otherwise standard output");
   tune->add_option("LOAD_OPTION", arguments->load_options,
