@@ -1,5 +1,7 @@
 #include "core/base/sock_addr.h"
 
+#include <cstring>
+
 #include <arpa/inet.h>
 
 #include <charconv>
@@ -43,6 +45,12 @@ std::optional<SockAddr> SockAddr::Parse(ByteView text) {
   }
   address.set_port(port);
   return address;
+}
+
+bool SockAddr::SameHost(const SockAddr& other) const {
+  if (family() != other.family()) return false;
+  if (family() == AF_INET) return v4.sin_addr.s_addr == other.v4.sin_addr.s_addr;
+  return std::memcmp(&v6.sin6_addr, &other.v6.sin6_addr, sizeof v6.sin6_addr) == 0;
 }
 
 }  // namespace sluice

@@ -28,6 +28,7 @@ struct SockAddr {
   }
   uint16_t port() const { return ntohs(family() == AF_INET6 ? v6.sin6_port : v4.sin_port); }
   void set_port(uint16_t port) { (family() == AF_INET6 ? v6.sin6_port : v4.sin_port) = htons(port); }
+  bool SameHost(const SockAddr& other) const;  // whatever the ports
   bool known() const { return family() != AF_UNSPEC; }
 
   std::string ip() const;        // "192.0.2.1" or "2001:db8::1"

@@ -136,9 +136,24 @@ void AddShardHandlers(httplib::Server& server, AdminSource* source) {
   });
 }
 
+void Answer(const absl::StatusOr<std::string>& answer, httplib::Response& response) {
+  response.status = answer.ok() ? 200 : absl::IsInvalidArgument(answer.status()) ? 400 : 503;
+  response.set_content(answer.ok() ? *answer : ErrorJson(answer.status().message()), kJson);
+}
+
+void AddSessionHandlers(httplib::Server& server, AdminSource* source) {
+  server.Get("/v1/sessions", [source](const httplib::Request& request, httplib::Response& response) {
+    Answer(source->SessionsJson(request.params), response);
+  });
+  server.Delete("/v1/sessions", [source](const httplib::Request& request, httplib::Response& response) {
+    Answer(source->EndSessions(request.params), response);
+  });
+}
+
 void AddLocalHandlers(httplib::Server& server, AdminSource* source) {
   AddPublicHandlers(server, source);
   AddShardHandlers(server, source);
+  AddSessionHandlers(server, source);
   server.Get("/v1/stats", [source](const httplib::Request&, httplib::Response& response) {
     response.set_content(StatsJson(source->Stats()), kJson);
   });
@@ -244,12 +259,18 @@ absl::StatusOr<std::string> AskAdmin(const std::string& socket_path, const std::
 
 }  // namespace
 
-absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target) {
-  const auto body = AskAdmin(socket_path, target, [&](httplib::Client& client, const httplib::Headers& headers) {
-    return client.Get(target, headers);
+absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target,
+                                     const RequestParameters& parameters) {
+  return AskAdmin(socket_path, target, [&](httplib::Client& client, const httplib::Headers& headers) {
+    return client.Get(httplib::append_query_params(target, parameters), headers);
   });
-  if (!absl::IsInvalidArgument(body.status())) return body;
-  return absl::InternalError(absl::StrCat(target, ": status 400: ", body.status().message()));
+}
+
+absl::StatusOr<std::string> AdminDelete(const std::string& socket_path, const std::string& target,
+                                        const RequestParameters& parameters) {
+  return AskAdmin(socket_path, target, [&](httplib::Client& client, const httplib::Headers& headers) {
+    return client.Delete(httplib::append_query_params(target, parameters), headers);
+  });
 }
 
 absl::StatusOr<std::string> AdminPut(const std::string& socket_path, const std::string& target,

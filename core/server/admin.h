@@ -3,6 +3,8 @@
 //   <state_dir>/admin.sock (UNIX socket, 0600; the peer must be root or the server's own user):
 //     GET /v1/stats                 counters, a shard and in total          (JSON)
 //     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
+//     GET /v1/sessions?FILTERS      who is connected                        (JSON: session_listing.h)
+//     DELETE /v1/sessions?FILTERS   ends those                              (JSON)
 //     GET /v1/health                {"ready":true} or why not               (JSON)
 //     GET /v1/shards                what each shard is tuned to             (JSON: shard_tunings.h)
 //     PUT /v1/shards                changes it; the answer has old and new  (JSON)
@@ -31,6 +33,7 @@
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/server/counters.h"
+#include "core/server/session_listing.h"
 
 namespace sluice::server {
 
@@ -78,6 +81,10 @@ class AdminSource {
   // shard_tunings.h.
   virtual std::string ShardsJson() = 0;
   virtual absl::StatusOr<std::string> SetShards(std::string_view request) = 0;
+  // {"sessions":[...],"next":".."}: "next" is there when it goes on, and is `after` of the next request. The second
+  // ends them, {"ended":n,"next":".."}, and wants a filter that names somebody. InvalidArgument: a filter is wrong.
+  virtual absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) = 0;
+  virtual absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) = 0;
   // True while mail is taken; otherwise `why` gets one line for the operator.
   virtual bool Ready(std::string* why) = 0;
 };
@@ -103,11 +110,12 @@ class Admin {
 std::string AdminSocketPath(const std::string& state_dir);
 
 // One GET over the UNIX socket, for the sluice program. Unavailable: no server answers there;
-// PermissionDenied: it refuses this user; otherwise the body of a 200, or Internal with the
-// server's words.
-absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target);
-
-// The same for a PUT. InvalidArgument: the server says that the request is wrong, and its words.
+// PermissionDenied: it refuses this user; InvalidArgument: it says that the request is wrong, and its
+// words; otherwise the body of a 200, or Internal with the server's words.
+absl::StatusOr<std::string> AdminGet(const std::string& socket_path, const std::string& target,
+                                     const RequestParameters& parameters = {});
+absl::StatusOr<std::string> AdminDelete(const std::string& socket_path, const std::string& target,
+                                        const RequestParameters& parameters);
 absl::StatusOr<std::string> AdminPut(const std::string& socket_path, const std::string& target,
                                      const std::string& body);
 

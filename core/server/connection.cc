@@ -12,6 +12,7 @@ namespace sluice::server {
 namespace {
 
 constexpr Duration kCloseTimeout = seconds(10);  // for the last reply to leave
+constexpr Duration kTenth = milliseconds(100);
 constexpr size_t kUnsentMax = 64 << 10;          // of replies; a client that does not take them is not read
 constexpr Duration kBodyGrace = minutes(1);      // before a body's rate is looked at, and between looks
 constexpr smtp::Reply kEnvelopeTooBig = smtp::internal::Checked("552 5.3.4 Envelope exceeds the size limit\r\n");
@@ -89,6 +90,7 @@ Connection::Connection(SlabHandle handle, Shard& shard, const Listener& listener
       listener_(listener),
       handle_(handle),
       peer_(peer),
+      opened_ds_(static_cast<uint32_t>(shard.now().time_since_epoch() / kTenth)),
       stream_(shard.streams(), *this),
       session_(*listener.config, shard.transactions(), listener.mode == ListenerMode::kImplicit, this),
       timer_(io::Fires<&Connection::OnTimer>, this),
@@ -182,9 +184,16 @@ void Connection::EndStop() {
   if (!stream_.ending() && !session_.waiting()) TakeLeave();
 }
 
+void Connection::EndByOperator() {
+  if (stream_.ending()) return;
+  ended_by_operator_ = stopping_ = true;
+  if (wait_ == Wait::kHandshake || !session_.waiting()) TakeLeave();
+}
+
 void Connection::TakeLeave() {
   const bool can_say = listener_.mode != ListenerMode::kImplicit || stream_.secure();
-  if (can_say && wait_ != Wait::kHandshake) Tell(smtp::reply::kShuttingDown);
+  const smtp::Reply reply = ended_by_operator_ ? smtp::reply::kEndedByOperator : smtp::reply::kShuttingDown;
+  if (can_say && wait_ != Wait::kHandshake) Tell(reply);
   Close();
 }
 
@@ -524,6 +533,7 @@ void Connection::OnCommitted(bool durable) {
 
 void Connection::ReportReception(ByteView id) {
   ShardCounters& stats = shard_.stats();
+  messages_++;
   stats.messages_received_total.Add();
   stats.bytes_received_total.Add(incoming_->bytes);
   const smtp::Transaction& transaction = session_.transaction();
@@ -665,6 +675,35 @@ SessionState Connection::StateNow() const {
       break;
   }
   return SessionState::kClosing;
+}
+
+// --- listings ----------------------------------------------------------------------------------------------------
+
+bool Connection::Matches(const SessionFilter& filter) const {
+  if (filter.id != 0 && filter.id != session_id_) return false;
+  if (filter.state && *filter.state != state_) return false;
+  if (filter.peer.known()) {
+    if (!peer_.SameHost(filter.peer)) return false;
+    if (filter.peer.port() != 0 && filter.peer.port() != peer_.port()) return false;
+  }
+  return filter.login.empty() || (identity_ != nullptr && identity_->login == filter.login);
+}
+
+ListedSession Connection::Describe() const {
+  ListedSession session;
+  session.id = session_id_;
+  session.shard = shard_.index();
+  session.peer = peer_;
+  if (identity_ != nullptr) session.login = identity_->login;
+  session.state = state_;
+  session.age = shard_.now().time_since_epoch() - opened_ds_ * kTenth;
+  session.idle = shard_.now() - active_;
+  if (stream_.secure()) {
+    session.tls = stream_.channel().version();
+    session.cipher = stream_.channel().cipher();
+  }
+  session.messages = messages_;
+  return session;
 }
 
 // --- time ------------------------------------------------------------------------------------------------------------

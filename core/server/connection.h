@@ -18,6 +18,7 @@
 #include "core/server/body_budget.h"
 #include "core/server/counters.h"
 #include "core/server/event_log.h"
+#include "core/server/session_listing.h"
 #include "core/smtp/session.h"
 #include "queue/queue.h"
 
@@ -43,7 +44,13 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void BeginStop();
   // ... or when that takes too long.
   void EndStop();
+  // An operator ends this session: now, or when what is under way (a commit, a verdict) has been answered.
+  void EndByOperator();
   void Abort() { stream_.Abort(); }
+
+  // --- for listings ---
+  bool Matches(const SessionFilter& filter) const;
+  ListedSession Describe() const;
 
   // --- StreamOwner ---
   void OnSecure() override;
@@ -109,12 +116,15 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   SockAddr peer_;
   Wait wait_ = Wait::kIdle;
   bool refused_ : 1 = false;
-  bool stopping_ : 1 = false;
+  bool stopping_ : 1 = false;  // leaves when it can
+  bool ended_by_operator_ : 1 = false;
   bool peer_finished_ : 1 = false;
   bool too_many_recipients_ : 1 = false;  // of this transaction, and logged
   bool unread_ : 1 = false;  // too many replies wait to be taken by the client: paused until they are gone
   uint8_t auth_failures_ = 0;
   SessionState state_ = SessionState::kConnected;  // as it is counted
+  uint32_t messages_ = 0;                          // acknowledged
+  const uint32_t opened_ds_;                       // tenths of seconds of the monotonic clock: 13 years
   net::Stream stream_;
   smtp::Session session_;
   io::Timer timer_;

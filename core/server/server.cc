@@ -28,6 +28,7 @@
 #include "auth/lmdb_store.h"
 #include "auth/verifier.h"
 #include "core/base/act_as.h"
+#include "core/base/json_writer.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
@@ -50,6 +51,7 @@ constexpr Duration kTurnPatience = seconds(1);    // an idle shard looks round t
 constexpr Duration kWatch = milliseconds(100);    // how often the watchdog looks
 constexpr Duration kMaintain = minutes(1);
 constexpr Duration kPublishPatience = milliseconds(250);
+constexpr Duration kWalkPatience = seconds(1);
 constexpr Duration kLookAtSpace = seconds(1);
 constexpr uint64_t kPrefaultBytes = uint64_t{256} << 20;
 
@@ -132,9 +134,13 @@ class ServerProcess final : public Server, public AdminSource {
   absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
   std::string ShardsJson() override;
   absl::StatusOr<std::string> SetShards(std::string_view request) override;
+  absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) override;
+  absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) override;
   bool Ready(std::string* why) override;
 
  private:
+  using TakeSession = std::function<void(const ListedSession&)>;
+  absl::StatusOr<std::string> WalkSessions(const SessionFilter& filter, bool end, const TakeSession& take);
   absl::Status FindAccount();
   absl::Status PrepareFolders();
   absl::Status WritePidFile();
@@ -693,6 +699,69 @@ absl::StatusOr<std::string> ServerProcess::SetShards(std::string_view request) {
     return absl::DeadlineExceededError(absl::StrCat("shard ", shard, " does not answer; it takes the values when it does"));
   }
   return answer;
+}
+
+// Where the next walk goes on; empty at the end. Leaves off at the filter's limit, or after a while: each answer has its
+// time, however many sessions there are.
+absl::StatusOr<std::string> ServerProcess::WalkSessions(const SessionFilter& filter, bool end, const TakeSession& take) {
+  const MonoTime deadline = MonoNow() + kWalkPatience;
+  uint32_t room = filter.limit;
+  SessionCursor at = filter.after;
+  while (at.shard < shards_.size()) {
+    if (filter.shard && *filter.shard != at.shard) {
+      at = {at.shard + 1, 0};
+      continue;
+    }
+    if (room == 0 || MonoNow() > deadline) return absl::StrCat(at.shard, ".", at.slot);
+    auto answer = std::make_shared<std::promise<SessionSlice>>();
+    Shard* shard = shards_[at.shard]->shard.get();
+    shard->Post([shard, answer, filter, slot = at.slot, room, end] {
+      answer->set_value(shard->LookAtSessions(filter, slot, room, end));
+    });
+    auto future = answer->get_future();
+    if (future.wait_for(kAdminTimeout - kWalkPatience) != std::future_status::ready) {
+      return absl::DeadlineExceededError(absl::StrCat("shard ", at.shard, " does not answer"));
+    }
+    const SessionSlice slice = future.get();
+    for (const ListedSession& session : slice.found) take(session);
+    room -= static_cast<uint32_t>(slice.found.size());
+    at = slice.end ? SessionCursor{at.shard + 1, 0} : SessionCursor{at.shard, slice.next_slot};
+  }
+  return "";
+}
+
+absl::StatusOr<std::string> ServerProcess::SessionsJson(const RequestParameters& filters) {
+  const auto filter = ParseSessionFilter(filters, static_cast<uint32_t>(shards_.size()));
+  if (!filter.ok()) return filter.status();
+  Buffer out;
+  JsonWriter json(&out);
+  json.BeginObject();
+  json.Key("sessions");
+  json.BeginArray();
+  const auto next = WalkSessions(*filter, false, [&](const ListedSession& session) { AppendSessionJson(json, session); });
+  if (!next.ok()) return next.status();
+  json.EndArray();
+  if (!next->empty()) json.Field("next", *next);
+  json.EndObject();
+  return std::string(out.view());
+}
+
+absl::StatusOr<std::string> ServerProcess::EndSessions(const RequestParameters& filters) {
+  const auto filter = ParseSessionFilter(filters, static_cast<uint32_t>(shards_.size()));
+  if (!filter.ok()) return filter.status();
+  if (!filter->names_somebody()) {
+    return absl::InvalidArgumentError("whose sessions are to end? A login, an address or an id must say so");
+  }
+  uint64_t ended = 0;
+  const auto next = WalkSessions(*filter, true, [&](const ListedSession&) { ended++; });
+  if (!next.ok()) return next.status();
+  Buffer out;
+  JsonWriter json(&out);
+  json.BeginObject();
+  json.Field("ended", ended);
+  if (!next->empty()) json.Field("next", *next);
+  json.EndObject();
+  return std::string(out.view());
 }
 
 bool ServerProcess::Ready(std::string* why) {

@@ -409,6 +409,23 @@ void Shard::Take(const Arrival& arrival) {
 
 uint64_t Shard::NewSessionId() { return uint64_t{index_} << 48 | ++sessions_; }
 
+SessionSlice Shard::LookAtSessions(const SessionFilter& filter, uint32_t from_slot, uint32_t room, bool end) {
+  SessionSlice slice;
+  const uint32_t slots = connections_.slots();
+  const uint32_t stop = std::min(slots, from_slot + std::min(kSlotsASlice, UINT32_MAX - from_slot));
+  if (end) room = std::min(room, kEndedASlice);
+  uint32_t slot = from_slot;
+  for (; slot < stop && slice.found.size() < room; slot++) {
+    Connection* connection = connections_.At(slot);
+    if (connection == nullptr || !connection->Matches(filter)) continue;
+    slice.found.push_back(connection->Describe());
+    if (end) connection->EndByOperator();
+  }
+  slice.next_slot = slot;
+  slice.end = slot >= slots;
+  return slice;
+}
+
 std::vector<ListedMessage> Shard::ListQueue(const QueueFilter& filter) {
   std::vector<ListedMessage> messages;
   for (size_t i = 0; i < queues_.size(); i++) SnapshotQueue(*queues_[i], folders_[i], filter, messages);

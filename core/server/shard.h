@@ -35,6 +35,7 @@
 #include "core/server/options.h"
 #include "core/server/queue_listing.h"
 #include "core/server/relay.h"
+#include "core/server/session_listing.h"
 #include "core/server/tuning.h"
 #include "core/smtp/session_config.h"
 #include "core/smtp/trace.h"
@@ -148,6 +149,10 @@ class Shard {
 
   // The messages in this shard's journals, for the admin interface. The shard's thread.
   std::vector<ListedMessage> ListQueue(const QueueFilter& filter);
+
+  // Looks at sessions from a slot on, at a bounded number of them and at most until `room` are found that `filter`
+  // names; those are ended when `end` is set. The shard's thread.
+  SessionSlice LookAtSessions(const SessionFilter& filter, uint32_t from_slot, uint32_t room, bool end);
 
   // --- for connections and the relay; the shard's thread ---
   MonoTime now() const { return io_.now(); }

@@ -76,6 +76,7 @@ inline constexpr Reply kBytesBehindRefusedData =
     Checked("421 4.5.0 Bytes were sent behind a DATA that was refused\r\n");
 inline constexpr Reply kServerFull = Checked("421 4.3.2 Too many connections, try again later\r\n");
 inline constexpr Reply kShuttingDown = Checked("421 4.3.2 Service shutting down\r\n");
+inline constexpr Reply kEndedByOperator = Checked("421 4.3.2 Session ended by the operator\r\n");
 inline constexpr Reply kIdleTooLong = Checked("421 4.4.2 Timeout, closing connection\r\n");
 inline constexpr Reply kDisabledLogin = Checked("421 4.7.0 Login no longer valid\r\n");
 

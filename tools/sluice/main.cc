@@ -11,6 +11,7 @@
 #include "tools/sluice/init.h"
 #include "tools/sluice/queue.h"
 #include "tools/sluice/serve.h"
+#include "tools/sluice/sessions.h"
 #include "tools/sluice/shards.h"
 #include "tools/sluice/stats.h"
 #include "tools/sluice/tune.h"
@@ -33,6 +34,7 @@ int Run(int argc, char** argv) {
   sluice::RegisterUser(app);
   sluice::RegisterQueue(app);
   sluice::RegisterStats(app);
+  sluice::RegisterSessions(app);
   sluice::RegisterShards(app);
   sluice::RegisterTune(app);
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

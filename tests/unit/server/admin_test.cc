@@ -39,6 +39,17 @@ class FakeSource : public AdminSource {
     if (request == "late") return absl::DeadlineExceededError("shard 1 does not answer");
     return std::string(request);
   }
+  absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) override {
+    if (filters.contains("broken")) return absl::DeadlineExceededError("shard 1 does not answer");
+    json found = json::object();
+    for (const auto& [name, value] : filters) found[name] = value;
+    return found.dump();
+  }
+  absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) override {
+    if (filters.empty()) return absl::InvalidArgumentError("whose?");
+    ended++;
+    return "{}";
+  }
   bool Ready(std::string* why) override {
     if (!ready) *why = "the journal is poisoned";
     return ready;
@@ -46,6 +57,7 @@ class FakeSource : public AdminSource {
 
   ShardCounters shards[2];
   std::atomic<bool> ready = true;
+  std::atomic<int> ended = 0;
 };
 
 class AdminTest : public testing::Test {
@@ -153,7 +165,7 @@ TEST_F(AdminTest, QueueTakesAFilter) {
   EXPECT_EQ(*AdminGet(Socket(), "/v1/queue?limit=7&after=0AB"), "{\"limit\":7,\"after\":\"0AB\"}");
   for (const char* bad : {"0", "10001", "x", "", "7x", "-1", "99999999999"}) {
     const auto answer = AdminGet(Socket(), std::string("/v1/queue?limit=") + bad);
-    EXPECT_TRUE(absl::IsInternal(answer.status())) << bad;
+    EXPECT_TRUE(absl::IsInvalidArgument(answer.status())) << bad;
   }
   const auto broken = AdminGet(Socket(), "/v1/queue?after=broken");
   EXPECT_NE(broken.status().message().find(R"({"error":"the \"shard\" is busy"})"),
@@ -161,8 +173,20 @@ TEST_F(AdminTest, QueueTakesAFilter) {
       << broken.status();
 }
 
+TEST_F(AdminTest, SessionsAreListedAndEndedByFilters) {
+  EXPECT_EQ(json::parse(*AdminGet(Socket(), "/v1/sessions", {{"login", "a&b=c %+"}, {"shard", "1"}})),
+            json({{"login", "a&b=c %+"}, {"shard", "1"}}));
+  EXPECT_TRUE(absl::IsInternal(AdminGet(Socket(), "/v1/sessions", {{"broken", ""}}).status()));
+  EXPECT_EQ(source_.ended, 0) << "looking ends nobody";
+  EXPECT_EQ(*AdminDelete(Socket(), "/v1/sessions", {{"id", "7"}}), "{}");
+  EXPECT_EQ(source_.ended, 1);
+  const absl::Status nobody = AdminDelete(Socket(), "/v1/sessions", {}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(nobody));
+  EXPECT_EQ(nobody.message(), R"({"error":"whose?"})");
+}
+
 TEST_F(AdminTest, TheTcpAddressTellsNothingOfUsersAndMessages) {
-  for (const char* target : {"/v1/queue", "/v1/stats", "/v1/health", "/"}) {
+  for (const char* target : {"/v1/queue", "/v1/stats", "/v1/sessions", "/v1/health", "/"}) {
     EXPECT_EQ(Tcp(target).substr(0, 12), "HTTP/1.1 404") << target;
   }
 }
