@@ -1,12 +1,20 @@
-"""What an operator sees of a running server and its sessions: `sluice sessions`.
+"""What an operator sees of a running server and its sessions: `sluice sessions`, `sluice top`, `sluice stats`.
 
 Figures and formats are tested in process (tests/unit/sluice, tests/unit/server); here it is that they are those of the
-real server, and that sessions are told exactly.
+real server, that sessions are told exactly, and that a terminal is left as it was.
 """
 import contextlib
+import fcntl
 import json
+import os
+import pty
+import select
+import signal
 import socket
+import struct
 import subprocess
+import termios
+import time
 
 import support
 from support import PASSWORD, PATIENCE, SLUICE, USER, wait_until
@@ -135,6 +143,85 @@ class SessionsTest(support.TestCase):
             self.assertEqual(run(server, "sessions", "--end", "--json", "--id", session["id"])[:2], (0, '{"ended":1}\n'))
             spared.expect("421 4.3.2")
         self.assertEqual(run(server, "sessions", "--end", "--login", USER)[:2], (0, "0 sessions ended\n"))
+
+
+class TopTest(support.TestCase):
+    def test_one_frame_for_scripts(self):
+        server = self.server(shards=2)
+        with server.client() as client:
+            began = subprocess.Popen([SLUICE, "top", "--once", "--interval", "2", "--config", server.config],
+                                     stdout=subprocess.PIPE, text=True)
+            turns = server.stats()["loop_turns_total"]
+            while began.poll() is None:
+                client.submit(MESSAGE)
+            with began:
+                lines = began.stdout.read().splitlines()
+            self.assertGreater(server.stats()["loop_turns_total"], turns)
+        self.assertEqual(began.returncode, 0)
+        self.assertEqual(len(lines), 5)
+        self.assertIn("over 2.", lines[0])
+        titles = lines[1].split()
+        rows = [dict(zip(titles, line.split())) for line in lines[2:]]
+        self.assertEqual([row["SHARD"] for row in rows], ["all", "0", "1"])
+        self.assertEqual(rows[0]["CONNS"], "1")
+        self.assertGreater(int(rows[0]["MSG/s"]), 0)
+        self.assertEqual(int(rows[1]["CONNS"]) + int(rows[2]["CONNS"]), 1)
+        self.assertRegex(rows[0]["SYNC99"], r"^\d+(\.\d)?(us|ms|s)$")
+
+    def test_needs_a_terminal(self):
+        server = self.server()
+        code, out, error = run(server, "top")
+        self.assertEqual((code, out), (64, ""))
+        self.assertIn("--once", error)
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(run(server, "top", "--once")[0], 69)
+
+    def test_the_terminal_is_obeyed_and_left_as_it_was(self):
+        server = self.server(shards=2)
+        for end in (b"q", b"\x03", signal.SIGTERM):
+            with self.subTest(end=end):
+                self.watch(server, end)
+
+    def watch(self, server, end):
+        master, slave = pty.openpty()
+        try:
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+            before = termios.tcgetattr(slave)
+            top = subprocess.Popen([SLUICE, "top", "--interval", "0.2", "--config", server.config], stdin=slave, stdout=slave,
+                                   stderr=slave, start_new_session=True,
+                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            said = b""
+
+            def hear(wanted):
+                nonlocal said
+                deadline = time.monotonic() + PATIENCE
+                while not wanted(said):
+                    self.assertLess(time.monotonic(), deadline, said)
+                    if select.select([master], [], [], 0.1)[0]:
+                        said += os.read(master, 65536)
+
+            hear(lambda text: text.count(b"\x1b[H") >= 3)
+            self.assertIn(b"\x1b[?1049h", said)
+            frame = said.split(b"\x1b[H")[2].split(b"\x1b[J")[0]
+            lines = [line.strip(b"\r").replace(b"\x1b[K", b"").decode() for line in frame.split(b"\n")]
+            self.assertEqual([line.split()[0] for line in lines[1:]], ["SHARD", "all", "0", "1"])
+            self.assertLessEqual(max(map(len, lines)), 50)
+            self.assertNotIn("STALLS", frame.decode())
+
+            said = b""
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 250, 0, 0))
+            hear(lambda text: b"STALLS" in text)
+
+            if isinstance(end, bytes):
+                os.write(master, end)
+            else:
+                top.send_signal(end)
+            hear(lambda text: text.endswith(b"\x1b[?1049l"))
+            self.assertEqual(top.wait(PATIENCE), 0)
+            self.assertEqual(termios.tcgetattr(slave), before)
+        finally:
+            os.close(master)
+            os.close(slave)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 #include "tools/sluice/sessions.h"
 #include "tools/sluice/shards.h"
 #include "tools/sluice/stats.h"
+#include "tools/sluice/top.h"
 #include "tools/sluice/tune.h"
 #include "tools/sluice/user.h"
 
@@ -34,6 +35,7 @@ int Run(int argc, char** argv) {
   sluice::RegisterUser(app);
   sluice::RegisterQueue(app);
   sluice::RegisterStats(app);
+  sluice::RegisterTop(app);
   sluice::RegisterSessions(app);
   sluice::RegisterShards(app);
   sluice::RegisterTune(app);
