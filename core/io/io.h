@@ -128,6 +128,9 @@ class Io {
   // On the thread of the Io that was passed to.
   virtual void Adopt(Socket socket) = 0;
 
+  // No more octets will come from us (FIN); the peer's still do. REQUIRES: no Send of the socket in flight.
+  virtual void Shutdown(Socket socket) = 0;
+
   // REQUIRES: no op of the socket in flight, but for ops that were cancelled. The slot may be reused at once.
   virtual void Close(Socket socket) = 0;
 

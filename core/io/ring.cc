@@ -261,6 +261,13 @@ void Ring::Adopt(Socket socket) {
   if (ring.room() < kMultishotRoom) accepts_dirty_ = true;
 }
 
+void Ring::Shutdown(Socket socket) {
+  io_uring_sqe* sqe = RingOf(socket).Sqe();
+  io_uring_prep_shutdown(sqe, SlotOf(socket), SHUT_WR);
+  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data64(sqe, static_cast<uint8_t>(Kind::kIgnored));
+}
+
 void Ring::Close(Socket socket) {
   SubRing& ring = RingOf(socket);
   io_uring_sqe* sqe = ring.Sqe();

@@ -54,6 +54,7 @@ class Ring final : public Io {
   void Cancel(Op& op) override;
   void Pass(Op& op, Socket socket, Io& to) override;
   void Adopt(Socket socket) override;
+  void Shutdown(Socket socket) override;
   void Close(Socket socket) override;
   void WriteFile(Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(Op& op, int fd, uint64_t offset, MutableBytes bytes) override;

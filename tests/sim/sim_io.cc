@@ -126,6 +126,12 @@ void SimIo::DoPass(uint32_t index) {
   Complete(*passing.op, {.socket = io::Socket(passing.id)});
 }
 
+void SimIo::Shutdown(io::Socket socket) {
+  Connection& connection = connections_.at(socket.value());
+  CHECK(connection.send == nullptr);
+  connection.remote->OnFinished(socket.value());
+}
+
 void SimIo::Close(io::Socket socket) {
   auto it = connections_.find(socket.value());
   CHECK(it != connections_.end() && !it->second.passed);

@@ -29,6 +29,7 @@ class Remote {
   virtual ~Remote() = default;
   virtual void OnConnected(PeerId peer) = 0;
   virtual void OnBytes(PeerId peer, ByteView bytes) = 0;
+  virtual void OnFinished(PeerId) {}  // the shard's end sends no more, and still listens
   virtual void OnClosed(PeerId peer, bool reset) = 0;
 };
 
@@ -77,6 +78,7 @@ class SimIo final : public io::Io {
   void Cancel(io::Op& op) override;
   void Pass(io::Op& op, io::Socket socket, io::Io& to) override;
   void Adopt(io::Socket socket) override;
+  void Shutdown(io::Socket socket) override;
   void Close(io::Socket socket) override;
   void WriteFile(io::Op& op, int fd, uint64_t offset, ByteView bytes, Sync sync) override;
   void ReadFile(io::Op& op, int fd, uint64_t offset, MutableBytes bytes) override;

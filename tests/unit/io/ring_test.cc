@@ -609,6 +609,32 @@ TEST_P(RingTest, ConnectsSendsReceivesAndCancels) {
   EXPECT_EQ(ring->stats().sockets, 0u);
 }
 
+TEST_P(RingTest, ShutdownEndsOneDirectionOnly) {
+  auto ring = MakeRing();
+  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const SockAddr address = BoundAddress(listener);
+  std::thread peer([&] {
+    const int fd = accept(listener, nullptr, nullptr);
+    char byte;
+    EXPECT_EQ(read(fd, &byte, 1), 0);
+    EXPECT_EQ(write(fd, "still there", 11), 11);
+    close(fd);
+  });
+  Waiting connect;
+  ring->Connect(connect.op, address);
+  PollUntil(*ring, [&] { return connect.count == 1; });
+  ASSERT_EQ(connect.result, 0);
+  ring->Shutdown(connect.socket);
+  Waiting recv;
+  ring->Recv(recv.op, connect.socket);
+  PollUntil(*ring, [&] { return !recv.op.in_flight(); });
+  EXPECT_EQ(recv.result, 0);
+  EXPECT_EQ(recv.bytes, "still there");
+  ring->Close(connect.socket);
+  peer.join();
+  close(listener);
+}
+
 TEST_P(RingTest, ConnectsFromAGivenAddress) {
   if (GetParam() || !ProbeRingFeatures({})->bind) GTEST_SKIP() << "masked, or the kernel cannot";
   auto ring = MakeRing();
