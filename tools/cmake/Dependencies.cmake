@@ -10,6 +10,14 @@ endif()
 file(GLOB recipe CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/deps/*)
 set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${recipe})
 
+# uPlot for HTML reports; the folder may be missing.
+execute_process(
+  COMMAND ${CMAKE_SOURCE_DIR}/tools/setup --print-web
+  OUTPUT_VARIABLE SLUICE_WEB OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+if(NOT EXISTS ${SLUICE_WEB})
+  message(STATUS "uPlot is missing (tools/setup gets it): HTML reports will have no charts")
+endif()
+
 find_package(Threads REQUIRED)
 
 function(sluice_dependency name)

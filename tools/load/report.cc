@@ -264,13 +264,13 @@ Measured ForBounds(const RunReport& report) {
   const Results& results = report.results;
   const Histogram& latency = MainLatency(report);
   const bool messages = report.options.mode == RunOptions::Mode::kRun;
-  const uint64_t not_accepted = results.refused + results.unanswered + results.unsent;
+  const uint64_t not_accepted = results.refused + results.unanswered;
   return {.latency_name = LatencyName(report.options),
           .answers = latency.count(),
           .p99 = latency.Quantile(0.99),
           .p99_9 = latency.Quantile(0.999),
           .started = messages ? results.accepted + not_accepted : results.connections,
-          .failed = results.failed() + results.unsent,
+          .failed = results.failed(),
           .rate = PerSecond(messages ? results.accepted : results.logins, Seconds(results))};
 }
 
@@ -390,7 +390,8 @@ std::string ToJson(const RunReport& report) {
                                 {"count", failure.count},
                                 {"text", failure.text}});
   }
-  return json.dump(2) + "\n";
+  // Replies of servers may be anything: what is no UTF-8 is replaced.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string ToCsv(const RunReport& report) {

@@ -14,6 +14,7 @@
 #include "tls/hooks.h"
 #include "tools/load/control.h"
 #include "tools/load/generator.h"
+#include "tools/load/html_report.h"
 #include "tools/load/report.h"
 #include "tools/load/watch.h"
 
@@ -271,7 +272,7 @@ absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control) {
 int RunCommand(const RunOptions& given) {
   RunOptions options = given;
   ReportOptions& wanted = options.report;
-  const bool to_output = options.json == "-" || wanted.csv == "-";
+  const bool to_output = options.json == "-" || wanted.csv == "-" || wanted.html == "-";
   if (!wanted.live.has_value()) wanted.live = isatty(STDOUT_FILENO) == 1 && !to_output;
   Control control;
   auto outcome = Run(options, control);
@@ -281,6 +282,7 @@ int RunCommand(const RunOptions& given) {
   std::fputs(ToText(report).c_str(), to_output ? stderr : stdout);
   if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(report)));
   if (!wanted.csv.empty()) status.Update(WriteFileOrOutput(wanted.csv, ToCsv(report)));
+  if (!wanted.html.empty()) status.Update(WriteFileOrOutput(wanted.html, ToHtml(report)));
   if (!status.ok()) return CannotStart(status);
   if (!report.missed.empty()) return kMissed;
   return Succeeded(report) ? 0 : kFailed;

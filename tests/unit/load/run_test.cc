@@ -22,6 +22,7 @@
 #include "tls/hooks.h"
 #include "tls/self_signed.h"
 #include "tools/load/generator.h"
+#include "tools/load/html_report.h"
 #include "tools/load/report.h"
 #include "tools/load/sink.h"
 
@@ -656,6 +657,34 @@ TEST_F(RunTest, SeriesInJsonAndCsvSayTheSame) {
   const std::string text = ToText(report);
   EXPECT_NE(text.find("MISSED       rate: 1 a second"), std::string::npos) << text;
   EXPECT_NE(text.find("6 messages a CPU second"), std::string::npos) << text;
+}
+
+TEST(ReportTest, RepliesOfServersCannotBreakOutOfAReport) {
+  const RunOptions options;
+  RunReport report{.options = options};
+  report.results.Fail(Phase::kMessage, 550, "\xff</script><script>alert('@TEXT@')</script>&");
+  const auto json = nlohmann::json::parse(ToJson(report));  // throws for what is no JSON
+  EXPECT_EQ(json["failures"][0]["code"], 550);
+
+  const std::string page = FillPage("<h1>@TITLE@</h1><pre>@TEXT@</pre><script>@DATA@</script>",
+                                    "a<b", ToText(report), ToJson(report));
+  EXPECT_EQ(page.find("<h1>a&lt;b</h1>"), 0u);
+  EXPECT_EQ(page.find("<script"), page.rfind("<script")) << page;
+  EXPECT_EQ(page.find("</script"), page.rfind("</script")) << page;
+  const size_t data = page.find("<script>") + 8;
+  const auto embedded = nlohmann::json::parse(page.substr(data, page.rfind("</script>") - data));
+  EXPECT_EQ(embedded, json);
+}
+
+TEST(ReportTest, ThePageIsWhole) {
+  const RunOptions options;
+  const std::string page = ToHtml(RunReport{.options = options});
+  EXPECT_EQ(page.find("<!doctype html>"), 0u);
+  for (const char* marker : {"@TITLE@", "@TEXT@", "@DATA@", "@UPLOT"}) {
+    EXPECT_EQ(page.find(marker), page.npos) << marker;
+  }
+  EXPECT_EQ(page.find("src="), page.npos);  // nothing is fetched
+  EXPECT_EQ(page.find("<link"), page.npos);
 }
 
 TEST(ReportTest, AnOpenLoopThatIsLateIsTheGeneratorsFault) {
