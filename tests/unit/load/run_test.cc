@@ -511,7 +511,7 @@ TEST_F(RunTest, ADelayedAnswerIsInItsLatencyAndInNoOther) {
 
 TEST_F(RunTest, WhatIsReadSlowlyArrivesWhole) {
   options_.messages = 3;
-  options_.message_bytes = 60'000;
+  options_.sizes = Sizes(60'000);
   for (auto tls : {RunOptions::Tls::kNone, RunOptions::Tls::kStartTls}) {
     options_.tls = tls;
     sink_options_.tls = static_cast<SinkOptions::Tls>(tls);
