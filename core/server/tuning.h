@@ -29,11 +29,11 @@ inline constexpr int32_t kCoreAny = -2;   // "any": not pinned
 // clang-format off
 #define SLUICE_TUNABLES(X) \
   X(sessions, uint32_t, limits, sessions, Count, (1u, 10'000'000u), \
-    "a shard; beyond: 421") \
+    "at once, a shard; beyond: passed on, or 421") \
   X(handshake_steps, uint32_t, limits, handshake_steps, Count, (1u, 10'000u), \
     "TLS handshake steps a loop turn, a shard") \
   X(receive_buffers, uint32_t, io, receive_buffers, Count, (16u, 32'768u), \
-    "of a shard's ring; a power of two") \
+    "of a shard's ring; in the file a power of two") \
   X(turn_bytes, uint64_t, io, turn_bytes, Bytes, (uint64_t{1} << 10, uint64_t{8} << 20), \
     "a connection that takes more in a loop turn waits for the next") \
   X(batch_bytes, uint64_t, queue, batch_bytes, Bytes, (uint64_t{64} << 10, uint64_t{64} << 20), \
@@ -41,7 +41,7 @@ inline constexpr int32_t kCoreAny = -2;   // "any": not pinned
   X(batch_wait, Duration, queue, batch_wait, Span, (Duration(0), Duration(seconds(1))), \
     "an idle journal waits this long for company") \
   X(relay_connections, uint32_t, relay, connections, Count, (1u, 10'000u), \
-    "to one next hop, a shard") \
+    "to one next hop at most, a shard") \
   X(accept_weight, uint32_t, io, accept_weight, Count, (0u, 10'000u), \
     "share of new connections, beside other shards'; 0: none") \
   X(core, int32_t, io, core, Core, (), \

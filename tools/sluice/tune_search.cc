@@ -10,19 +10,15 @@
 namespace sluice {
 namespace {
 
-constexpr Duration kDurationMax = seconds(1);
+constexpr Duration kDurations[] = {Duration(0),     microseconds(100), microseconds(300), milliseconds(1), milliseconds(3),
+                                   milliseconds(10), milliseconds(30),  milliseconds(100), milliseconds(300), seconds(1)};
+constexpr uint32_t kLevelMax = 2;  // steps that make no difference, before it is given up
 
-// 0, 10us, 20us, 50us, 100us ... 1s.
 std::optional<Duration> NextDuration(Duration from, int direction) {
   std::optional<Duration> below;
-  if (from > Duration::zero()) below = Duration::zero();
-  for (Duration decade = microseconds(10); decade <= kDurationMax; decade *= 10) {
-    for (const int step : {1, 2, 5}) {
-      const Duration value = decade * step;
-      if (value > kDurationMax) break;
-      if (value < from) below = value;
-      if (value > from && direction > 0) return value;
-    }
+  for (const Duration value : kDurations) {
+    if (value < from) below = value;
+    if (value > from && direction > 0) return value;
   }
   return direction > 0 ? std::nullopt : below;
 }
@@ -86,7 +82,8 @@ std::optional<std::string> NextValue(const server::Tunable& tunable, std::string
 
 std::optional<Climb::Try> Climb::Next() {
   while (rounds_left_ > 0 && !keys_.empty()) {
-    const auto value = NextValue(*keys_[at_].tunable, keys_[at_].value, direction_);
+    const std::string& from = level_ > 0 ? level_value_ : keys_[at_].value;
+    const auto value = NextValue(*keys_[at_].tunable, from, direction_);
     if (value) return tried_ = Try{at_, *value};
     LeaveKey();
   }
@@ -98,6 +95,9 @@ void Climb::Tell(Verdict verdict) {
   if (verdict == Verdict::kBetter) {
     keys_[tried_->key].value = tried_->value;
     climbed_ = improved_ = true;
+    level_ = 0;
+  } else if (verdict == Verdict::kNoise && ++level_ < kLevelMax) {
+    level_value_ = tried_->value;
   } else {
     LeaveKey();
   }
@@ -106,6 +106,7 @@ void Climb::Tell(Verdict verdict) {
 
 // Up is done: down, unless up was the way; down is done: the next key.
 void Climb::LeaveKey() {
+  level_ = 0;
   if (direction_ > 0 && !climbed_) {
     direction_ = -1;
     return;

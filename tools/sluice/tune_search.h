@@ -1,7 +1,8 @@
 // The thinking of `sluice tune`: which value to try next, and whether a try was better. Pure: no server, no clock.
 //
-// Hill climbing, a key at a time: from the value in force one step up while that is better, else one step down; keys are
-// gone through again until a round changes nothing. Each try is compared with the best so far by runs in turn (A B A B), and
+// Hill climbing, a key at a time: from the value in force up, a step at a time, while that is better, else down; a step that
+// makes no difference is followed by one more, since many values do nothing up to a point. Keys are gone through again until
+// a round changes nothing. Each try is compared with the best so far by runs in turn (A B A B), and
 // is better only if every run of it was better than every run of the other: of runs that do not differ, r each, chance makes
 // that of one comparison in C(2r, r): 20 for 3 runs, 70 for 4.
 #ifndef SLUICE_TOOLS_SLUICE_TUNE_SEARCH_H_
@@ -41,7 +42,8 @@ Verdict Compare(Goal goal, std::span<const Sample> best, std::span<const Sample>
 double FigureOf(Goal goal, const Sample& sample);
 double Median(Goal goal, std::span<const Sample> samples);
 
-// Of a value as TOML, the next one up (+1) or down (-1): sizes and counts double, durations go 1, 2, 5. nullopt: there is
+// Of a value as TOML, the next one up (+1) or down (-1): sizes and counts double, durations go 0, 100us, 300us, 1ms
+// and so on. nullopt: there is
 // none within its bounds, or the value has no order.
 std::optional<std::string> NextValue(const server::Tunable& tunable, std::string_view value, int direction);
 
@@ -72,6 +74,8 @@ class Climb {
   uint32_t rounds_left_;
   size_t at_ = 0;
   int direction_ = 1;
+  uint32_t level_ = 0;     // steps in this direction that made no difference; they end at level_value_
+  std::string level_value_;
   bool climbed_ = false;   // in this direction
   bool improved_ = false;  // in this round
   std::optional<Try> tried_;

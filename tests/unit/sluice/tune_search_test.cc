@@ -44,7 +44,7 @@ std::string Next(const char* name, const char* value, int direction) {
   return NextValue(*server::FindTunable(name), value, direction).value_or("none");
 }
 
-TEST(NextValueTest, SizesAndCountsDoubleAndDurationsGoOneTwoFive) {
+TEST(NextValueTest, SizesAndCountsDoubleAndDurationsGoByAThird) {
   EXPECT_EQ(Next("handshake_steps", "16", 1), "32");
   EXPECT_EQ(Next("handshake_steps", "16", -1), "8");
   EXPECT_EQ(Next("handshake_steps", "1", -1), "none") << "below its bounds";
@@ -52,12 +52,12 @@ TEST(NextValueTest, SizesAndCountsDoubleAndDurationsGoOneTwoFive) {
   EXPECT_EQ(Next("batch_bytes", "1M", 1), "2M");
   EXPECT_EQ(Next("batch_bytes", "\"128K\"", -1), "64K");
   EXPECT_EQ(Next("batch_bytes", "64K", -1), "none");
-  EXPECT_EQ(Next("batch_wait", "0s", 1), "10us");
+  EXPECT_EQ(Next("batch_wait", "0s", 1), "100us");
   EXPECT_EQ(Next("batch_wait", "0s", -1), "none");
-  EXPECT_EQ(Next("batch_wait", "10us", -1), "0s");
-  EXPECT_EQ(Next("batch_wait", "2ms", 1), "5ms");
-  EXPECT_EQ(Next("batch_wait", "3ms", 1), "5ms");
-  EXPECT_EQ(Next("batch_wait", "3ms", -1), "2ms");
+  EXPECT_EQ(Next("batch_wait", "100us", -1), "0s");
+  EXPECT_EQ(Next("batch_wait", "1ms", 1), "3ms");
+  EXPECT_EQ(Next("batch_wait", "2ms", 1), "3ms");
+  EXPECT_EQ(Next("batch_wait", "2ms", -1), "1ms");
   EXPECT_EQ(Next("batch_wait", "1s", 1), "none");
   EXPECT_EQ(Next("core", "auto", 1), "none");
 }
@@ -93,9 +93,19 @@ TEST(ClimbTest, GoesUpOrDownToTheTop) {
 TEST(ClimbTest, NoiseMovesNothingAndEndsIt) {
   Climb climb({{server::FindTunable("handshake_steps"), "16"}, {server::FindTunable("batch_wait"), "0s"}}, 5);
   const auto tried = ClimbAll(climb, [](const Climb&, const Climb::Try&) { return Verdict::kNoise; });
-  EXPECT_EQ(tried, (std::vector<std::string>{"32", "8", "10us"}));
+  EXPECT_EQ(tried, (std::vector<std::string>{"32", "64", "8", "4", "100us", "300us"}));
   EXPECT_EQ(climb.best()[0].value, "16");
   EXPECT_EQ(climb.best()[1].value, "0s");
+}
+
+// Nothing changes at 32, but at 64.
+TEST(ClimbTest, AStepThatDoesNothingIsFollowedByOneMore) {
+  Climb climb({{server::FindTunable("handshake_steps"), "16"}}, 1);
+  const auto tried = ClimbAll(climb, [](const Climb&, const Climb::Try& next) {
+    return next.value == "64" ? Verdict::kBetter : next.value == "32" ? Verdict::kNoise : Verdict::kWorse;
+  });
+  EXPECT_EQ(climb.best()[0].value, "64");
+  EXPECT_EQ(tried, (std::vector<std::string>{"32", "64", "128"}));
 }
 
 TEST(ClimbTest, KeysAreGoneThroughAgainWhileThatHelps) {
