@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -32,6 +31,7 @@
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
+#include "core/server/cores.h"
 #include "core/server/event_log.h"
 #include "core/server/helper_thread.h"
 #include "core/server/pid_file.h"
@@ -64,29 +64,6 @@ WallTime WallNow() {
 
 absl::Status Failed(const std::string& what, int error) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(error)));
-}
-
-std::vector<int> UsableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int core = 0; core < CPU_SETSIZE; core++) {
-      if (CPU_ISSET(core, &set)) cores.push_back(core);
-    }
-  }
-  if (cores.empty()) cores.push_back(0);
-  return cores;
-}
-
-// The calling thread; negative: anywhere. Best effort: a container may forbid it.
-void PinThread(int core, const std::vector<int>& usable) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int any : usable) {
-    if (core < 0 || any == core) CPU_SET(any, &set);
-  }
-  sched_setaffinity(0, sizeof set, &set);
 }
 
 uint64_t ProportionalSetBytes() {

@@ -100,6 +100,9 @@ class SetTest(support.TestCase):
         code, err = site.serve_and_fail()
         self.assertEqual(code, 78)
         self.assertIn("core: 1023 is not among the cores", err)
+        check = subprocess.run([SLUICE, "check", "--config", site.config], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(check.returncode, 78)
+        self.assertIn("problem: shard 0: core: 1023 is not among the cores", check.stderr)
 
 
 class RebalanceTest(support.TestCase):

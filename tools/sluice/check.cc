@@ -16,7 +16,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/act_as.h"
+#include "core/server/cores.h"
 #include "core/server/options.h"
+#include "core/server/shard_tunings.h"
 #include "core/server/tls_files.h"
 #include "tls/hooks.h"
 #include "tls/identity.h"
@@ -179,8 +181,17 @@ void WarnOfListener(const ListenerOptions& listener, Findings& found) {
   }
 }
 
+// What only this machine can say of the shards: how many there are, and which cores.
+void CheckShards(const Options& options, Findings& found) {
+  const std::vector<int> cores = server::UsableCores();
+  const auto shards = options.shards > 0 ? options.shards : static_cast<uint32_t>(cores.size());
+  const std::string refusal = server::ShardTunings(options, shards, cores).Refusal();
+  if (!refusal.empty()) found.problems.push_back(refusal);
+}
+
 Findings Check(const Options& options) {
   Findings found;
+  CheckShards(options, found);
   CheckUser(options, found);
   {
     const Account account = ServingAccount(options);

@@ -313,7 +313,8 @@ TEST(OptionsTest, ShownOptionsReadBackTheSame) {
   options = ParseOptions(
       Minimal("tls_name = \"a \\\"b\\\\\"\nca_file = \"ca.pem\"\nidle_timeout = \"1m30s\"\n"
               "[[listener]]\naddress=\"[::]:25\"\nmechanisms_clear=[\"PLAIN\"]\n"
-              "[smtp]\nbare_lf = \"reject\"\n[limits]\nmessage_bytes = 12345\n"),
+              "[smtp]\nbare_lf = \"reject\"\n[limits]\nmessage_bytes = 12345\n"
+              "[[shard]]\nindex = 3\ncore = \"any\"\nbatch_wait = \"2ms\"\n"),
       "/d/f");
   ASSERT_TRUE(options.ok()) << options.status();
   const std::string shown = ShowOptions(*options);
@@ -325,6 +326,9 @@ TEST(OptionsTest, ShownOptionsReadBackTheSame) {
   EXPECT_EQ(again->relay.idle_timeout, seconds(90));
   EXPECT_EQ(again->limits.message_bytes, 12345u);
   EXPECT_EQ(again->smtp.bare_lf, BareLf::kReject);
+  ASSERT_EQ(again->shard.size(), 1u);
+  EXPECT_EQ(again->shard[0].index, 3u);
+  EXPECT_EQ(again->shard[0].tuning, options->shard[0].tuning);
   EXPECT_EQ(again->listener[1].mechanisms_clear, (std::vector<std::string>{"PLAIN"}));
 }
 
