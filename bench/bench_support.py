@@ -6,6 +6,7 @@ A server here is an object with `name`, `start()`, `stop()`, `cpu_s()` (all its 
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -155,6 +156,24 @@ def run_generator(server, count, sink_port, arguments):
     return {"count": count, "wall_s": time.monotonic() - started, "server_cpu_s": cpu, "busy_s": busy,
             "generator_cpu_s": generator_cpu, "sink_cpu_s": sink_cpu, "per_cpu_s": count / max(cpu, 1 / TICK),
             "generator": json.loads(generator.stdout)}
+
+
+def count_syscalls(pid, run):
+    """Runs `run()` and returns how many system calls the process made meanwhile, or None where perf is missing or may not count
+    them. Counting slows each, so the CPU of that run says nothing."""
+    if not shutil.which("perf"):
+        run()
+        return None
+    perf = subprocess.Popen(["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", str(pid)],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.3)  # it does not say when it has begun; what is missed is some of the logins
+    try:
+        run()
+    finally:
+        perf.send_signal(signal.SIGINT)
+        said = perf.communicate()[1]
+    counts = [line.split(",")[0] for line in said.splitlines() if "sys_enter" in line]
+    return int(counts[0]) if counts and counts[0].isdigit() else None
 
 
 def tell(title, name, result):
