@@ -83,7 +83,7 @@ struct IoStats {
   uint64_t stalls = 0;   // turns that took longer than Io::kStall
   uint32_t sockets = 0;
   uint32_t operations = 0;    // under way, at rest inside included
-  uint32_t turn_buffers = 0;  // receive buffers that the last turn used, of all there are:
+  uint32_t turn_buffers = 0;  // receive buffers that the last turn used, of all that are provided:
   uint32_t receive_buffers = 0;
   uint32_t submission_entries = 0;
   uint32_t completion_entries = 0;

@@ -97,6 +97,7 @@ void SubRing::ProvideBuffers(uint32_t count) {
     const uint32_t id = withheld_.back();
     withheld_.pop_back();
     provided_++;
+    stats_->receive_buffers++;
     ReturnBuffer(id);
   }
 }
@@ -109,6 +110,7 @@ int SubRing::Submit() {
 void SubRing::ReturnBuffer(uint32_t id) {
   if (provided_ > provided_max_) {
     provided_--;
+    stats_->receive_buffers--;
     return withheld_.push_back(id);
   }
   io_uring_buf_ring_add(buffer_ring_, buffers_ + size_t{id} * buffer_bytes_, buffer_bytes_,

@@ -26,6 +26,12 @@ class BenchTest(support.TestCase):
         self.assertLessEqual({("discard", 4096), ("relay", 4096), ("connections", None)},
                              {(ratio["what"], ratio["size"]) for ratio in figures["ratios"]})
 
+    def test_rebalance(self):
+        done = subprocess.run([sys.executable, SOURCE / "bench" / "rebalance", "--first", "80", "--more", "300"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertRegex(done.stdout, r"and more +(\d+ +){8}max/mean 1\.\d+\npassed +\d+ of 300")
+
     @unittest.skipUnless(support.IS_ROOT, "needs root, as its peers do")
     def test_compare(self):
         for what in ("messages", "logins"):

@@ -317,7 +317,7 @@ TEST_P(RingTest, AReceiveCancelledWhileItWaitsForABufferEndsOnce) {
 
 // Fewer buffers are provided as they come back, and more at once.
 TEST_P(RingTest, ReceiveBuffersAreWithheldAndGivenAgain) {
-  auto ring = MakeRing({.receive_buffers = 16, .receive_buffer_bytes = 512});
+  auto ring = MakeRing({.receive_buffers = 16, .receive_buffer_bytes = 512, .sockets_max = 64});
   auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
   OneReceiver receiver(*ring);
   receiver.Listen(*listener);
@@ -340,6 +340,7 @@ TEST_P(RingTest, ReceiveBuffersAreWithheldAndGivenAgain) {
   ring->TuneReceive({.buffers = 3, .turn_buffers = 255});
   most_of_a_turn();  // as they come back
   EXPECT_EQ(most_of_a_turn(), 3u * 512);
+  EXPECT_EQ(ring->stats().receive_buffers, 3u);
   ring->TuneReceive({.buffers = 16, .turn_buffers = 4});
   ring->Poll(ring->now());
   EXPECT_LE(most_of_a_turn(), 16u * 512);
