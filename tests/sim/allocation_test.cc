@@ -101,6 +101,7 @@ class LeanIo final : public io::Io {
   }
   void Pass(io::Op&, io::Socket, Io&) override { CHECK(!"there is no other shard"); }
   void Adopt(io::Socket) override {}
+  void Shutdown(io::Socket) override {}
   void Close(io::Socket) override {}
   void WriteFile(io::Op&, int, uint64_t, ByteView, Sync) override { CHECK(!"a Device"); }
   void ReadFile(io::Op&, int, uint64_t, MutableBytes) override { CHECK(!"a Device"); }
