@@ -84,6 +84,53 @@ class IdleTest(LoadCase):
         self.assertGreaterEqual(report["keepalives"], 6)
 
 
+class MixTest(LoadCase):
+    GOOD = """
+        [[client]]
+        name = "bulk"
+        share = 3
+        size = "1k-64k"
+        recipients = "1-3"
+        pipelining = "deep"
+
+        [[client]]
+        name = "people"
+        share = 5
+        per_connection = 1
+        resume = true
+        think = "200ms"
+        """
+    BAD = ("wrong-password", "slow", "half-close", "quit-in-data", "garbage", "connect-only")
+
+    def mix(self, text, **more):
+        path = self.folder / "mix.toml"
+        path.write_text(text)
+        report = self.load("mix", path, *self.login_options(), "--connections", "20", "--seconds", "3", **more)
+        return {client["name"]: client for client in report["clients"]}
+
+    def test_good_clients_are_served_beside_bad_ones(self):
+        self.msa = self.server(limits={"handshake_timeout": "2s"})
+        bad = "".join(f'[[client]]\nname = "{name}"\nbehaviour = "{name}"\nconnections = 2\n' for name in self.BAD)
+        clients = self.mix(self.GOOD + bad)
+        self.assertEqual(set(clients), {"bulk", "people", *self.BAD})
+        self.assertEqual((clients["bulk"]["connections"], clients["people"]["connections"]), (3, 5))
+        for name in ("bulk", "people"):
+            self.assertTrue(clients[name]["succeeded"])
+            self.assertGreater(clients[name]["accepted"], 0)
+        self.assertGreater(clients["people"]["handshakes_resumed"], 0)
+        self.assertEqual({f["code"] for f in clients["wrong-password"]["failures"]} - {421}, {535})
+        for name in self.BAD:
+            self.assertFalse(clients[name]["good"])
+            self.assertEqual(clients[name]["accepted"], 0, name)
+        accepted = clients["bulk"]["accepted"] + clients["people"]["accepted"]
+        self.assertEqual(self.msa.stats()["messages_received_total"], accepted)
+
+    def test_a_good_client_that_fails_fails_it(self):
+        self.msa = self.server()
+        clients = self.mix(self.GOOD + '[[client]]\nname = "nobody"\nshare = 1\nuser = "nobody"\n', exit_code=1)
+        self.assertEqual([name for name, client in clients.items() if not client["succeeded"]], ["nobody"])
+
+
 class SearchTest(LoadCase):
     STEP = ["--step", "500ms", "--warm-up", "100ms", "--arrivals", "fixed", "--tries", "1", "--needed", "1"]
 

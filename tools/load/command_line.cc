@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tools/load/arguments.h"
+#include "tools/load/mix_file.h"
 #include "tools/load/report_arguments.h"
 #include "tools/load/run_arguments.h"
 
@@ -78,6 +79,13 @@ RunOptions Finish(RunArguments& arguments, ReportArguments& report) {
   return options;
 }
 
+MixOptions Finish(const RunArguments& mix, const std::string& file) {
+  if (mix.seconds == 0 || mix.options.messages > 0) Refuse("mix ends by --seconds");
+  auto options = ReadMix(ReadFile(file), file, mix);
+  if (!options.ok()) Refuse(std::string(options.status().message()));
+  return *std::move(options);
+}
+
 }  // namespace
 
 Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
@@ -116,6 +124,15 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   AddSearch(*search_command, search);
   AddMessages(*search_command, search.run);
 
+  RunArguments mix;
+  std::string mix_file;
+  CLI::App* mix_command =
+      app.add_subcommand("mix", "several kinds of clients at once, also bad ones, from a file");
+  mix_command->add_option("FILE", mix_file, "TOML: a [[client]] table a kind")->required();
+  AddCommon(*mix_command, mix);
+  AddLoop(*mix_command, mix, "messages");
+  AddMessages(*mix_command, mix);
+
   SinkArguments sink;
   CLI::App* sink_command = app.add_subcommand("sink", "a next hop that takes every message");
   AddSink(*sink_command, sink);
@@ -127,6 +144,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
     if (login_command->parsed()) return Finish(login, report);
     if (idle_command->parsed()) return Finish(idle, report);
     if (search_command->parsed()) return Finish(search);
+    if (mix_command->parsed()) return Finish(mix, mix_file);
     return Finish(sink);
   } catch (const CLI::ParseError& error) {
     return ExitCode{app.exit(error, out, err) == 0 ? 0 : kUsageError};

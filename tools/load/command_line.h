@@ -16,7 +16,7 @@ struct ExitCode {
   int code;
 };
 
-using Command = std::variant<RunOptions, SearchOptions, SinkOptions, ExitCode>;
+using Command = std::variant<RunOptions, SearchOptions, MixOptions, SinkOptions, ExitCode>;
 
 // `arguments`: without the program's name. Reads the files that hold users and passwords, and the
 // environment variable SLUICE_LOAD_PASSWORD; gives the run a random number unless one was named.

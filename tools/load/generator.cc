@@ -1,6 +1,7 @@
 #include "tools/load/generator.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 
@@ -204,11 +205,20 @@ void Generator::StartWaiting() {
 void Generator::OnRest(LoadConnection& connection, bool failed) {
   if (!MoreToDo() || (failed && !options_.keep_going)) {
     at_rest_++;
-  } else if (failed) {
+  } else if (failed && options_.think == Duration(0)) {
     connection.BackOff();
+  } else if (options_.think > Duration(0)) {
+    connection.Pause(ThinkTime());
   } else {
     Queue(connection);
   }
+}
+
+Duration Generator::ThinkTime() {
+  if (options_.think_fixed) return options_.think;
+  const double uniform = static_cast<double>(prng_.Next() >> 11) * 0x1p-53;  // in [0, 1)
+  return Duration(
+      std::llround(-std::log1p(-uniform) * static_cast<double>(options_.think.count())));
 }
 
 void Generator::OnAccepted(uint64_t number, uint64_t bytes, ByteView reply) {

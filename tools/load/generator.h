@@ -92,6 +92,7 @@ class Generator {
   uint64_t ContentBytes(const Body& body) const;
   WireParts Wire(uint64_t number, const Body& body);
   std::span<const ByteView> ChooseRecipients();
+  Duration ThinkTime();
 
   bool open_loop() const { return options_.rate > 0; }
   bool keeps_sessions() const {

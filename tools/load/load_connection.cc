@@ -14,6 +14,7 @@ namespace {
 // A body goes to the stream in parts of this size, so that big ones do not pile up in memory.
 constexpr size_t kPartBytes = 64 << 10;
 
+constexpr size_t kGarbageBytes = 1000;
 constexpr Duration kBackOffMin = milliseconds(100);
 constexpr int kBackOffDoublings = 5;
 
@@ -82,8 +83,10 @@ void LoadConnection::Connect() {
   sender_ = SenderOf(generator_.options_, login);
   options_.user = std::move(login.name);
   options_.password = std::move(login.password);
+  if (Is(Behaviour::kWrongPassword)) options_.password += "-wrong";
   client_.emplace(options_, generator_.options_.tls == RunOptions::Tls::kImplicit);
   failed_ = ours_ = false;
+  think_ = Think::kNone;
   sent_ = 0;
   connected_ = due_ = generator_.io_.now();
   if (generator_.options_.mode == RunOptions::Mode::kLogin) due_ = generator_.TakeTask()->due;
@@ -100,7 +103,12 @@ void LoadConnection::BackOff() {
   if (failures_ < UINT8_MAX) failures_++;
 }
 
+void LoadConnection::Pause(Duration think) {
+  generator_.io_.timers().Set(timer_, generator_.io_.now() + think);
+}
+
 void LoadConnection::Finish() {
+  if (state_ != State::kRest && !Is(Behaviour::kGood)) return Abort();
   switch (state_) {
     case State::kRest:
       if (!timer_.armed()) return;  // not backing off: the generator has it
@@ -121,7 +129,7 @@ void LoadConnection::Go() {
   Buffer& out = generator_.scratch_;
   out.Clear();
   StartNext(out);
-  stream_.Write(out.view());
+  Send(out);
   Watch();
 }
 
@@ -138,15 +146,19 @@ void LoadConnection::OnConnect(const io::Completion& completion) {
     return Rest();
   }
   state_ = State::kLoggingIn;
-  stream_.Attach(completion.socket);
+  socket_ = completion.socket;
+  stream_.Attach(socket_);
   if (ours_) return stream_.Abort();
+  if (Is(Behaviour::kConnectOnly) || Is(Behaviour::kGarbage)) return Misbehave();
   if (generator_.options_.tls == RunOptions::Tls::kImplicit) StartTls();
 }
 
 void LoadConnection::OnTimer() {
   if (state_ == State::kRest) return generator_.Queue(*this);
   if (state_ == State::kOpen && client_->awaits() == smtp::ClientAwaits::kNothing) {
-    return KeepAlive();
+    if (think_ != Think::kOn) return KeepAlive();
+    think_ = Think::kNone;
+    return Go();
   }
   Fail(Phase::kTimeout, 0, "");
   Abort();
@@ -176,6 +188,8 @@ void LoadConnection::Fail(Phase phase, int code, ByteView text) {
 
 void LoadConnection::Rest() {
   timer_.Cancel();
+  if (drip_ != nullptr) drip_->waiting.Reset();
+  if (!Is(Behaviour::kGood)) failures_ = 0;  // that is what it is for
   Unlink();
   const State was = std::exchange(state_, State::kRest);
   client_.reset();
@@ -192,6 +206,7 @@ void LoadConnection::Rest() {
 void LoadConnection::Watch() {
   if (stream_.ending() && !connect_.in_flight()) return;
   if (state_ == State::kOpen && client_->awaits() == smtp::ClientAwaits::kNothing) {
+    if (think_ == Think::kOn) return;  // the timer is in use
     if (!keeps_alive_) return timer_.Cancel();
     return generator_.io_.timers().Set(timer_,
                                        generator_.io_.now() + generator_.options_.keepalive);
@@ -203,9 +218,49 @@ void LoadConnection::KeepAlive() {
   Buffer& out = generator_.scratch_;
   out.Clear();
   client_->Noop(out);
-  stream_.Write(out.view());
+  Send(out);
   generator_.results_.keepalives++;
   Watch();
+}
+
+// --- bad clients ---------------------------------------------------------------------------------
+
+bool LoadConnection::Is(Behaviour behaviour) const {
+  return generator_.options_.behaviour == behaviour;
+}
+
+// Instead of any dialogue. What comes is not listened to, until the server or our patience ends it.
+void LoadConnection::Misbehave() {
+  state_ = State::kOpen;
+  generator_.OnMade();
+  generator_.open_++;
+  if (Is(Behaviour::kGarbage)) {
+    Buffer& out = generator_.scratch_;
+    out.Clear();
+    for (size_t i = 0; i < kGarbageBytes; i++) {
+      const char octet = static_cast<char>(generator_.prng_.Next());
+      out.Append(ByteView(&octet, 1));
+    }
+    stream_.Write(out.view());
+  }
+  Watch();
+}
+
+// All that a client says goes out by this.
+void LoadConnection::Send(Buffer& out) {
+  if (!Is(Behaviour::kSlow)) return stream_.Write(out.view());
+  if (drip_ == nullptr) drip_ = std::make_unique<Drip>(this);
+  drip_->waiting.Append(out.view());
+  if (!drip_->timer.armed()) Trickle();
+}
+
+void LoadConnection::Trickle() {
+  Buffer& waiting = drip_->waiting;
+  if (waiting.empty()) return;
+  stream_.Write(waiting.view().substr(0, 1));
+  waiting.Consume(1);
+  generator_.io_.timers().Set(drip_->timer, generator_.io_.now() + io::TimerWheel::kTick);
+  Watch();  // that it takes long is not the server's fault
 }
 
 // --- the dialogue --------------------------------------------------------------------------------
@@ -222,10 +277,14 @@ void LoadConnection::OnSecure() {
   Buffer& out = generator_.scratch_;
   out.Clear();
   client_->TlsStarted(out);
-  stream_.Write(out.view());
+  Send(out);
 }
 
 void LoadConnection::OnInput(ByteView& input) {
+  if (Is(Behaviour::kConnectOnly) || Is(Behaviour::kGarbage)) {
+    input = ByteView();
+    return;
+  }
   Buffer& out = generator_.scratch_;
   out.Clear();
   for (;;) {
@@ -235,7 +294,7 @@ void LoadConnection::OnInput(ByteView& input) {
     if (effect == smtp::ClientEffect::kStartTls || stream_.ending()) break;
   }
   StartNext(out);
-  stream_.Write(out.view());
+  Send(out);
   Watch();
 }
 
@@ -249,8 +308,7 @@ void LoadConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
       return OnReady();
     case smtp::ClientEffect::kRecipientFailed:
       Subject().refused++;
-      return generator_.Fail(Phase::kRecipient, client_->reply().code(),
-                                      client_->reply().text());
+      return generator_.Fail(Phase::kRecipient, client_->reply().code(), client_->reply().text());
     case smtp::ClientEffect::kSendBody:
       return SendBody(out);
     case smtp::ClientEffect::kMessageResult:
@@ -284,19 +342,30 @@ void LoadConnection::CountScheduled(MonoTime due) {
   generator_.results_.scheduled.Add(generator_.io_.now() - due);
 }
 
+// This connection has done its part.
+bool LoadConnection::spent() const {
+  const RunOptions& options = generator_.options_;
+  return options.mode == RunOptions::Mode::kLogin ||
+         (options.per_connection > 0 && sent_ == options.per_connection);
+}
+
 // Starts the next message, or takes leave when there is none; held sessions do neither.
 void LoadConnection::StartNext(Buffer& out) {
   const RunOptions& options = generator_.options_;
   if (state_ != State::kOpen || stream_.ending()) return;
   if (options.mode == RunOptions::Mode::kIdle && generator_.MoreToDo()) return;
+  if (think_ != Think::kNone && generator_.MoreToDo()) {
+    if (std::exchange(think_, Think::kOn) == Think::kDue) {
+      generator_.io_.timers().Set(timer_, generator_.io_.now() + generator_.ThinkTime());
+    }
+    return;
+  }
   while (client_->can_start()) {
     if (client_->under_way() > 0 && options.pipelining != RunOptions::Pipelining::kDeep) return;
-    const bool spent = options.mode == RunOptions::Mode::kLogin ||
-                       (options.per_connection > 0 && sent_ == options.per_connection);
     std::optional<Task> task;
-    if (!spent) task = generator_.TakeTask();
+    if (!spent()) task = generator_.TakeTask();
     if (!task.has_value()) {
-      if (!spent && generator_.MoreToDo()) return generator_.WaitForTask(*this);
+      if (!spent() && generator_.MoreToDo()) return generator_.WaitForTask(*this);
       if (client_->under_way() > 0) return;
       client_->Quit(out);
       state_ = State::kQuitting;
@@ -319,6 +388,12 @@ void LoadConnection::StartNext(Buffer& out) {
 }
 
 void LoadConnection::SendBody(Buffer& out) {
+  if (Is(Behaviour::kHalfClose) || Is(Behaviour::kQuitInData)) {
+    out.Append("Subject: half a message\r\n\r\nits first line\r\n");
+    if (Is(Behaviour::kQuitInData)) out.Append("QUIT\r\n");
+    leaving_ = true;
+    return;
+  }
   const WireParts wire = generator_.Wire(Subject().number, Subject().body);
   out.Append(wire.head);
   body_left_ = wire.body;
@@ -335,12 +410,16 @@ void LoadConnection::SendPart(Buffer& out) {
 }
 
 void LoadConnection::OnSent() {
-  if (body_left_.empty()) return;
+  if (std::exchange(leaving_, false)) {
+    if (Is(Behaviour::kQuitInData)) return Abort();
+    return generator_.io_.Shutdown(socket_);
+  }
+  if (body_left_.empty() || (drip_ != nullptr && !drip_->waiting.empty())) return;
   Buffer& out = generator_.scratch_;
   out.Clear();
   SendPart(out);
   if (body_left_.empty()) StartNext(out);
-  stream_.Write(out.view());
+  Send(out);
   Watch();
 }
 
@@ -360,6 +439,7 @@ void LoadConnection::OnResult() {
   CHECK(sent.active);
   sent.active = false;
   body_left_ = ByteView();
+  if (generator_.options_.think > Duration(0) && !spent()) think_ = Think::kDue;
   const smtp::PeerReply& reply = client_->reply();
   Results& results = generator_.results_;
   const MonoTime now = generator_.io_.now();

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,7 @@
 #include "core/net/stream.h"
 #include "core/smtp/client.h"
 #include "tools/load/message_files.h"
+#include "tools/load/options.h"
 #include "tools/load/results.h"
 
 namespace sluice::load {
@@ -37,8 +39,9 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   // which addresses are used, and whether the session is kept alive.
   LoadConnection(Generator& generator, uint64_t number);
 
-  void Connect();  // kLogin: takes a task. REQUIRES: at rest
-  void BackOff();  // goes to Generator::Queue after a while. REQUIRES: at rest
+  void Connect();              // kLogin: takes a task. REQUIRES: at rest
+  void Pause(Duration think);  // as BackOff. REQUIRES: at rest
+  void BackOff();              // goes to Generator::Queue after a while. REQUIRES: at rest
 
   void Go();  // what it waited for is there: a task, or the end
 
@@ -56,6 +59,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void OnClosed(net::CloseReason reason) override;
 
  private:
+  using Behaviour = RunOptions::Behaviour;
   enum class State : uint8_t { kRest, kConnecting, kLoggingIn, kOpen, kQuitting };
 
   // A message under way.
@@ -74,8 +78,13 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void OnConnect(const io::Completion& completion);
   void OnTimer();
   void StartTls();
+  bool Is(RunOptions::Behaviour behaviour) const;
+  void Misbehave();
+  void Send(Buffer& out);
+  void Trickle();
   void Perform(smtp::ClientEffect effect, Buffer& out);
   void OnReady();
+  bool spent() const;
   void StartNext(Buffer& out);
   void SendBody(Buffer& out);
   void SendPart(Buffer& out);
@@ -94,7 +103,10 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   SockAddr source_;  // unknown: the kernel's choice
   State state_ = State::kRest;
   bool keeps_alive_;
+  enum class Think : uint8_t { kNone, kDue, kOn };
+  Think think_ = Think::kNone;
   bool failed_ = false;   // this connection, and it was counted
+  bool leaving_ = false;  // a bad client's last octets are on their way
   bool ours_ = false;     // we broke it off
   uint8_t failures_ = 0;  // in a row
   uint64_t sent_ = 0;     // messages on this connection
@@ -104,9 +116,17 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   std::string sender_;
   std::optional<smtp::Client> client_;
   std::array<Sent, 2> messages_;
+  // kSlow: what goes out octet by octet.
+  struct Drip {
+    Drip(LoadConnection* owner) : timer(io::Fires<&LoadConnection::Trickle>, owner) {}
+    Buffer waiting;
+    io::Timer timer;
+  };
+  std::unique_ptr<Drip> drip_;
   ByteView body_left_;
   ByteView body_end_;     // behind it
   tls::Session session_;  // of the last connection, with --resume
+  io::Socket socket_;     // the stream's
   io::Op connect_;
   io::Timer timer_;
   net::Stream stream_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/load/command_line.h"
+#include "tools/load/mix.h"
 #include "tools/load/run.h"
 #include "tools/load/search.h"
 #include "tools/load/sink_command.h"
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
       ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
   if (const auto* run = std::get_if<RunOptions>(&parsed)) return RunCommand(*run);
   if (const auto* search = std::get_if<SearchOptions>(&parsed)) return SearchCommand(*search);
+  if (const auto* mix = std::get_if<MixOptions>(&parsed)) return MixCommand(*mix);
   if (const auto* sink = std::get_if<SinkOptions>(&parsed)) return SinkCommand(*sink);
   return std::get<ExitCode>(parsed).code;
 }

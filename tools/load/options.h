@@ -36,6 +36,22 @@ struct RunOptions {
     kDeep,  // and the next message's right behind the body: two messages under way on a connection
   };
 
+  // What a client of `mix` does. All but the good fail as they should, and fail no run.
+  enum class Behaviour : uint8_t {
+    kGood,
+    kWrongPassword,
+    kSlow,         // sends an octet a tick of the timers (100 ms)
+    kHalfClose,    // half a message, then no more octets (FIN), and waits for what the server does
+    kQuitInData,   // half a message, QUIT in it, and gone
+    kGarbage,      // random octets instead of a greeting or a handshake, and waits
+    kConnectOnly,  // says nothing at all
+  };
+
+  std::string name;  // of a kind of clients in `mix`
+  Behaviour behaviour = Behaviour::kGood;
+  Duration think{};          // before the next message, and before a new connection
+  bool think_fixed = false;  // else exponential, with that mean
+
   Mode mode = Mode::kRun;
   std::vector<SockAddr> to;  // at least one; connections take them in turn
   Sources sources;           // empty: the kernel's choice; else of the family of each of `to`
@@ -90,6 +106,12 @@ struct SearchOptions {
   RunOptions run;  // of each try, but for its rate; its time has the warm-up in it
   Duration p99{};  // the bound, from when messages are due
   RateSearch::Options search;
+};
+
+// `mix`: kinds of clients that run at once, each as a run of its own.
+struct MixOptions {
+  std::vector<RunOptions> kinds;  // at least one; all have the same threads
+  std::string json;
 };
 
 struct SinkOptions {

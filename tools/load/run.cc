@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -22,34 +25,38 @@ namespace sluice::load {
 namespace {
 
 constexpr int kFailed = 1;
-constexpr int kCannotStart = 2;
 constexpr int kMissed = 3;  // a bound
 
-int CannotStart(const absl::Status& status) {
-  std::fprintf(stderr, "sluice-load: %s\n", std::string(status.message()).c_str());
-  return kCannotStart;
-}
+using Kinds = std::span<const RunOptions>;  // of clients; they run at once, and end with the last
 
-// A thread with its ring and its generator. Made and destroyed on the main thread.
+// A thread with its ring and a generator for each kind of clients. Made and destroyed on the main
+// thread.
 class Worker {
  public:
-  static absl::StatusOr<std::unique_ptr<Worker>> Create(const RunOptions& options, uint32_t index,
+  static absl::StatusOr<std::unique_ptr<Worker>> Create(Kinds kinds, uint32_t index,
                                                         const io::RingFeatures& features,
                                                         Ledger* ledger, Control& control) {
-    std::unique_ptr<Worker> worker(new Worker(options, index, control));
-    if (options.tls != RunOptions::Tls::kNone) {
-      auto tls = tls::ClientContext::Create(
-          {.parameters = options.tls_parameters, .resumption = options.resume});
-      if (!tls.ok()) return tls.status();
-      worker->tls_ = *std::move(tls);
-    }
+    std::unique_ptr<Worker> worker(new Worker(kinds.front(), control));
     io::RingOptions ring_options{.features = features};
-    ring_options.sockets_max =
-        static_cast<uint32_t>(ShareOf(options.connections, index, options.threads)) + kSpareSockets;
+    ring_options.sockets_max = kSpareSockets;
+    for (const RunOptions& kind : kinds) {
+      ring_options.sockets_max +=
+          static_cast<uint32_t>(ShareOf(kind.connections, index, kind.threads));
+    }
     auto ring = io::Ring::Create(ring_options);
     if (!ring.ok()) return ring.status();
     worker->ring_ = *std::move(ring);
-    worker->generator_.emplace(*worker->ring_, options, index, worker->tls_.get(), ledger);
+    for (const RunOptions& kind : kinds) {
+      std::shared_ptr<tls::ClientContext> tls;
+      if (kind.tls != RunOptions::Tls::kNone) {
+        auto made = tls::ClientContext::Create(
+            {.parameters = kind.tls_parameters, .resumption = kind.resume});
+        if (!made.ok()) return made.status();
+        tls = *std::move(made);
+      }
+      worker->tls_.push_back(tls);
+      worker->generators_.emplace_back(*worker->ring_, kind, index, tls.get(), ledger);
+    }
     return worker;
   }
 
@@ -69,7 +76,7 @@ class Worker {
   Latest<Snapshot>& snapshot() { return snapshot_; }  // with a live view
 
   // After Join.
-  const Generator& generator() const { return *generator_; }
+  const std::deque<Generator>& generators() const { return generators_; }
   const absl::Status& status() const { return status_; }
   const CpuUsage& cpu() const { return cpu_; }
   Duration wall() const { return wall_; }
@@ -77,8 +84,7 @@ class Worker {
  private:
   static constexpr uint32_t kSpareSockets = 64;  // a closed socket's slot comes back a little later
 
-  Worker(const RunOptions& options, uint32_t index, Control& control)
-      : options_(options), index_(index), control_(control) {}
+  Worker(const RunOptions& first, Control& control) : first_(first), control_(control) {}
 
   void Run() {
     const CpuUsage before = CpuUsage::OfThread();
@@ -92,33 +98,50 @@ class Worker {
   }
 
   void Loop() {
-    generator_->Start();
+    for (Generator& generator : generators_) generator.Start();
     int heard = 0;
     bool told = false;
-    for (bool busy = false; !generator_->done(); busy = generator_->RunTurn()) {
-      ring_->Poll(busy ? ring_->now() : generator_->deadline());
+    bool busy = false;
+    while (!All(&Generator::done)) {
+      ring_->Poll(busy ? ring_->now() : Deadline());
       const int asked = asked_.load(std::memory_order_relaxed);
-      if (asked > heard) asked == 1 ? generator_->Stop() : generator_->Abort();
+      if (asked > heard) {
+        for (Generator& generator : generators_) asked == 1 ? generator.Stop() : generator.Abort();
+      }
       heard = asked;
-      if (generator_->settled() && !told) {
+      if (!told && All(&Generator::settled)) {
         told = true;
-        open_.store(generator_->open(), std::memory_order_relaxed);
+        uint32_t open = 0;
+        for (const Generator& generator : generators_) open += generator.open();
+        open_.store(open, std::memory_order_relaxed);
         settled_.store(true, std::memory_order_release);
         control_.Notify();
       }
-      if (options_.report.live == true) LeaveSnapshot();
+      busy = false;
+      for (Generator& generator : generators_) busy = generator.RunTurn() || busy;
+      if (first_.report.live == true) LeaveSnapshot();
     }
   }
 
+  bool All(bool (Generator::*what)() const) const {
+    return std::all_of(generators_.begin(), generators_.end(), std::mem_fn(what));
+  }
+
+  MonoTime Deadline() const {
+    MonoTime first = MonoTime::max();
+    for (const Generator& generator : generators_) first = std::min(first, generator.deadline());
+    return first;
+  }
+
+  // Of the first kind: only a run of one has a live view.
   void LeaveSnapshot() {
-    const Results& results = generator_->results();
+    const Results& results = generators_.front().results();
     if (results.series.closed() == snapshots_of_) return;
     snapshots_of_ = results.series.closed();
     const SeriesSlot& last = results.series.slots().back();
     auto snapshot = std::make_unique<Snapshot>();
-    snapshot->accepted =
-        options_.mode == RunOptions::Mode::kRun ? results.accepted : results.logins;
-    snapshot->open = generator_->open();
+    snapshot->accepted = first_.mode == RunOptions::Mode::kRun ? results.accepted : results.logins;
+    snapshot->open = generators_.front().open();
     snapshot->rate = static_cast<double>(last.accepted) /
                      std::chrono::duration<double>(results.series.width()).count();
     snapshot->latency = last.latency;
@@ -126,12 +149,11 @@ class Worker {
     snapshot_.Put(std::move(snapshot));
   }
 
-  const RunOptions& options_;
-  const uint32_t index_;
+  const RunOptions& first_;
   Control& control_;
-  std::shared_ptr<tls::ClientContext> tls_;
+  std::vector<std::shared_ptr<tls::ClientContext>> tls_;
   std::unique_ptr<io::Ring> ring_;
-  std::optional<Generator> generator_;
+  std::deque<Generator> generators_;
   std::thread thread_;
   std::atomic<int> asked_{0};
   std::atomic<bool> settled_{false};
@@ -146,16 +168,17 @@ class Worker {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-absl::StatusOr<Workers> CreateWorkers(const RunOptions& options, Ledger* ledger, Control& control) {
+absl::StatusOr<Workers> CreateWorkers(Kinds kinds, Ledger* ledger, Control& control) {
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   auto features = io::ProbeRingFeatures({});
   if (!features.ok()) return features.status();
-  if (!options.sources.empty() && !features->bind) {
+  const auto has_source = [](const RunOptions& kind) { return !kind.sources.empty(); };
+  if (std::any_of(kinds.begin(), kinds.end(), has_source) && !features->bind) {
     return absl::UnimplementedError("--source needs Linux 6.11 or newer (bind through io_uring)");
   }
   Workers workers;
-  for (uint32_t i = 0; i < options.threads; i++) {
-    auto worker = Worker::Create(options, i, *features, ledger, control);
+  for (uint32_t i = 0; i < kinds.front().threads; i++) {
+    auto worker = Worker::Create(kinds, i, *features, ledger, control);
     if (!worker.ok()) return worker.status();
     workers.push_back(*std::move(worker));
   }
@@ -207,10 +230,12 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control, Wa
   return stopped;
 }
 
-RunReport MakeReport(const RunOptions& options, const Workers& workers, const Monitor& monitor) {
+// The processor time is the whole run's, whatever the kind.
+RunReport MakeReport(const RunOptions& options, size_t kind, const Workers& workers,
+                     const Monitor& monitor) {
   RunReport report{.options = options};
   for (const auto& worker : workers) {
-    report.results.Merge(worker->generator().results());
+    report.results.Merge(worker->generators()[kind].results());
     report.cpu += worker->cpu();
     const std::chrono::duration<double> wall = worker->wall();
     const double busy = worker->cpu().busy() / wall;
@@ -229,8 +254,11 @@ RunReport MakeReport(const RunOptions& options, const Workers& workers, const Mo
   return report;
 }
 
+}  // namespace
+
 bool Succeeded(const RunReport& report) {
   const RunOptions& options = report.options;
+  if (options.behaviour != RunOptions::Behaviour::kGood) return true;
   const bool failures_are_fine = options.keep_going || options.report.bounds.failures.has_value();
   const bool none_failed = failures_are_fine || report.results.failed() == 0;
   if (options.mode == RunOptions::Mode::kIdle) return none_failed;
@@ -239,34 +267,40 @@ bool Succeeded(const RunReport& report) {
   return done > 0 && none_failed;
 }
 
-}  // namespace
-
-absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control) {
+absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& control) {
   std::unique_ptr<Ledger> ledger;
-  if (!options.ledger.empty()) {
-    auto opened = Ledger::Open(options.ledger);
+  if (const std::string& file = kinds.front().ledger; !file.empty()) {
+    auto opened = Ledger::Open(file);
     if (!opened.ok()) return opened.status();
     ledger = *std::move(opened);
   }
-  auto workers = CreateWorkers(options, ledger.get(), control);
+  auto workers = CreateWorkers(kinds, ledger.get(), control);
   if (!workers.ok()) return workers.status();
   std::vector<Latest<Snapshot>*> snapshots;
   for (auto& worker : *workers) snapshots.push_back(&worker->snapshot());
-  Watch watch(options, std::move(snapshots), options.report.live == true);
+  Watch watch(kinds.front(), std::move(snapshots), kinds.front().report.live == true);
   if (absl::Status status = watch.Begin(MonoNow()); !status.ok()) return status;
   for (auto& worker : *workers) worker->Start();
-  const bool stopped = Supervise(options, *workers, control, watch);
+  RunOutcome outcome{.stopped = Supervise(kinds.front(), *workers, control, watch)};
   watch.End(MonoNow());
   for (auto& worker : *workers) worker->Join();
 
-  absl::Status status;
   for (const auto& worker : *workers) {
-    status.Update(worker->status());
-    status.Update(worker->generator().ledger_status());
+    outcome.status.Update(worker->status());
+    for (const Generator& generator : worker->generators()) {
+      outcome.status.Update(generator.ledger_status());
+    }
   }
-  return RunOutcome{.report = MakeReport(options, *workers, watch.monitor()),
-                    .status = std::move(status),
-                    .stopped = stopped};
+  for (size_t i = 0; i < kinds.size(); i++) {
+    outcome.reports.push_back(MakeReport(kinds[i], i, *workers, watch.monitor()));
+  }
+  return outcome;
+}
+
+int CannotStart(const absl::Status& status) {
+  constexpr int kCannotStart = 2;
+  std::fprintf(stderr, "sluice-load: %s\n", std::string(status.message()).c_str());
+  return kCannotStart;
 }
 
 int RunCommand(const RunOptions& given) {
@@ -275,10 +309,10 @@ int RunCommand(const RunOptions& given) {
   const bool to_output = options.json == "-" || wanted.csv == "-" || wanted.html == "-";
   if (!wanted.live.has_value()) wanted.live = isatty(STDOUT_FILENO) == 1 && !to_output;
   Control control;
-  auto outcome = Run(options, control);
+  auto outcome = Run({&options, 1}, control);
   if (!outcome.ok()) return CannotStart(outcome.status());
   absl::Status status = std::move(outcome->status);
-  const RunReport& report = outcome->report;
+  const RunReport& report = outcome->reports.front();
   std::fputs(ToText(report).c_str(), to_output ? stderr : stdout);
   if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(report)));
   if (!wanted.csv.empty()) status.Update(WriteFileOrOutput(wanted.csv, ToCsv(report)));

@@ -3,6 +3,9 @@
 #ifndef SLUICE_TOOLS_LOAD_RUN_H_
 #define SLUICE_TOOLS_LOAD_RUN_H_
 
+#include <span>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tools/load/control.h"
@@ -12,13 +15,20 @@
 namespace sluice::load {
 
 struct RunOutcome {
-  RunReport report;     // refers to the options
-  absl::Status status;  // what broke meanwhile: a ring, the ledger
-  bool stopped;         // by a signal
+  std::vector<RunReport> reports;  // one a kind; they refer to the options
+  absl::Status status;             // what broke meanwhile: a ring, the ledger
+  bool stopped = false;            // by a signal
 };
 
-// A run from start to end, for commands that do several. Blocking. An error: it could not start.
-absl::StatusOr<RunOutcome> Run(const RunOptions& options, Control& control);
+// A run of one kind of clients, or several at once, from start to end. All have as many threads;
+// the first one's ledger is that of all. Blocking. An error: it could not start.
+absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& control);
+
+// Did it do what it was to do? Bad clients always do.
+bool Succeeded(const RunReport& report);
+
+// Says so on standard error; the exit code.
+int CannotStart(const absl::Status& status);
 
 // Blocking. Exit code: 0 when messages were accepted (login: logins
 // done; idle: all sessions held) and nothing failed,

@@ -17,7 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kNoneHeld = 1;
-constexpr int kCannotStart = 2;
 
 // One try at a rate.
 struct Step {
@@ -134,14 +133,11 @@ int SearchCommand(const SearchOptions& options) {
     RunOptions run = options.run;
     run.rate = *rate;
     run.run += static_cast<uint32_t>(steps.size());  // message numbers of their own
-    const auto outcome = Run(run, control);
-    if (!outcome.ok()) {
-      std::fprintf(stderr, "sluice-load: %s\n", std::string(outcome.status().message()).c_str());
-      return kCannotStart;
-    }
+    const auto outcome = Run({&run, 1}, control);
+    if (!outcome.ok()) return CannotStart(outcome.status());
     stopped = outcome->stopped;
     if (stopped) break;
-    steps.push_back(Judge(*rate, outcome->report, options.p99));
+    steps.push_back(Judge(*rate, outcome->reports.front(), options.p99));
     std::fputs(ToText(steps.back()).c_str(), out);
     std::fflush(out);
     search.Tell(steps.back().held);
@@ -149,10 +145,7 @@ int SearchCommand(const SearchOptions& options) {
   std::fputs(Verdict(search, steps, options.p99).c_str(), out);
   if (!options.run.json.empty()) {
     const auto status = WriteFileOrOutput(options.run.json, ToJson(options, search, steps));
-    if (!status.ok()) {
-      std::fprintf(stderr, "sluice-load: %s\n", std::string(status.message()).c_str());
-      return kCannotStart;
-    }
+    if (!status.ok()) return CannotStart(status);
   }
   return search.held() > 0 && !stopped ? 0 : kNoneHeld;
 }

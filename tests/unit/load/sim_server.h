@@ -28,6 +28,7 @@ class SimServer final : public sim::Remote {
   uint64_t connections = 0;
   std::map<std::string, uint64_t> sources;  // connections by the address that they come from
   uint64_t messages = 0;
+  uint64_t finished = 0;                     // ends of input that came before the connection's
   std::map<std::string, uint64_t> commands;  // by verb
   std::string received;                      // all of it, all connections
 
@@ -54,6 +55,7 @@ class SimServer final : public sim::Remote {
     }
   }
 
+  void OnFinished(sim::PeerId) override { finished++; }
   void OnClosed(sim::PeerId peer, bool) override { peers_.erase(peer); }
 
  private:
