@@ -330,9 +330,9 @@ void LoadConnection::OnReady() {
   generator_.results_.login.Add(now - connected_);
   if (generator_.options_.mode == RunOptions::Mode::kLogin) {
     generator_.results_.last_answer = std::max(generator_.results_.last_answer, now);
-    generator_.CountAnswer(connected_, due_);
     CountScheduled(due_);
   }
+  if (generator_.options_.mode != RunOptions::Mode::kRun) generator_.CountAnswer(connected_, due_);
   // In TLS 1.3 the ticket came with the first data.
   if (generator_.options_.resume && stream_.secure()) session_ = stream_.channel().TakeSession();
 }

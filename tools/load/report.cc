@@ -325,8 +325,9 @@ std::string ToText(const RunReport& report) {
   AppendFailures(results, text);
   AppendGenerator(report, text);
   AppendServer(report, text);
-  for (const std::string& missed : report.missed)
+  for (const std::string& missed : report.missed) {
     absl::StrAppend(&text, "MISSED       ", missed, "\n");
+  }
   return text;
 }
 

@@ -220,6 +220,7 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control, Wa
         }
         std::puts("ready");
         std::fflush(stdout);
+        watch.Interrupt();
         if (options.time > Duration(0)) until = MonoNow() + options.time;
         break;
     }

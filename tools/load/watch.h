@@ -33,8 +33,9 @@ class Watch {
 
   absl::Status Begin(MonoTime now);
   MonoTime next() const { return monitor_.next(); }
-  void Tick(MonoTime now);  // when `next` is over
-  void End(MonoTime now);   // the last view stays; what is printed next stands below it
+  void Tick(MonoTime now);                // when `next` is over
+  void Interrupt() { lines_drawn_ = 0; }  // a line was printed: the next view stands below it
+  void End(MonoTime now);  // the last view stays; what is printed next stands below it
 
   const Monitor& monitor() const { return monitor_; }
 

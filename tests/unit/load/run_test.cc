@@ -583,6 +583,9 @@ TEST_F(RunTest, IdleHoldsSessionsUntilStopped) {
   });
   EXPECT_GT(held_turns, 20);
   EXPECT_EQ(results.logins, 200u);
+  uint64_t in_series = 0;
+  for (const SeriesSlot& slot : results.series.slots()) in_series += slot.latency.count();
+  EXPECT_EQ(in_series, 200u);
   EXPECT_EQ(results.logins_lost, 0u);
   EXPECT_EQ(results.failed(), 0u) << Told(results);
 }
