@@ -83,6 +83,13 @@ void StreamSet::RunInput() {
   for (Stream* s = work_.front(); s != nullptr; s = work_.Next(*s)) s->RunInput();
 }
 
+void StreamSet::Evict(Share share, MemoryList& list) {
+  while (bytes_[share] > bound(share) && !list.empty()) {
+    stats_.evicted++;
+    list.front()->BeginEnd(CloseReason::kEvicted);
+  }
+}
+
 bool StreamSet::Flush() {
   // Those whose input waits for the next turn stay; new work of callbacks joins at the end.
   WorkList resumed;
@@ -91,10 +98,8 @@ bool StreamSet::Flush() {
       if (stream->resumed_ && !stream->ending()) resumed.PushBack(*stream);
       stream->Flush();
     }
-    while (bytes_[kHeld] > bound(kHeld) && !holders_.empty()) {
-      stats_.evicted++;
-      holders_.front()->BeginEnd(CloseReason::kEvicted);
-    }
+    Evict(kHeld, holders_);
+    Evict(kPaused, paused_);
   } while (!work_.empty());
   work_.Splice(resumed);
   // Without a place, those that would begin sleep until one is free or the timer rings.
@@ -472,9 +477,11 @@ void Stream::CountMemory() {
     set_.stats_.evicted++;  // the newcomer
     return BeginEnd(CloseReason::kEvicted);
   }
-  Count(StreamSet::kHeld, bytes);
-  if (bytes == 0 || progressed) memory_node().Unlink();
-  if (bytes > 0 && !memory_node().linked()) set_.holders_.PushBack(*this);
+  const StreamSet::Share share = paused_ && unsent_bytes() == 0 ? StreamSet::kPaused : StreamSet::kHeld;
+  if (bytes == 0 || progressed || share != share_) memory_node().Unlink();
+  Count(share, bytes);
+  if (bytes == 0 || memory_node().linked()) return;
+  (share == StreamSet::kPaused ? set_.paused_ : set_.holders_).PushBack(*this);
 }
 
 void Stream::MarkWork() {

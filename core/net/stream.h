@@ -7,17 +7,20 @@
 // flight at most. An idle stream holds no buffer.
 //
 // Memory. What a shard holds for peers who owe us their next step, or wait for ours, is bounded by
-// StreamLimits::held_bytes, in three shares, so that a flood in one does not reach into another:
-// - 1/2: handshakes begun, from our first public-key step to the end, at kHandshakeBytes each. When
+// StreamLimits::held_bytes, in four shares, so that a flood in one does not reach into another:
+// - 1/4: handshakes begun, from our first public-key step to the end, at kHandshakeBytes each. When
 //   all places are taken, new ones wait. The one whose peer has owed us its flight for longest, and
 //   for half a second at least, then gives its place away: a storm of good clients is served in
 //   order, however large, and no signature is thrown away that its client answers in that time.
-// - 1/4: handshakes that wait for their turn. It is us who are late, so nobody is closed for it;
+// - 1/8: handshakes that wait for their turn. It is us who are late, so nobody is closed for it;
 //   when the share is used up, newcomers are.
-// - 1/4: all else: half a ClientHello, record or line; what a paused stream took in; output that
-//   is not read. Beyond it, who has finished nothing for longest is closed. A client that waits
-//   some milliseconds for a commit could be hit only if peers filled the whole share meanwhile; and
-//   when half of it is used, paused streams stop reading at once: honest ones are slowed instead.
+// - 1/2: what streams took in that are paused and have nothing unsent: it is us who are late here
+//   too, with a commit or a login. When a quarter of the share is used, paused streams stop reading
+//   at once, which slows them all. What the kernel has read for them already still comes, so that
+//   some thousands of large uploads to one disk can pass the bound in spite of it: then who has
+//   waited for longest is closed.
+// - 1/8: all else: half a ClientHello, record or line; output that is not read. Beyond it, who has
+//   finished nothing for longest is closed.
 // Octets alone are no progress: a peer that sends them one by one is as stalled as one that sends
 // none. What a stream holds up to kUncountedBytes is part of a connection's price and not counted.
 //
@@ -81,7 +84,7 @@ inline constexpr size_t kHeldBytesMax = 16 << 10;
 
 struct StreamLimits {
   uint32_t heavy_steps_turn = 4;     // handshake steps with public-key work, a turn
-  uint64_t held_bytes = 128u << 20;  // see "Memory" above
+  uint64_t held_bytes = 256u << 20;  // see "Memory" above
 };
 
 struct StreamStats {
@@ -112,7 +115,9 @@ class StreamSet {
   io::Io& io() { return io_; }
   const StreamStats& stats() const { return stats_; }
   StreamLimits& limits() { return limits_; }
-  uint64_t held_bytes() const { return bytes_[kBegun] + bytes_[kWaiting] + bytes_[kHeld]; }
+  uint64_t held_bytes() const { 
+    return bytes_[kBegun] + bytes_[kWaiting] + bytes_[kPaused] + bytes_[kHeld];
+  }
 
  private:
   friend class Stream;
@@ -120,13 +125,18 @@ class StreamSet {
   using MemoryList = IntrusiveList<Stream, TaggedNode<MemoryTag>>;
 
   // Whose bound a stream's memory counts against.
-  enum Share : uint8_t { kNone, kBegun, kWaiting, kHeld, kShares };
+  enum Share : uint8_t { kNone, kBegun, kWaiting, kPaused, kHeld, kShares };
   // Handshakes that wait for their turn, by what they wait for. What was begun is finished first:
   // that frees memory.
   enum Queue : uint8_t { kFinish, kBeginRsa, kBegin, kQueues };
 
-  uint64_t bound(Share share) const { return limits_.held_bytes / (share == kBegun ? 2 : 4); }
-  bool tight() const { return bytes_[kHeld] > bound(kHeld) / 2; }
+  uint64_t bound(Share share) const {
+    return limits_.held_bytes / (share == kPaused ? 2 : share == kBegun ? 4 : 8);
+  }
+  bool tight() const {
+    return bytes_[kPaused] > bound(kPaused) / 4 || bytes_[kHeld] > bound(kHeld) / 2;
+  }
+  void Evict(Share share, MemoryList& list);
   static Queue QueueFor(const Stream& stream);
   bool TakeTurn(const Stream& stream);
   bool MakePlace();
@@ -142,6 +152,7 @@ class StreamSet {
   WorkList work_;
   MemoryList waiting_[kQueues];  // first come, first served
   MemoryList begun_;             // the peer's flight is awaited, for longest first
+  MemoryList paused_;            // of kPaused, for longest first
   MemoryList holders_;           // of kHeld, without progress for longest first
   uint64_t bytes_[kShares] = {};
   io::Timer place_timer_;  // the first in begun_ has had its time

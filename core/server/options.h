@@ -133,9 +133,8 @@ struct LimitsOptions {
 
   Duration handshake_timeout = seconds(20);
   uint32_t handshake_steps = 16;  // TLS handshake steps a loop turn, a shard
-  uint64_t held_bytes = 128 * kMiB;  // a shard, for peers that are slow or wait: half for handshakes
-                                     // begun, half for unfinished input and unread replies.
-                                     // Beyond, the longest stalled goes (core/net/stream.h)
+  uint64_t held_bytes = 256 * kMiB;  // a shard: half for what uploads sent ahead of the disk, 3/8 for handshakes, 1/8
+                                     // for peers that stall. Beyond, the longest stalled goes (core/net/stream.h)
 
   // Bodies not yet durable, a shard; beyond: 452 4.3.1, and what came of the message is dropped.
   uint64_t body_bytes = 256 * kMiB;

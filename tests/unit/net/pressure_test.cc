@@ -231,7 +231,7 @@ class Crowd {
 };
 
 // Room for so many handshakes begun at once.
-StreamLimits Places(uint64_t count) { return {.held_bytes = 2 * count * kHandshakeBytes}; }
+StreamLimits Places(uint64_t count) { return {.held_bytes = 4 * count * kHandshakeBytes}; }
 
 bool Served(const Owner& owner) { return owner.got == "hello\n"; }
 bool Evicted(const Owner& owner) { return owner.evicted(); }
@@ -270,7 +270,7 @@ TEST(StreamPressureTest, StalledHandshakesStayWhileNobodyWantsTheirPlaces) {
 // We are the ones who are late: those who came first keep their place in the queue, whatever they
 // hold.
 TEST(StreamPressureTest, WhenAllWaitForUsTheNewcomerIsRefused) {
-  Crowd crowd({.heavy_steps_turn = 0, .held_bytes = 256 << 10});
+  Crowd crowd({.heavy_steps_turn = 0, .held_bytes = 512 << 10});
   std::vector<uint16_t> first, later;
   for (int i = 0; i < 12; i++) {
     auto& numbers = i < 3 ? first : later;
@@ -284,7 +284,7 @@ TEST(StreamPressureTest, WhenAllWaitForUsTheNewcomerIsRefused) {
 }
 
 TEST(StreamPressureTest, PausedStreamsStopReadingAndTogetherStayWithinTheBound) {
-  Crowd crowd({.held_bytes = 4 << 20});
+  Crowd crowd({.held_bytes = 2 << 20});
   const auto first = crowd.Connect(20, Manner::kClear);
   for (uint16_t number : first) {
     crowd.owners[number]->pauses = true;
@@ -305,10 +305,30 @@ TEST(StreamPressureTest, PausedStreamsStopReadingAndTogetherStayWithinTheBound) 
   EXPECT_EQ(crowd.owners[flood.back()]->closed, false);
 }
 
+// Uploads that wait for the disk: it is us who are late, and peers who stall do not cost them their place.
+TEST(StreamPressureTest, WhoWaitsForUsOutlivesWhoStalls) {
+  Crowd crowd({.held_bytes = 8 << 20});
+  const auto uploads = crowd.Connect(40, Manner::kClear);
+  for (uint16_t number : uploads) {
+    crowd.owners[number]->pauses = true;
+    crowd.clients[number]->text.assign(500'000, 'x');
+  }
+  crowd.Run(milliseconds(300));
+  EXPECT_GT(crowd.set.held_bytes(), 1u << 20) << "as much as all who stall may hold";
+  const auto stalled = crowd.Connect(100, Manner::kClear);
+  for (uint16_t number : stalled) {
+    crowd.owners[number]->takes_lines = true;
+    crowd.clients[number]->text.assign(40'000, 'x');
+  }
+  crowd.Run(seconds(1));
+  EXPECT_GT(crowd.Count(stalled, Evicted), 50);
+  EXPECT_EQ(crowd.Count(uploads, Evicted), 0);
+}
+
 // Half-received input with progress now and then outlives any number of those who stop in the
 // middle.
 TEST(StreamPressureTest, AStreamThatGetsSomewhereOutlivesThoseThatDoNot) {
-  Crowd crowd({.held_bytes = 1 << 20});
+  Crowd crowd({.held_bytes = 2 << 20});
   const uint16_t good = crowd.Connect(Manner::kClear);
   crowd.owners[good]->takes_lines = true;
   crowd.clients[good]->text.clear();
