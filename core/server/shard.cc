@@ -218,7 +218,8 @@ void Shard::Turn(Duration patience) {
   DrainMailboxes();
   At(Stage::kInput);
   streams_.RunInput();
-  if (io_.quiet()) {  // few are here: what they wait for goes out before the work that nobody waits for
+  // Few are here: what they wait for goes out before the deliveries that nobody waits for, if there are any.
+  if (const auto due = relay_->NextDeadline(); io_.quiet() && due && *due <= now()) {
     At(Stage::kQueue);
     PumpQueues();
     At(Stage::kFlush);

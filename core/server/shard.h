@@ -7,7 +7,7 @@
 //   Wait -> callbacks: parse, answer what became durable      -> mailbox tasks -> input that had to wait
 //        -> relay: start deliveries -> queue: close a batch    -> flush every stream that wrote
 //
-// In a quiet turn the batch is closed and answers go out before the relay begins, and the rest once more after it.
+// In a quiet turn that has deliveries to begin, the batch is closed and answers go out before them, and the rest after.
 //
 // The simulator runs the same Shard on SimIo and SimDisk.
 #ifndef SLUICE_CORE_SERVER_SHARD_H_
