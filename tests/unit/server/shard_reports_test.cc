@@ -7,10 +7,12 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/base/base64.h"
+#include "core/server/admin.h"
 #include "core/server/shard.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_io.h"
@@ -175,6 +177,80 @@ TEST_F(ShardReportsTest, AnExchangeWithoutCredentialsIsNoGuess) {
   RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
   EXPECT_EQ(Logins(LoginResult::kAbandoned), 1u);
   EXPECT_EQ(Events().size(), 0u);
+}
+
+TEST_F(ShardReportsTest, EachSessionIsCountedWhereItIs) {
+  const auto at = [&](SessionState state) { return shard_->counters().sessions[state].Get(); };
+  const sim::PeerId peer = Say(AuthPlain(sim::kUser, sim::kPassword));
+  RunUntil([&] { return verifier_.jobs.size() == 1; });
+  EXPECT_EQ(at(SessionState::kAuthenticating), 1u);
+  shard_->PostVerdict(verifier_.jobs[0], auth::Verdict::kMatch);
+  RunUntil([&] { return at(SessionState::kAuthenticated) == 1; });
+  io_->PeerSend(peer, std::string("MAIL FROM:<") + sim::kUser + ">\r\n");
+  RunUntil([&] { return at(SessionState::kTransaction) == 1; });
+  io_->PeerSend(peer, "RCPT TO:<bob@example.org>\r\nDATA\r\n");
+  RunUntil([&] { return at(SessionState::kData) == 1; });
+  io_->PeerSend(peer, "Subject: x\r\n\r\ntext\r\n.\r\n");
+  RunUntil([&] { return shard_->counters().messages_received_total.Get() == 1; });
+  EXPECT_EQ(at(SessionState::kAuthenticated), 1u);
+  io_->PeerReset(peer);
+  RunUntil([&] { return shard_->counters().connections_open.Get() == 0; });
+  for (size_t state = 0; state < kSessionStates; state++) {
+    EXPECT_EQ(shard_->counters().sessions[state].Get(), 0u) << SessionStateName(state);
+  }
+
+  Snapshot snapshot;
+  snapshot.AddShard(shard_->counters());
+  const auto sum = [&](const char* name, size_t last) {
+    const MetricInfo& info = *FindMetric(name);
+    uint64_t all = 0;
+    for (size_t i = 0; i < info.cells - last; i++) all += snapshot.shards[0].Get(info, i);
+    return all;
+  };
+  EXPECT_EQ(sum("commands_total", 0), 5u);  // EHLO, AUTH, MAIL, RCPT, DATA
+  EXPECT_EQ(sum("replies_total", 0), 7u);   // and the greeting, and of the message
+  const uint64_t batches = sum("commit_records", 1);
+  EXPECT_GE(batches, 1u);
+  for (const char* name : {"commit_bytes", "commit_wait_seconds", "commit_sync_seconds"}) {
+    EXPECT_EQ(sum(name, 1), batches) << name;
+  }
+}
+
+TEST_F(ShardReportsTest, SessionsAreLookedAtInSlices) {
+  Kill();
+  constexpr uint32_t kSessions = 2500;
+  options_.limits.sessions = kSessions;
+  Start();
+  for (uint16_t i = 0; i < kSessions; i++) {
+    SockAddr from = *SockAddr::Parse("192.0.2.7:1");
+    from.set_port(static_cast<uint16_t>(1000 + i));
+    io_->ConnectTo(kListener, client_, from);
+  }
+  RunUntil([&] { return shard_->counters().connections_open.Get() == kSessions; });
+
+  // However few match, a task looks at no more than a slice.
+  SessionFilter rare;
+  rare.peer = *SockAddr::Parse("192.0.2.7:3000");
+  const SessionSlice first = shard_->LookAtSessions(rare, 0, 100, false);
+  EXPECT_TRUE(first.found.size() <= 1);
+  EXPECT_EQ(first.next_slot, kSlotsASlice);
+  EXPECT_FALSE(first.end);
+
+  std::set<uint16_t> ports;
+  uint32_t slot = 0;
+  for (SessionSlice slice; !slice.end; slot = slice.next_slot) {
+    slice = shard_->LookAtSessions({}, slot, 700, false);
+    EXPECT_LE(slice.found.size(), 700u);
+    for (const ListedSession& session : slice.found) {
+      EXPECT_TRUE(ports.insert(session.peer.port()).second) << "told twice";
+    }
+  }
+  EXPECT_EQ(ports.size(), kSessions);
+
+  const SessionSlice ended = shard_->LookAtSessions({}, 0, 1000, true);
+  EXPECT_EQ(ended.found.size(), kEndedASlice);
+  RunUntil([&] { return shard_->counters().connections_open.Get() == kSessions - kEndedASlice; });
+  EXPECT_NE(client_.heard.find("421 4.3.2 Session ended by the operator"), std::string::npos);
 }
 
 TEST_F(ShardReportsTest, AClockThatJumpsIsTold) {
