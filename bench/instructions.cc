@@ -18,6 +18,7 @@
 #include "bench/smtp_parts.h"
 #include "core/base/base64.h"
 #include "core/base/check.h"
+#include "core/server/counters.h"
 #include "core/smtp/body_reader.h"
 #include "core/smtp/header_filter.h"
 #include "core/smtp/trace.h"
@@ -108,9 +109,46 @@ Work Life() {
   };
 }
 
+// What the server counts of a message that has three turns and a batch to itself, beside the
+// messages and octets: its commands and replies, its session's states, and every histogram. Under
+// load turns and batches are shared.
+struct Counting final : smtp::SessionObserver {
+  void OnCommand(size_t verb) override { counters.commands_total[verb].Add(); }
+  void OnReply(int digit) override { counters.replies_total[digit - 2].Add(); }
+  void OnRefusal(const smtp::Session&, smtp::Reply) override {}
+
+  void Message(uint64_t n) {
+    smtp::SessionObserver& observer = *this;
+    for (size_t verb = 0; verb < 3; verb++) observer.OnCommand(verb);
+    for (const int digit : {2, 2, 3, 2}) observer.OnReply(digit);
+    for (size_t state = 4; state < 8; state++) {
+      counters.sessions[state].Sub();
+      counters.sessions[(state - 3) % 4 + 4].Add();
+    }
+    for (uint64_t turn = 0; turn < 3; turn++) {
+      counters.loop_turns_total.Add();
+      counters.loop_turn_seconds.Add(20'000 + n % 5'000);
+      counters.loop_completions.Add(turn);
+      counters.loop_submissions.Add(turn);
+    }
+    counters.journal_batches_total.Add();
+    counters.journal_records_total.Add();
+    counters.commit_records.Add(uint64_t{1});
+    counters.commit_bytes.Add(uint64_t{4'500});
+    counters.commit_wait_seconds.Add(n % 3'000);
+    counters.commit_sync_seconds.Add(400'000 + n % 300'000);
+  }
+  server::ShardCounters counters;
+};
+
+Work Counted() {
+  auto counting = std::make_shared<Counting>();
+  return [=, n = uint64_t{0}]() mutable { counting->Message(n++); };
+}
+
 const std::vector<std::pair<const char*, Work (*)()>> kParts = {
     {"commands", Commands}, {"body", Body},     {"header", Header}, {"trace", Trace},
-    {"base64", Plain},      {"append", Append}, {"queue", Life}};
+    {"base64", Plain},      {"append", Append}, {"queue", Life},    {"counting", Counted}};
 
 }  // namespace
 }  // namespace sluice
