@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -53,8 +54,9 @@ class Histogram {
   static constexpr size_t kCells = kBounds.size() + 2;
 
   void Add(uint64_t value) {
-    const auto bucket = std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin();
-    cells_[static_cast<size_t>(bucket)].Add();
+    size_t bucket = kFirst[static_cast<size_t>(std::bit_width(value))];
+    while (bucket < kBounds.size() && kBounds[bucket] < value) bucket++;  // once or twice
+    cells_[bucket].Add();
     cells_.back().Add(value);
   }
   void Add(Duration value) { Add(static_cast<uint64_t>(std::max<int64_t>(value.count(), 0))); }
@@ -63,6 +65,16 @@ class Histogram {
   std::span<const Counter> cells() const { return cells_; }
 
  private:
+  // The first bucket for values of so many bits.
+  static constexpr std::array<uint8_t, 65> kFirst = [] {
+    std::array<uint8_t, 65> first{};
+    for (size_t bits = 1; bits < first.size(); bits++) {
+      const uint64_t least = uint64_t{1} << (bits - 1);
+      while (first[bits] < kBounds.size() && kBounds[first[bits]] < least) first[bits]++;
+    }
+    return first;
+  }();
+
   std::array<Counter, kCells> cells_;
 };
 

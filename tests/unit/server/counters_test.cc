@@ -5,10 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/server/admin.h"
@@ -25,6 +27,26 @@ TEST(HistogramTest, AValueFallsIntoTheFirstBucketThatIsNotBelowIt) {
   for (const Counter& cell : histogram.cells()) cells.push_back(cell.Get());
   //                                       <=1 2  5                         5000 above sum
   EXPECT_EQ(cells, (std::vector<uint64_t>{2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 10012}));
+}
+
+template <const auto& kBounds>
+void CheckEdges() {
+  std::vector<uint64_t> values = {0, 1, UINT64_MAX};
+  for (const uint64_t bound : kBounds) values.insert(values.end(), {bound - 1, bound, bound + 1});
+  for (int bit = 1; bit < 64; bit++)
+    values.insert(values.end(), {(uint64_t{1} << bit) - 1, uint64_t{1} << bit});
+  for (const uint64_t value : values) {
+    Histogram<kBounds> histogram;
+    histogram.Add(value);
+    const auto wanted = std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin();
+    EXPECT_EQ(histogram.cells()[static_cast<size_t>(wanted)].Get(), 1u) << value;
+  }
+}
+
+TEST(HistogramTest, TheEdgesOfEachBucketAreKept) {
+  CheckEdges<kTimeBounds>();
+  CheckEdges<kCountBounds>();
+  CheckEdges<kByteBounds>();
 }
 
 TEST(HistogramTest, TimesGoFromAMicrosecondToTenSeconds) {
