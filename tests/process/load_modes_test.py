@@ -131,6 +131,27 @@ class MixTest(LoadCase):
         self.assertEqual([name for name, client in clients.items() if not client["succeeded"]], ["nobody"])
 
 
+class SoakTest(LoadCase):
+    def test_it_tells_how_it_goes_and_where_it_drifts(self):
+        self.msa = self.server()
+        # Whether a server of seconds seems to grow is no matter here, so either exit code will do.
+        report_file = self.folder / "soak.json"
+        program = self.run_load("soak", "--to", f"127.0.0.1:{self.msa.starttls_port}", *self.login_options(), "--hours",
+                                "0.002", "--every", "1s", "--rate", "50", "--server-pid", str(self.msa.pid), "--json",
+                                report_file, "--connections", "4")
+        self.assertIn(program.wait(), (0, 1), program.errors())
+        report = json.loads(report_file.read_text())
+        self.assertEqual(report["failed"], 0)
+        samples = report["soak"]["samples"]
+        self.assertGreaterEqual(len(samples), 3)
+        self.assertLessEqual(sum(sample["accepted"] for sample in samples), report["accepted"])
+        self.assertGreater(samples[-1]["pss_bytes"], 1 << 20)
+        self.assertGreater(samples[-1]["descriptors"], 3)
+        self.assertEqual([drift["figure"] for drift in report["soak"]["drifts"]][:3], ["RSS", "PSS", "descriptors"])
+        self.assertIn("hours", program.output().splitlines()[0])
+        self.assertIn("drift        RSS", program.output())
+
+
 class SearchTest(LoadCase):
     STEP = ["--step", "500ms", "--warm-up", "100ms", "--arrivals", "fixed", "--tries", "1", "--needed", "1"]
 

@@ -101,6 +101,15 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   ReportArguments report;  // of whichever command it is
   AddReport(*run_command, report);
 
+  RunArguments soak;
+  CLI::App* soak_command = app.add_subcommand(
+      "soak", "a run of hours: a line each minute, and at the end whether anything drifted");
+  AddCommon(*soak_command, soak);
+  AddSoak(*soak_command, soak);
+  AddLoop(*soak_command, soak, "messages");
+  AddMessages(*soak_command, soak);
+  AddReport(*soak_command, report);
+
   RunArguments login;
   login.options.mode = RunOptions::Mode::kLogin;
   CLI::App* login_command =
@@ -141,6 +150,11 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(std::move(arguments));
     if (run_command->parsed()) return Finish(run, report);
+    if (soak_command->parsed()) {
+      RunOptions options = Finish(soak, report);
+      options.report.live = false;  // its lines stay
+      return options;
+    }
     if (login_command->parsed()) return Finish(login, report);
     if (idle_command->parsed()) return Finish(idle, report);
     if (search_command->parsed()) return Finish(search);

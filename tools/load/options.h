@@ -73,6 +73,8 @@ struct RunOptions {
   Duration keepalive{};
   double keepalive_share = 1;
 
+  Duration every{};  // `soak`: tells how it goes so often, and in the end whether it drifted; 0: no
+
   uint64_t per_connection = 0;     // messages, then QUIT and a new connection; 0: no limit
   uint32_t logins_at_once = 128;   // connections that are being made, a thread
   Duration timeout = seconds(60);  // of any wait for the server

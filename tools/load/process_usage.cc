@@ -40,6 +40,21 @@ Duration FromTicks(uint64_t ticks) {
 
 }  // namespace
 
+ProcessHoldings ProcessHoldings::Of(std::span<const pid_t> pids) {
+  ProcessHoldings sum;
+  for (const pid_t pid : pids) {
+    std::ifstream in(absl::StrCat("/proc/", pid, "/smaps_rollup"));
+    for (std::string word; in >> word;) {
+      uint64_t kib = 0;
+      if (word == "Pss:" && in >> kib) sum.pss_bytes += kib << 10;
+    }
+    std::error_code error;
+    std::filesystem::directory_iterator files(absl::StrCat("/proc/", pid, "/fd"), error);
+    if (!error) sum.descriptors += static_cast<uint32_t>(std::distance(begin(files), end(files)));
+  }
+  return sum;
+}
+
 // proc(5): pid (comm) state ppid ...; utime is field 14, rss 24.
 std::optional<ProcessStat> ProcessStat::Parse(std::string_view line) {
   const size_t name_end = line.rfind(')');

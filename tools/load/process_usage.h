@@ -29,6 +29,14 @@ struct ProcessUsage {
   Duration busy() const { return user + system; }
 };
 
+// What a process holds, its children apart. 0 where that may not be read.
+struct ProcessHoldings {
+  uint64_t pss_bytes = 0;    // memory, what is shared divided among those who share it
+  uint32_t descriptors = 0;  // files and sockets, but for those in a ring's own table
+
+  static ProcessHoldings Of(std::span<const pid_t> pids);
+};
+
 // The fields of /proc/PID/stat that are of interest here.
 struct ProcessStat {
   pid_t parent = 0;

@@ -279,6 +279,33 @@ double Seconds(const Results& results) {
   return InSeconds(results.last_answer - results.first_connect);
 }
 
+Json SoakJson(const RunReport& report) {
+  Json json = {{"samples", Json::array()}, {"drifts", Json::array()}};
+  for (const SoakSample& sample : report.soak) {
+    json["samples"].push_back({{"at_seconds", InSeconds(sample.at)},
+                               {"accepted", sample.accepted},
+                               {"accepted_per_second", sample.rate},
+                               {"p50_ms", InMillis(sample.p50)},
+                               {"p99_ms", InMillis(sample.p99)},
+                               {"failed", sample.failed},
+                               {"server_cores", sample.server_cores},
+                               {"rss_bytes", sample.rss_bytes},
+                               {"pss_bytes", sample.pss_bytes},
+                               {"descriptors", sample.descriptors}});
+  }
+  for (const Drift& drift : report.drifts) {
+    json["drifts"].push_back({{"figure", drift.name},
+                              {"unit", drift.unit},
+                              {"mean", drift.trend.mean()},
+                              {"per_hour", drift.trend.per_hour()},
+                              {"margin", drift.trend.margin()},
+                              {"told", drift.trend.told()},
+                              {"sure", drift.trend.sure()},
+                              {"grows", drift.trend.grows()}});
+  }
+  return json;
+}
+
 std::string ToText(const RunReport& report) {
   const Results& results = report.results;
   const RunOptions& options = report.options;
@@ -325,6 +352,7 @@ std::string ToText(const RunReport& report) {
   AppendFailures(results, text);
   AppendGenerator(report, text);
   AppendServer(report, text);
+  text += ToText(report.drifts);
   for (const std::string& missed : report.missed) {
     absl::StrAppend(&text, "MISSED       ", missed, "\n");
   }
@@ -385,6 +413,7 @@ std::string ToJson(const RunReport& report) {
       {"bounds_missed", report.missed},
       {"series", SeriesJson(report)},
   };
+  if (options.every > Duration(0)) json["soak"] = SoakJson(report);
   for (const auto& [where, failure] : results.failures) {
     json["failures"].push_back({{"phase", Name(where.first)},
                                 {"code", where.second},

@@ -12,6 +12,7 @@
 #include "tools/load/monitor.h"
 #include "tools/load/options.h"
 #include "tools/load/results.h"
+#include "tools/load/soak.h"
 
 namespace sluice::load {
 
@@ -25,6 +26,8 @@ struct RunReport {
   double starved = 0;        // how much of that it waited
   std::optional<ServerUsage> server;  // where it is on this machine
   std::vector<std::string> missed;    // bounds
+  std::vector<SoakSample> soak;       // of `soak`: while by while
+  std::vector<Drift> drifts;          // ... and where it goes
 };
 
 // What is told of a run at one glance: what, where to, how.

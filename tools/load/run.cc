@@ -119,7 +119,7 @@ class Worker {
       }
       busy = false;
       for (Generator& generator : generators_) busy = generator.RunTurn() || busy;
-      if (first_.report.live == true) LeaveSnapshot();
+      if (first_.report.live == true || first_.every > Duration(0)) LeaveSnapshot();
     }
   }
 
@@ -233,8 +233,9 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control, Wa
 
 // The processor time is the whole run's, whatever the kind.
 RunReport MakeReport(const RunOptions& options, size_t kind, const Workers& workers,
-                     const Monitor& monitor) {
-  RunReport report{.options = options};
+                     const Watch& watch) {
+  const Monitor& monitor = watch.monitor();
+  RunReport report{.options = options, .soak = watch.soak()};
   for (const auto& worker : workers) {
     report.results.Merge(worker->generators()[kind].results());
     report.cpu += worker->cpu();
@@ -251,6 +252,7 @@ RunReport MakeReport(const RunOptions& options, size_t kind, const Workers& work
   }
   report.results.series.Merge(monitor.series());
   report.server = monitor.server();
+  report.drifts = FindDrifts(report.soak);
   report.missed = Missed(options.report.bounds, ForBounds(report));
   return report;
 }
@@ -260,6 +262,7 @@ RunReport MakeReport(const RunOptions& options, size_t kind, const Workers& work
 bool Succeeded(const RunReport& report) {
   const RunOptions& options = report.options;
   if (options.behaviour != RunOptions::Behaviour::kGood) return true;
+  if (Leaks(report.drifts)) return false;
   const bool failures_are_fine = options.keep_going || options.report.bounds.failures.has_value();
   const bool none_failed = failures_are_fine || report.results.failed() == 0;
   if (options.mode == RunOptions::Mode::kIdle) return none_failed;
@@ -293,7 +296,7 @@ absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& contr
     }
   }
   for (size_t i = 0; i < kinds.size(); i++) {
-    outcome.reports.push_back(MakeReport(kinds[i], i, *workers, watch.monitor()));
+    outcome.reports.push_back(MakeReport(kinds[i], i, *workers, watch));
   }
   return outcome;
 }

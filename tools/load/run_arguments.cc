@@ -151,6 +151,14 @@ void AddHold(CLI::App& app, RunArguments& arguments) {
       ->check(CLI::Range(0.0, 1.0));
 }
 
+void AddSoak(CLI::App& app, RunArguments& arguments) {
+  app.add_option("--hours", arguments.hours, "to go on for")
+      ->check(CLI::PositiveNumber)
+      ->required();
+  arguments.every = "60s";
+  app.add_option("--every", arguments.every, "how often a line tells how it goes");
+}
+
 void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted) {
   RunOptions& options = arguments.options;
   app.add_option("--" + counted, options.messages, "to do, over all connections")
@@ -211,7 +219,12 @@ void AddMessages(CLI::App& app, RunArguments& arguments) {
 RunOptions Finish(RunArguments& arguments) {
   RunOptions& options = arguments.options;
   options.to = ParseAddresses(arguments.to);
+  if (arguments.hours > 0 && arguments.seconds == 0) arguments.seconds = arguments.hours * 3600;
   options.time = ParseSeconds(arguments.seconds);
+  if (!arguments.every.empty()) {
+    options.every = ParseDuration("--every", arguments.every);
+    if (options.every < seconds(1)) Refuse("--every: 1s at least");
+  }
   options.sources = ParseSources(arguments, options.to);
   ReadBodies(arguments, options);
   ReadRecipients(arguments.recipients, options);

@@ -20,6 +20,8 @@ struct RunArguments {
   double seconds = 0;
   double timeout = 60;
   std::string keepalive;
+  double hours = 0;   // of a soak
+  std::string every;  // of a soak
   std::string warm_up = "0";
   std::optional<smtp::ClientOptions::Auth> mechanism;
   std::string size;
@@ -46,6 +48,8 @@ struct SearchArguments {
 void AddCommon(CLI::App& app, RunArguments& arguments);
 // How sessions are held.
 void AddHold(CLI::App& app, RunArguments& arguments);
+// How long a soak goes on.
+void AddSoak(CLI::App& app, RunArguments& arguments);
 // How often and how long: closed or open loop.
 void AddLoop(CLI::App& app, RunArguments& arguments, const std::string& counted);
 void AddSearch(CLI::App& app, SearchArguments& arguments);

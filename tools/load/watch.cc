@@ -39,16 +39,20 @@ Watch::Watch(const RunOptions& options, std::vector<Latest<Snapshot>*> workers, 
   frame_.server = !options.report.server_pids.empty();
 }
 
+std::FILE* Watch::Out() const { return options_.json == "-" ? stderr : stdout; }
+
 absl::Status Watch::Begin(MonoTime now) {
-  begun_ = now;
+  begun_ = while_begun_ = now;
+  if (options_.every > Duration(0)) std::fputs(SoakHeading().c_str(), Out());
   return monitor_.Begin(now);
 }
 
 void Watch::Tick(MonoTime now) {
   monitor_.Sample(now);
-  if (!live_) return;
+  if (!live_ && options_.every == Duration(0)) return;
   Gather(now);
-  Draw();
+  if (live_) Draw();
+  if (options_.every > Duration(0)) Soak(now);
 }
 
 void Watch::End(MonoTime now) {
@@ -63,7 +67,10 @@ void Watch::Gather(MonoTime now) {
   frame_.latency = PackedHistogram();
   frame_.failures.clear();
   for (size_t i = 0; i < workers_.size(); i++) {
-    if (auto newer = workers_[i]->Take()) snapshots_[i] = std::move(newer);
+    if (auto newer = workers_[i]->Take()) {
+      snapshots_[i] = std::move(newer);
+      while_latency_.Merge(snapshots_[i]->latency);
+    }
     if (snapshots_[i] == nullptr) continue;
     const Snapshot& snapshot = *snapshots_[i];
     frame_.accepted += snapshot.accepted;
@@ -79,6 +86,34 @@ void Watch::Gather(MonoTime now) {
   frame_.generator_cores = monitor_.generator_cores();
   frame_.server_cores = monitor_.server_cores();
   frame_.server_rss_bytes = monitor_.server_rss_bytes();
+}
+
+void Watch::Soak(MonoTime now) {
+  while_cores_ += monitor_.server_cores();
+  while_seconds_++;
+  const Duration length = now - while_begun_;
+  if (length < options_.every) return;
+  const auto holdings = ProcessHoldings::Of(options_.report.server_pids);
+  SoakSample sample{.at = now - begun_,
+                    .accepted = frame_.accepted - while_accepted_,
+                    .p50 = while_latency_.Quantile(0.5),
+                    .p99 = while_latency_.Quantile(0.99),
+                    .failed = frame_.failed - while_failed_,
+                    .server_cores = while_cores_ / while_seconds_,
+                    .rss_bytes = monitor_.server_rss_bytes(),
+                    .pss_bytes = holdings.pss_bytes,
+                    .descriptors = holdings.descriptors};
+  sample.rate =
+      static_cast<double>(sample.accepted) / std::chrono::duration<double>(length).count();
+  std::fputs(ToText(sample).c_str(), Out());
+  std::fflush(Out());
+  soak_.push_back(sample);
+  while_begun_ = now;
+  while_accepted_ = frame_.accepted;
+  while_failed_ = frame_.failed;
+  while_latency_ = PackedHistogram();
+  while_cores_ = 0;
+  while_seconds_ = 0;
 }
 
 // Over the last view: up to its first line, and all below it cleared.

@@ -4,6 +4,7 @@
 #define SLUICE_TOOLS_LOAD_WATCH_H_
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "tools/load/monitor.h"
 #include "tools/load/options.h"
 #include "tools/load/results.h"
+#include "tools/load/soak.h"
 
 namespace sluice::load {
 
@@ -38,9 +40,12 @@ class Watch {
   void End(MonoTime now);  // the last view stays; what is printed next stands below it
 
   const Monitor& monitor() const { return monitor_; }
+  const std::vector<SoakSample>& soak() const { return soak_; }
 
  private:
   void Gather(MonoTime now);
+  void Soak(MonoTime now);
+  std::FILE* Out() const;  // for lines on the way
   void Draw();
 
   const RunOptions& options_;
@@ -51,6 +56,15 @@ class Watch {
   LiveFrame frame_;
   MonoTime begun_{};
   size_t lines_drawn_ = 0;
+
+  // Of `soak`: the while that is not over.
+  std::vector<SoakSample> soak_;
+  PackedHistogram while_latency_;
+  MonoTime while_begun_{};
+  uint64_t while_accepted_ = 0;  // at its beginning
+  uint64_t while_failed_ = 0;
+  double while_cores_ = 0;  // a sum of its seconds'
+  uint32_t while_seconds_ = 0;
 };
 
 }  // namespace sluice::load

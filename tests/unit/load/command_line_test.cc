@@ -118,6 +118,15 @@ TEST(CommandLineTest, SizesAndRecipientsMayBeRanges) {
   EXPECT_EQ(options.recipients, 7u);
 }
 
+TEST(CommandLineTest, ASoakGoesOnForHours) {
+  const RunOptions options =
+      ParseRun(Words("soak --to 127.0.0.1:1 --hours 1.5 --rate 10 --server-pid 1"));
+  EXPECT_EQ(options.time, minutes(90));
+  EXPECT_EQ(options.every, seconds(60));
+  EXPECT_EQ(options.rate, 10);
+  EXPECT_EQ(ParseRun(Words("run --to 127.0.0.1:1 --seconds 1")).every, Duration(0));
+}
+
 TEST(CommandLineTest, SourcesMayBeSeveral) {
   const RunOptions options = ParseRun(Words(
       "idle --to 127.0.0.1:1 --to [::1]:1 --source 127.0.1.0/24 --source 127.0.2.1 --source ::1"));
@@ -263,6 +272,8 @@ TEST(CommandLineTest, MistakesAreTold) {
        "--recipients: '2-1'"},
       {{"run", "--to", "127.0.0.1:1", "--messages", "1", "--recipients", "0"}, "--recipients: '0'"},
       {{"idle", "--to", "127.0.0.1:1", "--keepalive", "10ms"}, "--keepalive: 1s at least"},
+      {{"soak", "--to", "127.0.0.1:1"}, "--hours"},
+      {{"soak", "--to", "127.0.0.1:1", "--hours", "1", "--every", "0.1"}, "--every: 1s at least"},
       {{"search", "--to", "127.0.0.1:1"}, "--p99"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "50 ms"}, "--p99: '50 ms' is no time"},
       {{"search", "--to", "127.0.0.1:1", "--p99", "1s", "--needed", "4"}, "--needed"},
