@@ -85,7 +85,7 @@ void LoadConnection::Connect() {
   options_.password = std::move(login.password);
   if (Is(Behaviour::kWrongPassword)) options_.password += "-wrong";
   client_.emplace(options_, generator_.options_.tls == RunOptions::Tls::kImplicit);
-  failed_ = ours_ = false;
+  failed_ = ours_ = leaving_ = false;
   think_ = Think::kNone;
   sent_ = 0;
   connected_ = due_ = generator_.io_.now();

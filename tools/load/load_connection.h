@@ -61,6 +61,14 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
  private:
   using Behaviour = RunOptions::Behaviour;
   enum class State : uint8_t { kRest, kConnecting, kLoggingIn, kOpen, kQuitting };
+  enum class Think : uint8_t { kNone, kDue, kOn };  // before the next message
+
+  // kSlow: what goes out octet by octet.
+  struct Drip {
+    explicit Drip(LoadConnection* owner) : timer(io::Fires<&LoadConnection::Trickle>, owner) {}
+    Buffer waiting;
+    io::Timer timer;
+  };
 
   // A message under way.
   struct Sent {
@@ -103,7 +111,6 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   SockAddr source_;  // unknown: the kernel's choice
   State state_ = State::kRest;
   bool keeps_alive_;
-  enum class Think : uint8_t { kNone, kDue, kOn };
   Think think_ = Think::kNone;
   bool failed_ = false;   // this connection, and it was counted
   bool leaving_ = false;  // a bad client's last octets are on their way
@@ -116,12 +123,6 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   std::string sender_;
   std::optional<smtp::Client> client_;
   std::array<Sent, 2> messages_;
-  // kSlow: what goes out octet by octet.
-  struct Drip {
-    Drip(LoadConnection* owner) : timer(io::Fires<&LoadConnection::Trickle>, owner) {}
-    Buffer waiting;
-    io::Timer timer;
-  };
   std::unique_ptr<Drip> drip_;
   ByteView body_left_;
   ByteView body_end_;     // behind it
