@@ -135,6 +135,7 @@ void Generator::EndTasks() {
 }
 
 void Generator::GiveUpBacklog() {
+  for (const MonoTime due : backlog_) CountScheduled(due);  // it would have taken longer still
   results_.unsent += backlog_.size();
   backlog_.clear();
 }
@@ -151,6 +152,10 @@ void Generator::FollowSchedule() {
     results_.lag.Add(now - schedule_->next());
     tasks_due_++;
   }
+}
+
+void Generator::CountScheduled(MonoTime due) {
+  if (open_loop() && due >= measured_from_) results_.scheduled.Add(io_.now() - due);
 }
 
 void Generator::HandOut() {

@@ -85,13 +85,14 @@ class Generator {
   void Queue(LoadConnection& connection) { waiting_.PushBack(connection); }
   void OnMade() { making_--; }  // logged in, or failed to
   void OnRest(LoadConnection& connection, bool failed);
-  void Fail(Phase phase, int code, ByteView text);
-  void CountAnswer(MonoTime began, MonoTime due);
+  void CountScheduled(MonoTime due);
   void OnAccepted(uint64_t number, uint64_t bytes, ByteView reply);
   Body ChooseBody(uint64_t number);
   uint64_t ContentBytes(const Body& body) const;
   WireParts Wire(uint64_t number, const Body& body);
   std::span<const ByteView> ChooseRecipients();
+  void Fail(Phase phase, int code, ByteView text);
+  void CountAnswer(MonoTime began, MonoTime due);
   Duration ThinkTime();
 
   bool open_loop() const { return options_.rate > 0; }

@@ -330,16 +330,11 @@ void LoadConnection::OnReady() {
   generator_.results_.login.Add(now - connected_);
   if (generator_.options_.mode == RunOptions::Mode::kLogin) {
     generator_.results_.last_answer = std::max(generator_.results_.last_answer, now);
-    CountScheduled(due_);
+    generator_.CountScheduled(due_);
   }
   if (generator_.options_.mode != RunOptions::Mode::kRun) generator_.CountAnswer(connected_, due_);
   // In TLS 1.3 the ticket came with the first data.
   if (generator_.options_.resume && stream_.secure()) session_ = stream_.channel().TakeSession();
-}
-
-void LoadConnection::CountScheduled(MonoTime due) {
-  if (!generator_.open_loop() || due < generator_.measured_from_) return;
-  generator_.results_.scheduled.Add(generator_.io_.now() - due);
 }
 
 // This connection has done its part.
@@ -448,7 +443,7 @@ void LoadConnection::OnResult() {
     results.answer.Add(now - sent.ended);
     results.transaction.Add(now - sent.started);
     generator_.CountAnswer(sent.ended, sent.due);
-    CountScheduled(sent.due);
+    generator_.CountScheduled(sent.due);
     return generator_.OnAccepted(sent.number, sent.message.bytes, reply.text());
   }
   results.refused++;

@@ -97,7 +97,6 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   void SendBody(Buffer& out);
   void SendPart(Buffer& out);
   void EndBody();
-  void CountScheduled(MonoTime due);
   void OnResult();
   void OnClientFailed();
   void Fail(Phase phase, int code, ByteView text);

@@ -58,7 +58,7 @@ struct Results {
   // Open loop.
   uint64_t unsent = 0;       // due, and no connection was free for them until the end
   uint64_t backlog_max = 0;  // the most that were due and waited for a connection; threads add up
-  Histogram scheduled;       // from when a message (or login) was due to its answer
+  Histogram scheduled;       // from when a message (or login) was due to its answer, or the end
   Histogram lag;             // how late the generator itself saw that one was due
 
   Histogram login;        // from connect to ready: handshakes, EHLO, AUTH

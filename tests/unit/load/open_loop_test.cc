@@ -84,6 +84,9 @@ TEST_F(OpenLoopTest, WhatIsNeverSentIsCounted) {
   EXPECT_NEAR(static_cast<double>(results.accepted + results.unsent), 1000, 1);
   EXPECT_NEAR(static_cast<double>(results.accepted), 50, 6);
   EXPECT_GE(results.backlog_max, results.unsent);
+  // They are in the latencies with what they waited: of 1,000 the last 50 less than half a second.
+  EXPECT_EQ(results.scheduled.count(), results.accepted + results.unsent);
+  EXPECT_GE(results.scheduled.Quantile(0.06), milliseconds(450));
 }
 
 TEST_F(OpenLoopTest, TheScheduleBeginsWhenTheSessionsAreOpen) {
