@@ -2,6 +2,7 @@
 //
 //   latency --to 127.0.0.1:1587 --user U --password-file F --folder DIR [--rounds 2000] [--size 4096]
 //           [--client-core N] [--server-core N]
+//   latency --bare N --folder DIR [--size 4096] [--server-core N]
 //
 // One STARTTLS client sends one message at a time. Interleaved with it, round by round: a bare durable write of the same
 // bytes (O_DIRECT, RWF_DSYNC, blocks written before) in DIR, which should be on the spool's disk, and an echo over
@@ -10,6 +11,8 @@
 //
 // A wake-up that crosses cores takes 20 to 25 us in a virtual machine, one that stays takes 2: so the echo answers, and the
 // bare write is made, on the core of the shard (--server-core), or some of the three cross and the others do not.
+//
+// --bare makes N such writes and nothing else, and prints their median, p99 and p99.9 as three numbers.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -244,9 +247,10 @@ class DurableFile {
   size_t next_ = 0;
 };
 
-double Median(std::vector<double>& values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
+double Quantile(std::vector<double>& values, double share) {
+  const auto at = static_cast<size_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(at), values.end());
+  return values[at];
 }
 
 template <typename F>
@@ -256,11 +260,24 @@ double Micros(F f) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
+int BareWrites(size_t count, size_t size, const std::string& folder, const std::string& core) {
+  PinTo(core);
+  DurableFile file(folder, size);
+  std::vector<double> micros;
+  for (size_t i = 0; i < count; i++) micros.push_back(Micros([&] { file.Write(); }));
+  std::printf("%.1f %.1f %.1f\n", Quantile(micros, 0.5), Quantile(micros, 0.99), Quantile(micros, 0.999));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::map<std::string, std::string> options = {{"--rounds", "2000"}, {"--size", "4096"}};
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
+  if (options.contains("--bare")) {
+    if (!options.contains("--folder")) Die("missing --folder");
+    return BareWrites(std::stoul(options["--bare"]), std::stoul(options["--size"]), options["--folder"], options["--server-core"]);
+  }
   for (const char* needed : {"--to", "--user", "--password-file", "--folder"}) {
     if (!options.contains(needed)) Die(std::string("missing ") + needed + "; see the head of bench/latency.cc");
   }
@@ -333,9 +350,9 @@ int main(int argc, char** argv) {
     write_us.push_back(written);
   }
   smtp.Send("QUIT\r\n");
-  const double a = Median(sluice_us);
-  const double b = Median(write_us);
-  const double c = Median(echo_us);
+  const double a = Quantile(sluice_us, 0.5);
+  const double b = Quantile(write_us, 0.5);
+  const double c = Quantile(echo_us, 0.5);
   std::printf("end of data to 250: %.0f us; durable write: %.0f us; TLS echo: %.0f us; ratio %.2f (medians of %zu, %zu octets)\n",
               a, b, c, a / (b + c), rounds, body.size());
   return 0;

@@ -32,6 +32,12 @@ class BenchTest(support.TestCase):
         self.assertIn(done.returncode, (0, 1), done.stderr)
         self.assertRegex(done.stdout, r"and more +(\d+ +){8}max/mean 1\.\d+\npassed +\d+ of 300")
 
+    def test_tail(self):
+        done = subprocess.run([sys.executable, SOURCE / "bench" / "tail", "--runs", "1", "--seconds", "0.8", "--writes", "100"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertRegex(done.stdout, r"p99\.9: \d+\.\d times the write's \(bar 10\)")
+
     @unittest.skipUnless(support.IS_ROOT, "needs root, as its peers do")
     def test_compare(self):
         for what in ("messages", "logins"):
