@@ -53,6 +53,7 @@ struct Channel::HandshakeState {
   size_t identity = 0;
   bool ready = false;        // the identity is chosen
   bool flight_sent = false;  // the server's flight has gone, whatever it took
+  uint8_t ticket_links = 0;  // how far down its chain the ticket was that the client resumes with, plus 1
 };
 
 Channel::Channel() = default;
@@ -114,7 +115,8 @@ Step Channel::Handshake(ByteView& cipher, Buffer& out, HandshakeInfo* info) {
   if (info != nullptr) wolfSSL_KeepArrays(ssl_);
   const size_t sent_before = out.size();
 
-  ChannelIo io(ssl_, handshake_ == nullptr ? nullptr : &handshake_->received, cipher, out, pending_);
+  ChannelIo io(ssl_, handshake_ == nullptr ? nullptr : &handshake_->received, cipher, out, pending_,
+               handshake_ == nullptr ? nullptr : &handshake_->ticket_links);
   const int result = client_ ? wolfSSL_connect(ssl_) : wolfSSL_accept(ssl_);
   if (result == WOLFSSL_SUCCESS) return Finish(info);
   if (const int error = wolfSSL_get_error(ssl_, result); error != WOLFSSL_ERROR_WANT_READ) {

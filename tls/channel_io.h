@@ -14,9 +14,9 @@ namespace sluice::tls {
 class ChannelIo {
  public:
   // What is in `kept` (or nullptr) is read before `cipher`; both are shortened by what was taken. `pending` is the
-  // channel's: see Receive.
-  ChannelIo(WOLFSSL* ssl, Buffer* kept, ByteView& cipher, Buffer& out, uint16_t& pending)
-      : ssl_(ssl), kept_(kept), cipher_(cipher), out_(out), pending_(pending) {
+  // channel's: see Receive. `ticket_links`: of a server's handshake, see TicketCallback.
+  ChannelIo(WOLFSSL* ssl, Buffer* kept, ByteView& cipher, Buffer& out, uint16_t& pending, uint8_t* ticket_links = nullptr)
+      : ssl_(ssl), kept_(kept), cipher_(cipher), out_(out), pending_(pending), ticket_links_(ticket_links) {
     wolfSSL_SetIOReadCtx(ssl, this);
     wolfSSL_SetIOWriteCtx(ssl, this);
   }
@@ -26,6 +26,12 @@ class ChannelIo {
   }
   ChannelIo(const ChannelIo&) = delete;
   ChannelIo& operator=(const ChannelIo&) = delete;
+
+  // Of the call that `ssl` is in.
+  static uint8_t* TicketLinks(WOLFSSL* ssl) {
+    const auto* io = static_cast<const ChannelIo*>(wolfSSL_GetIOReadCtx(ssl));
+    return io == nullptr ? nullptr : io->ticket_links_;
+  }
 
   static void Install(WOLFSSL_CTX* context) {
     wolfSSL_CTX_SetIORecv(context, Receive);
@@ -69,6 +75,7 @@ class ChannelIo {
   ByteView& cipher_;
   Buffer& out_;
   uint16_t& pending_;
+  uint8_t* ticket_links_;
 };
 
 }  // namespace sluice::tls

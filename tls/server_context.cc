@@ -1,6 +1,7 @@
 #include "tls/server_context.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -11,10 +12,15 @@
 namespace sluice::tls {
 
 // Seals and opens tickets for the library. A ticket that does not open costs the client a full handshake.
+//
+// The library numbers the tickets that follow from one full handshake by an octet, and a handshake fails when it would be
+// the 256th. So each ticket says, behind its tag, which of its chain it is, and one that is far down does not open.
 struct TicketCallback {
   static constexpr size_t kNonceBytes = 12;
   static constexpr size_t kTagBytes = 16;
-  static_assert(kNonceBytes <= WOLFSSL_TICKET_IV_SZ && kTagBytes <= WOLFSSL_TICKET_MAC_SZ);
+  static constexpr uint8_t kLinksMax = 200;
+  static_assert(kNonceBytes <= WOLFSSL_TICKET_IV_SZ && kTagBytes < WOLFSSL_TICKET_MAC_SZ);
+  using Authenticated = std::array<byte, WOLFSSL_TICKET_NAME_SZ + 1>;
   static_assert(sizeof(TicketKey::name) == WOLFSSL_TICKET_NAME_SZ);
 
   static int Call(WOLFSSL* ssl, byte name[WOLFSSL_TICKET_NAME_SZ], byte nonce[WOLFSSL_TICKET_IV_SZ],
@@ -25,6 +31,7 @@ struct TicketCallback {
     if (keys == nullptr) return WOLFSSL_TICKET_RET_REJECT;
     *out_bytes = in_bytes;  // GCM keeps the length
     const word32 bytes = static_cast<word32>(in_bytes);
+    uint8_t* links = ChannelIo::TicketLinks(ssl);
 
     if (seal != 0) {
       std::memcpy(name, keys->current().name.data(), WOLFSSL_TICKET_NAME_SZ);
@@ -32,24 +39,35 @@ struct TicketCallback {
         return WOLFSSL_TICKET_RET_REJECT;
       }
       std::memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
+      mac[kTagBytes] = links == nullptr ? 0 : *links;
+      const Authenticated clear = InClear(name, mac);
       return Run(keys->current(), [&](Aes* aes) {
-               return wc_AesGcmEncrypt(aes, ticket, ticket, bytes, nonce, kNonceBytes, mac, kTagBytes, name,
-                                       WOLFSSL_TICKET_NAME_SZ);
+               return wc_AesGcmEncrypt(aes, ticket, ticket, bytes, nonce, kNonceBytes, mac, kTagBytes, clear.data(),
+                                       clear.size());
              })
                  ? WOLFSSL_TICKET_RET_OK
                  : WOLFSSL_TICKET_RET_REJECT;
     }
 
     const TicketKey* key = keys->Find(ByteView(reinterpret_cast<const char*>(name), WOLFSSL_TICKET_NAME_SZ));
-    if (key == nullptr || !Run(*key, [&](Aes* aes) {
-          return wc_AesGcmDecrypt(aes, ticket, ticket, bytes, nonce, kNonceBytes, mac, kTagBytes, name,
-                                  WOLFSSL_TICKET_NAME_SZ);
+    const Authenticated clear = InClear(name, mac);
+    if (key == nullptr || mac[kTagBytes] >= kLinksMax || !Run(*key, [&](Aes* aes) {
+          return wc_AesGcmDecrypt(aes, ticket, ticket, bytes, nonce, kNonceBytes, mac, kTagBytes, clear.data(),
+                                  clear.size());
         })) {
       return WOLFSSL_TICKET_RET_REJECT;
     }
+    if (links != nullptr) *links = mac[kTagBytes] + 1;
     // TLS 1.2 gives a new ticket only when asked to; TLS 1.3 always does.
     const bool renew = key != &keys->current() && wolfSSL_GetVersion(ssl) == WOLFSSL_TLSV1_2;
     return renew ? WOLFSSL_TICKET_RET_CREATE : WOLFSSL_TICKET_RET_OK;
+  }
+
+  static Authenticated InClear(const byte* name, const byte* mac) {
+    Authenticated clear;
+    std::memcpy(clear.data(), name, WOLFSSL_TICKET_NAME_SZ);
+    clear.back() = mac[kTagBytes];
+    return clear;
   }
 
   template <typename F>

@@ -441,6 +441,21 @@ class TicketTest : public testing::TestWithParam<Versions> {
   std::shared_ptr<ServerContext> server_;
 };
 
+// The library numbers the tickets of a chain in one octet, and a handshake fails when they are used up.
+TEST_P(TicketTest, AChainOfResumptionsNeverFails) {
+  Session session = NewSession();
+  int resumed = 0;
+  for (int i = 0; i < 600; i++) {
+    Pair pair(server_, *client_, {.session = &session});
+    ASSERT_TRUE(pair.Shake()) << i;
+    ASSERT_EQ(pair.ToClient("hello"), "hello") << i;
+    EXPECT_EQ(pair.server.resumed(), pair.client.resumed());
+    resumed += pair.server.resumed();
+    session = pair.client.TakeSession();
+  }
+  EXPECT_GE(resumed, 590);
+}
+
 TEST_P(TicketTest, AnOldKeyIsTakenForOnePeriodAndThenDeclined) {
   const Session session = NewSession();
   EXPECT_TRUE(Resumes(server_, session));
