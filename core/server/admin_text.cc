@@ -44,19 +44,6 @@ void AppendOne(std::string& out, std::string_view name, std::string_view type,
   absl::StrAppend(&out, "sluice_", name, labels, " ", value, "\n");
 }
 
-std::string_view TypeName(MetricKind kind) {
-  switch (kind) {
-    case MetricKind::kCounter:
-    case MetricKind::kSeconds:
-      return "counter";
-    case MetricKind::kGauge:
-      return "gauge";
-    case MetricKind::kHistogram:
-      break;
-  }
-  return "histogram";
-}
-
 void AppendHistogram(std::string& out, const MetricInfo& info, const Row& row, size_t shard) {
   const std::string label = absl::StrCat("shard=\"", shard, "\"");
   uint64_t count = 0;

@@ -200,6 +200,20 @@ struct alignas(64) ShardCounters {
 
 enum class MetricKind : uint8_t { kCounter, kSeconds, kGauge, kHistogram };
 
+// As Prometheus calls it; METRICS.md too.
+constexpr std::string_view TypeName(MetricKind kind) {
+  switch (kind) {
+    case MetricKind::kCounter:
+    case MetricKind::kSeconds:
+      return "counter";
+    case MetricKind::kGauge:
+      return "gauge";
+    case MetricKind::kHistogram:
+      break;
+  }
+  return "histogram";
+}
+
 // One family: `cells` numbers, which a reader finds from `first` on in a row of all of them. Those
 // of a histogram are its buckets, the one above the last bound, and the sum.
 struct MetricInfo {

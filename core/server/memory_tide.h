@@ -12,6 +12,13 @@ namespace sluice::server {
 
 class MemoryTide {
  public:
+  // Whether Ebbed is to be asked now: ten times a second, since `held` is added up for it.
+  bool Due(MonoTime now) {
+    if (now < look_) return false;
+    look_ = now + kLook;
+    return true;
+  }
+
   // `held`: octets in use now, about. True: at least kEbb, and a third, of what was in use at the peak since the last true
   // is free now, nothing much is going on, and the last time is kPause ago.
   bool Ebbed(uint64_t held, bool quiet, MonoTime now) {
@@ -25,10 +32,12 @@ class MemoryTide {
 
   static constexpr uint64_t kEbb = 4 << 20;
   static constexpr Duration kPause = seconds(10);
+  static constexpr Duration kLook = milliseconds(100);
 
  private:
   uint64_t peak_ = 0;
   MonoTime next_ = MonoTime::min();
+  MonoTime look_ = MonoTime::min();
 };
 
 }  // namespace sluice::server

@@ -219,7 +219,7 @@ void Shard::Turn(Duration patience) {
   At(Stage::kInput);
   streams_.RunInput();
   // Few are here: what they wait for goes out before the deliveries that nobody waits for, if there are any.
-  if (const auto due = relay_->NextDeadline(); io_.quiet() && due && *due <= now()) {
+  if (io_.quiet() && relay_->NextDeadline().value_or(MonoTime::max()) <= now()) {
     At(Stage::kQueue);
     PumpQueues();
     At(Stage::kFlush);
@@ -236,7 +236,7 @@ void Shard::Turn(Duration patience) {
   events_.Turn(now());
   counters_.loop_turns_total.Add();
   if (group_ != nullptr) group_->loads.Publish(index_, connections_.size());
-  if (memory_tide_.Ebbed(MemoryHeld(), io_.quiet(), now())) ReturnFreeMemory();
+  if (memory_tide_.Due(now()) && memory_tide_.Ebbed(MemoryHeld(), io_.quiet(), now())) ReturnFreeMemory();
 }
 
 // About, and only what comes and goes in bulk.

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <utility>
 
 namespace sluice {
 
@@ -35,6 +36,12 @@ void Fail(std::string_view command, std::string_view text, int exit_code) {
 
 void Fail(std::string_view command, const absl::Status& status) {
   Fail(command, std::string_view(status.message()), ExitCode(status));
+}
+
+server::Options LoadOptionsOrFail(std::string_view command, const std::string& file) {
+  absl::StatusOr<server::Options> options = server::LoadOptions(file);
+  if (!options.ok()) Fail(command, options.status());
+  return *std::move(options);
 }
 
 }  // namespace sluice

@@ -2,9 +2,11 @@
 #ifndef SLUICE_TOOLS_SLUICE_FAIL_H_
 #define SLUICE_TOOLS_SLUICE_FAIL_H_
 
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/server/options.h"
 
 namespace sluice {
 
@@ -15,6 +17,9 @@ int ExitCode(const absl::Status& status);
 // Throws CLI::RuntimeError, which main turns into the exit code. For callbacks of CLI11.
 [[noreturn]] void Fail(std::string_view command, std::string_view text, int exit_code);
 [[noreturn]] void Fail(std::string_view command, const absl::Status& status);
+
+// The configuration in `file`, or such an end.
+server::Options LoadOptionsOrFail(std::string_view command, const std::string& file);
 
 }  // namespace sluice
 

@@ -82,9 +82,8 @@ void List(const Arguments& arguments) {
   if (!arguments.filter.after.empty() && !queue::QueueId::Parse(arguments.filter.after)) {
     Fail("queue list", absl::StrCat("'", arguments.filter.after, "' is not a queue id"), EX_USAGE);
   }
-  const auto options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail("queue list", options.status());
-  const auto body = QueueJson(*options, arguments.filter);
+  const server::Options options = LoadOptionsOrFail("queue list", arguments.config);
+  const auto body = QueueJson(options, arguments.filter);
   if (!body.ok()) Fail("queue list", body.status());
   if (arguments.json) {
     std::cout << *body << '\n';

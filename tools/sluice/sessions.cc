@@ -136,9 +136,8 @@ void End(const std::string& socket, const Arguments& arguments) {
 }
 
 void Sessions(const Arguments& arguments) {
-  const auto options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail(kCommand, options.status());
-  const std::string socket = server::AdminSocketPath(options->state_dir);
+  const server::Options options = LoadOptionsOrFail(kCommand, arguments.config);
+  const std::string socket = server::AdminSocketPath(options.state_dir);
   arguments.end ? End(socket, arguments) : List(socket, arguments);
 }
 

@@ -35,9 +35,8 @@ struct Arguments {
 };
 
 std::string SocketOf(const Arguments& arguments, const char* command) {
-  const auto options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail(command, options.status());
-  return server::AdminSocketPath(options->state_dir);
+  const server::Options options = LoadOptionsOrFail(command, arguments.config);
+  return server::AdminSocketPath(options.state_dir);
 }
 
 std::string TextOf(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }

@@ -125,9 +125,8 @@ absl::StatusOr<server::Snapshot> FetchStats(const std::string& state_dir) {
 namespace {
 
 void Stats(const Arguments& arguments) {
-  const auto options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail("stats", options.status());
-  const auto body = server::AdminGet(server::AdminSocketPath(options->state_dir), "/v1/stats");
+  const server::Options options = LoadOptionsOrFail("stats", arguments.config);
+  const auto body = server::AdminGet(server::AdminSocketPath(options.state_dir), "/v1/stats");
   if (!body.ok()) Fail("stats", body.status());
   if (arguments.json) {
     std::cout << *body << '\n';

@@ -76,13 +76,12 @@ void Live(const std::string& state_dir, Sample before, Duration interval) {
 }
 
 void Top(const Arguments& arguments) {
-  const auto options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail("top", options.status());
-  auto first = Take(options->state_dir);
+  const server::Options options = LoadOptionsOrFail("top", arguments.config);
+  auto first = Take(options.state_dir);
   if (!first.ok()) Fail("top", first.status());
   const auto interval =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(arguments.interval));
-  (arguments.once ? Once : Live)(options->state_dir, *std::move(first), interval);
+  (arguments.once ? Once : Live)(options.state_dir, *std::move(first), interval);
 }
 
 }  // namespace

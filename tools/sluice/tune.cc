@@ -102,13 +102,12 @@ class Tuner {
   explicit Tuner(const Arguments& arguments) : arguments_(arguments), goal_(kGoals.at(arguments.goal)) {}
 
   void Run() {
-    const auto options = server::LoadOptions(arguments_.config);
-    if (!options.ok()) Fail("tune", options.status());
-    socket_ = server::AdminSocketPath(options->state_dir);
+    const server::Options options = LoadOptionsOrFail("tune", arguments_.config);
+    socket_ = server::AdminSocketPath(options.state_dir);
     const std::vector<Climb::Key> start = ReadKeys();
     server_ = ListenerOf(socket_);
     if (server_ == 0) Fail("tune", socket_ + ": whose server this is cannot be found out", EX_UNAVAILABLE);
-    command_ = Command(*options);
+    command_ = Command(options);
     CatchInterrupts();
     std::printf("%s; %u runs of %g s on each side of a comparison, in turn. Ctrl-C puts the values from before back\n",
                 absl::StrJoin(command_, " ").c_str(), arguments_.runs, arguments_.seconds);

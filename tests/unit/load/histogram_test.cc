@@ -39,15 +39,21 @@ TEST(HistogramTest, OneValueIsToldExactlyAtEveryPowerOfTwo) {
   }
 }
 
-TEST(HistogramTest, QuantilesAreNeverTooLowAndAtMostOnePercentTooHigh) {
-  Prng prng(1);
-  Histogram histogram;
+// Adds values of all magnitudes, and returns them sorted.
+std::vector<int64_t> AddRandom(uint64_t seed, Histogram& histogram) {
+  Prng prng(seed);
   std::vector<int64_t> values;
   for (int i = 0; i < 20'000; i++) {
     values.push_back(static_cast<int64_t>(prng.Next() >> (24 + prng.Below(39))));
     histogram.Add(Duration(values.back()));
   }
   std::sort(values.begin(), values.end());
+  return values;
+}
+
+TEST(HistogramTest, QuantilesAreNeverTooLowAndAtMostOnePercentTooHigh) {
+  Histogram histogram;
+  const std::vector<int64_t> values = AddRandom(1, histogram);
   for (double quantile : {0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0}) {
     const auto rank = static_cast<size_t>(std::ceil(quantile * static_cast<double>(values.size())));
     const int64_t exact = values[rank - 1];
@@ -101,14 +107,8 @@ TEST(HistogramTest, MergedPartsTellTheSameAsTheWhole) {
 }
 
 TEST(PackedHistogramTest, TellsAtMostFourPercentMoreThanTheRightValue) {
-  Prng prng(3);
   Histogram histogram;
-  std::vector<int64_t> values;
-  for (int i = 0; i < 20'000; i++) {
-    values.push_back(static_cast<int64_t>(prng.Next() >> (24 + prng.Below(39))));
-    histogram.Add(Duration(values.back()));
-  }
-  std::sort(values.begin(), values.end());
+  const std::vector<int64_t> values = AddRandom(3, histogram);
   const PackedHistogram packed(histogram);
   EXPECT_EQ(packed.count(), histogram.count());
   EXPECT_EQ(packed.max(), histogram.max());

@@ -118,15 +118,7 @@ class BadClientTest : public testing::Test {
 
   Results Run(Behaviour behaviour) {
     options_.behaviour = behaviour;
-    Generator generator(io_, options_, 0, nullptr, nullptr);
-    generator.Start();
-    const MonoTime limit = io_.now() + hours(1);
-    for (bool busy = false; !generator.done(); busy = generator.RunTurn()) {
-      EXPECT_LT(io_.now(), limit);
-      if (io_.now() >= limit) generator.Abort();
-      io_.Poll(busy ? io_.now() : generator.deadline());
-    }
-    return generator.results();
+    return RunToEnd(io_, options_);
   }
 
   sim::SimIo io_;

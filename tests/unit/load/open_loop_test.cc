@@ -21,19 +21,7 @@ class OpenLoopTest : public testing::Test {
     options_.time = seconds(10);
   }
 
-  Results Run() {
-    Generator generator(io_, options_, 0, nullptr, nullptr);
-    generator.Start();
-    const MonoTime limit = io_.now() + hours(1);
-    for (bool busy = false; !generator.done(); busy = generator.RunTurn()) {
-      if (io_.now() > limit) {
-        ADD_FAILURE() << "did not end";
-        generator.Abort();
-      }
-      io_.Poll(busy ? io_.now() : generator.deadline());
-    }
-    return generator.results();
-  }
+  Results Run() { return RunToEnd(io_, options_); }
 
   sim::SimIo io_;
   SimServer server_;

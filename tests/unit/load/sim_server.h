@@ -3,13 +3,31 @@
 #ifndef SLUICE_TESTS_UNIT_LOAD_SIM_SERVER_H_
 #define SLUICE_TESTS_UNIT_LOAD_SIM_SERVER_H_
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <map>
 #include <string>
 
 #include "tests/sim/sim_io.h"
+#include "tools/load/generator.h"
 
 namespace sluice::load {
+
+// To its end, which must come within an hour of simulated time.
+inline Results RunToEnd(sim::SimIo& io, const RunOptions& options) {
+  Generator generator(io, options, 0, nullptr, nullptr);
+  generator.Start();
+  const MonoTime limit = io.now() + hours(1);
+  for (bool busy = false; !generator.done(); busy = generator.RunTurn()) {
+    if (io.now() > limit) {
+      ADD_FAILURE() << "did not end";
+      generator.Abort();
+    }
+    io.Poll(busy ? io.now() : generator.deadline());
+  }
+  return generator.results();
+}
 
 class SimServer final : public sim::Remote {
  public:

@@ -283,22 +283,24 @@ TEST(StreamPressureTest, WhenAllWaitForUsTheNewcomerIsRefused) {
   EXPECT_LE(crowd.set.held_bytes(), 64u << 10);
 }
 
-TEST(StreamPressureTest, PausedStreamsStopReadingAndTogetherStayWithinTheBound) {
-  Crowd crowd({.held_bytes = 2 << 20});
-  const auto first = crowd.Connect(20, Manner::kClear);
-  for (uint16_t number : first) {
+// They send much, and their owners take one piece and are paused.
+std::vector<uint16_t> PausedUploads(Crowd& crowd, int count) {
+  const auto numbers = crowd.Connect(count, Manner::kClear);
+  for (uint16_t number : numbers) {
     crowd.owners[number]->pauses = true;
     crowd.clients[number]->text.assign(500'000, 'x');
   }
+  return numbers;
+}
+
+TEST(StreamPressureTest, PausedStreamsStopReadingAndTogetherStayWithinTheBound) {
+  Crowd crowd({.held_bytes = 2 << 20});
+  const auto first = PausedUploads(crowd, 20);
   crowd.Run(milliseconds(500));
   EXPECT_EQ(crowd.Count(first, Evicted), 0);
   EXPECT_LE(crowd.held_max, 20u * 4 * kHeldBytesMax);
 
-  const auto flood = crowd.Connect(300, Manner::kClear);
-  for (uint16_t number : flood) {
-    crowd.owners[number]->pauses = true;
-    crowd.clients[number]->text.assign(500'000, 'x');
-  }
+  const auto flood = PausedUploads(crowd, 300);
   crowd.Run(seconds(1));
   EXPECT_LE(crowd.held_max, 1u << 20);
   EXPECT_GT(crowd.Count(first, Evicted), 15) << "who has stood still for longest goes first";
@@ -308,11 +310,7 @@ TEST(StreamPressureTest, PausedStreamsStopReadingAndTogetherStayWithinTheBound) 
 // Uploads that wait for the disk: it is us who are late, and peers who stall do not cost them their place.
 TEST(StreamPressureTest, WhoWaitsForUsOutlivesWhoStalls) {
   Crowd crowd({.held_bytes = 8 << 20});
-  const auto uploads = crowd.Connect(40, Manner::kClear);
-  for (uint16_t number : uploads) {
-    crowd.owners[number]->pauses = true;
-    crowd.clients[number]->text.assign(500'000, 'x');
-  }
+  const auto uploads = PausedUploads(crowd, 40);
   crowd.Run(milliseconds(300));
   EXPECT_GT(crowd.set.held_bytes(), 1u << 20) << "as much as all who stall may hold";
   const auto stalled = crowd.Connect(100, Manner::kClear);

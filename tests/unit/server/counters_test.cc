@@ -172,19 +172,6 @@ TEST(SnapshotTest, PrometheusTextHasHistogramsLabelsAndBaseUnits) {
 
 // --- METRICS.md ----------------------------------------------------------------------------------
 
-std::string KindWord(MetricKind kind) {
-  switch (kind) {
-    case MetricKind::kCounter:
-    case MetricKind::kSeconds:
-      return "counter";
-    case MetricKind::kGauge:
-      return "gauge";
-    case MetricKind::kHistogram:
-      break;
-  }
-  return "histogram";
-}
-
 std::string LabelsText(const Labels& labels) {
   std::string text;
   for (const Label& label : {labels.first, labels.second}) {
@@ -199,7 +186,7 @@ std::string LabelsText(const Labels& labels) {
 TEST(MetricsPageTest, HasARowForEachFamilyAndNoOther) {
   std::string rows;
   for (const MetricInfo& info : kShardMetrics) {
-    absl::StrAppend(&rows, "| `", info.name, "` | ", KindWord(info.kind), " | ",
+    absl::StrAppend(&rows, "| `", info.name, "` | ", TypeName(info.kind), " | ",
                     LabelsText(*info.labels), " | ", info.help, " |\n");
   }
   std::ifstream file("core/server/METRICS.md");

@@ -32,5 +32,12 @@ TEST(MemoryTideTest, WaitsForAQuietTurnAndForThePause) {
   EXPECT_TRUE(tide.Ebbed(0, true, At(13)));
 }
 
+TEST(MemoryTideTest, IsAskedTenTimesASecond) {
+  MemoryTide tide;
+  EXPECT_TRUE(tide.Due(At(1)));
+  EXPECT_FALSE(tide.Due(At(1) + MemoryTide::kLook - milliseconds(1)));
+  EXPECT_TRUE(tide.Due(At(1) + MemoryTide::kLook));
+}
+
 }  // namespace
 }  // namespace sluice::server
