@@ -168,7 +168,7 @@ void BM_ClientGroup(benchmark::State& state) {
       .sender = "alice@example.net", .recipients = recipients, .bytes = 4096};
   for (auto _ : state) {
     out.Clear();
-    client.Start(&message, out);
+    (void)client.Start(&message, out);
     input = "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n";
     if (client.OnInput(input, out) != ClientEffect::kSendBody)
       return state.SkipWithError("no body wanted");

@@ -11,7 +11,7 @@
 namespace sluice::queue {
 
 // A body up to this size is one record, in memory until the final dot; a larger one comes in such parts.
-inline constexpr size_t kPartBytesMax = 64 << 10;
+inline constexpr size_t kPartBytesMax = 96 << 10;
 
 // The largest batch: what one write moves at most, and twice that is a shard's memory for batches. Beyond
 // half a MiB a disk gains nothing and the messages in a batch wait for each other.

@@ -35,6 +35,7 @@ class Buffer {
   size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
   size_t capacity() const { return capacity_; }
+  size_t room() const { return capacity_ - end_; }  // for more without an allocation
   const char* data() const { return data_ + begin_; }
   char* data() { return data_ + begin_; }
   ByteView view() const { return ByteView(data_ + begin_, size()); }

@@ -524,7 +524,10 @@ void Ring::OnRecv(uint32_t slot, const Event& event) {
   if (has_buffer) ring.ReturnBuffer(buffer);
   if (entry->armed) return;
   const bool ours = event.result == -ENOBUFS || (event.result == -ECANCELED && !entry->cancelled);
-  if (event.result == -ENOBUFS) stats_.starved++;
+  if (event.result == -ENOBUFS) {
+    stats_.starved++;
+    ring.Starved();
+  }
   if (ours && !entry->cancelled) {
     RearmNextTurn(slot);
   } else {

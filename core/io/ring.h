@@ -30,7 +30,7 @@ struct RingOptions {
   uint32_t submission_entries = 1024;
   uint32_t completion_entries = 8192;
   uint32_t receive_buffers = 256;            // of the first ring, a power of two; further rings have a quarter
-  uint32_t receive_buffer_bytes = 16 << 10;  // a TLS record of 16 KiB needs two
+  uint32_t receive_buffer_bytes = 32 << 10;  // a TLS record of 16 KiB fits with its frame
   uint32_t sockets_max = 1 << 16;            // over all rings inside
   uint32_t table_max = 0;                    // slots a ring; 0: RLIMIT_NOFILE
   uint32_t turn_buffers_max = 16;            // ReceiveTuning::turn_buffers

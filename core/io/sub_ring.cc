@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -11,6 +12,9 @@
 
 namespace sluice::io {
 namespace {
+
+constexpr uint32_t kCirculatingBytesMin = 1 << 20;
+constexpr uint32_t kCalmTurns = 1000;  // of at most a quarter: half is enough
 
 absl::Status Failed(const char* what, int error) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(error < 0 ? -error : error)));
@@ -37,7 +41,6 @@ absl::Status SubRing::Open(const Options& options) {
   stats_ = options.stats;
   stats_->submission_entries += params.sq_entries;
   stats_->completion_entries += params.cq_entries;
-  stats_->receive_buffers += options.receive_buffers;
   stats_->receive_bytes += uint64_t{options.receive_buffers} * options.receive_buffer_bytes;
 
   error = io_uring_register_files_sparse(&ring, options.table_slots);
@@ -59,8 +62,8 @@ absl::Status SubRing::Open(const Options& options) {
   buffers_ = static_cast<char*>(map);
   buffer_ring_ = io_uring_setup_buf_ring(&ring, buffer_count_, kBufferGroup, 0, &error);
   if (buffer_ring_ == nullptr) return Failed("a ring of receive buffers (RLIMIT_MEMLOCK)", error);
-  provided_ = buffer_count_;
-  for (uint32_t id = 0; id < buffer_count_; id++) ReturnBuffer(id);
+  for (uint32_t id = buffer_count_; id-- > 0;) withheld_.push_back(id);
+  ProvideBuffers(buffer_count_);
   PublishBuffers();
 
   if (options.notify_fd >= 0) {
@@ -92,12 +95,18 @@ io_uring_sqe* SubRing::Sqe() {
 }
 
 void SubRing::ProvideBuffers(uint32_t count) {
+  count = std::min(count, buffer_count_);
+  stats_->receive_buffers += count - provided_max_;
   provided_max_ = count;
-  while (provided_ < provided_max_ && !withheld_.empty()) {
+  Circulate(std::max(circulating_max_, kCirculatingBytesMin / buffer_bytes_));
+}
+
+void SubRing::Circulate(uint32_t count) {
+  circulating_max_ = std::min(count, provided_max_);
+  while (circulating_ < circulating_max_ && !withheld_.empty()) {
     const uint32_t id = withheld_.back();
     withheld_.pop_back();
-    provided_++;
-    stats_->receive_buffers++;
+    circulating_++;
     ReturnBuffer(id);
   }
 }
@@ -108,9 +117,8 @@ int SubRing::Submit() {
 }
 
 void SubRing::ReturnBuffer(uint32_t id) {
-  if (provided_ > provided_max_) {
-    provided_--;
-    stats_->receive_buffers--;
+  if (circulating_ > circulating_max_) {
+    circulating_--;
     return withheld_.push_back(id);
   }
   io_uring_buf_ring_add(buffer_ring_, buffers_ + size_t{id} * buffer_bytes_, buffer_bytes_,
@@ -118,9 +126,18 @@ void SubRing::ReturnBuffer(uint32_t id) {
 }
 
 uint32_t SubRing::PublishBuffers() {
-  if (returned_ == 0) return 0;
-  io_uring_buf_ring_advance(buffer_ring_, returned_);
-  return static_cast<uint32_t>(std::exchange(returned_, 0));
+  const auto used = static_cast<uint32_t>(returned_);
+  if (std::exchange(starved_, false)) {
+    Circulate(2 * circulating_max_);
+    calm_turns_ = 0;
+  } else if (used > circulating_max_ / 4) {
+    calm_turns_ = 0;
+  } else if (++calm_turns_ == kCalmTurns) {
+    Circulate(std::max(circulating_max_ / 2, kCirculatingBytesMin / buffer_bytes_));
+    calm_turns_ = 0;
+  }
+  if (returned_ > 0) io_uring_buf_ring_advance(buffer_ring_, std::exchange(returned_, 0));
+  return used;
 }
 
 }  // namespace sluice::io

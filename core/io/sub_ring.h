@@ -55,8 +55,10 @@ class SubRing {
     return ByteView(buffers_ + size_t{id} * buffer_bytes_, bytes);
   }
   void ReturnBuffer(uint32_t id);
-  // From now on only so many are with the kernel or in use: others are withheld as they come back, or given again.
+  // From now on at most so many are with the kernel or in use.
   void ProvideBuffers(uint32_t count);
+  // A receive found no buffer.
+  void Starved() { starved_ = true; }
   uint32_t PublishBuffers();  // after ReturnBuffer, once a turn; how many
 
   io_uring ring{};
@@ -65,6 +67,8 @@ class SubRing {
   uint32_t room() const { return table_slots - sockets; }
 
  private:
+  void Circulate(uint32_t count);
+
   bool open_ = false;
   IoStats* stats_ = nullptr;
   io_uring_buf_ring* buffer_ring_ = nullptr;
@@ -72,9 +76,14 @@ class SubRing {
   size_t buffer_map_bytes_ = 0;
   uint32_t buffer_count_ = 0;
   uint32_t buffer_bytes_ = 0;
-  uint32_t provided_max_ = UINT32_MAX;
-  uint32_t provided_ = 0;           // with the kernel, or in use
+  // The kernel takes them round and round, so those that circulate should fit in the cache: few, and more where turns
+  // need them.
+  uint32_t provided_max_ = 0;
+  uint32_t circulating_max_ = 0;    // at most provided_max_
+  uint32_t circulating_ = 0;        // with the kernel, or in use
   std::vector<uint32_t> withheld_;  // the rest
+  uint32_t calm_turns_ = 0;         // in a row that used few
+  bool starved_ = false;            // in this turn
   int returned_ = 0;
 };
 

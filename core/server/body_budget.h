@@ -25,9 +25,8 @@ class BodyBudget {
   BodyBudget(uint64_t bytes_max, uint64_t login_bytes_max)
       : bytes_max_(bytes_max), login_bytes_max_(login_bytes_max) {}
 
-  // A body that is still coming has grown to `bytes`. False: a bound is passed; let go of it, and Release.
-  [[nodiscard]] bool Grow(Charge& charge, ByteView login, uint64_t bytes) {
-    DCHECK(bytes >= charge.bytes);
+  // A body that is still coming takes `bytes` now. False: a bound is passed; let go of it, and Release.
+  [[nodiscard]] bool Hold(Charge& charge, ByteView login, uint64_t bytes) {
     if (bytes == 0) return true;
     uint64_t& of_login = logins_[login];
     of_login += charge.of_login ? bytes - charge.bytes : bytes;

@@ -410,7 +410,9 @@ void Connection::OnBodyPart() {
 // A body that has not ended by the end of a turn holds memory or room on the disk.
 void Connection::CountBody() {
   if (session_.body_refused()) return;
-  if (shard_.bodies().Grow(body_charge_, identity_->login, session_.transaction().body_bytes)) return;
+  const smtp::Transaction& transaction = session_.transaction();
+  const uint64_t bytes = transaction.body_bytes + transaction.body.room();
+  if (shard_.bodies().Hold(body_charge_, identity_->login, bytes)) return;
   // A part on its way pauses the stream, and its waiter resumes it: OnPartStored comes here again.
   if (incoming_ != nullptr && incoming_->part_waiter.waiting()) return;
   Abandon();

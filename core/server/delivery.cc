@@ -52,6 +52,7 @@ void Delivery::Prepare() {
       .recipients = recipients_,
       .bytes = message_.content_bytes(),
       .eight_bit = (envelope.flags() & queue::kBody8BitMime) != 0,
+      .at_hand = message_.parts() == 0,
   };
   accepted_text_.clear();
   route = Route();

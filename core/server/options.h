@@ -94,6 +94,8 @@ struct RelayOptions {
   std::string tls_name;  // name a next hop's certificate must carry; needed for "verify"
   std::string ca_file;  // PEM trust anchors for "verify"; empty: those of the system
 
+  std::vector<std::string> discard_ehlo_keywords;  // what a next hop offers and does not do well
+
   uint32_t connections = 8;                   // to one next hop, a shard
   uint32_t messages_per_connection = 1000;    // then a new one is made; 0: no end
 
@@ -156,7 +158,7 @@ struct IoOptions {
   std::vector<std::string>
       disable;                     // ring features to do without, as the start-up report names them
   uint32_t receive_buffers = 256;  // of a shard's ring; a power of two
-  uint64_t receive_buffer_bytes = 16 * kKiB;
+  uint64_t receive_buffer_bytes = 32 * kKiB;
   // A connection that takes more in a loop turn, counted in whole receive buffers, waits for the next.
   uint64_t turn_bytes = 256 * kKiB;
   uint32_t submission_entries = 1024;  // of a ring; powers of two

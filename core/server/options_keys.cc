@@ -39,6 +39,9 @@ std::vector<std::string_view> FeatureNames() {
   return {names.begin(), names.end()};
 }
 
+// Of EHLO's reply, those that the relay makes use of.
+std::vector<std::string_view> EhloKeywords() { return {"8bitmime", "chunking", "pipelining", "size", "starttls"}; }
+
 // A key whose bounds and words are in the table of tuning.h.
 void TunableKey(Options& o, std::string_view table, std::string_view key, KeyVisitor& v) {
   for (const Tunable& tunable : Tunables()) {
@@ -101,6 +104,8 @@ void RelayKeys(Options& all, KeyVisitor& v) {
         "\"none\", \"opportunistic\", \"required\" or \"verify\"");
   v.Key("tls_name", Text(&o.tls_name), "name in the next hop's certificate; \"verify\" needs it");
   v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
+  v.Key("discard_ehlo_keywords", Words(&o.discard_ehlo_keywords, EhloKeywords(), "keyword"),
+        "what a next hop offers and does not do well: \"chunking\", say");
   TunableKey(all, "relay", "connections", v);
   v.Key("messages_per_connection", Count(&o.messages_per_connection, 0, kMany), "0: no end");
   v.Key("idle_timeout", Span(&o.idle_timeout, kNever, minutes(5)),

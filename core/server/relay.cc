@@ -21,6 +21,8 @@ constexpr uint8_t kRestartsMax = 2;
 smtp::ClientOptions MakeClientOptions(const Options& options) {
   smtp::ClientOptions client;
   client.ehlo_name = options.hostname;
+  client.chunking = true;
+  client.ignored = options.relay.discard_ehlo_keywords;
   switch (options.relay.tls) {
     case RelayTls::kNone:
       client.tls = smtp::ClientOptions::Tls::kNever;
@@ -59,9 +61,9 @@ Relay::~Relay() = default;
 
 // --- taking messages ------------------------------------------------------------------------------------------
 
-// As many as the connections can have under way, and as many again loaded and ready.
+// What a few connections to a fast server can have under way and ready, or all of them to a slow one.
 uint32_t Relay::DeliveriesMax() const {
-  return 4 * shard_.tuning().relay_connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
+  return 8 * shard_.tuning().relay_connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
 }
 
 queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {

@@ -11,7 +11,11 @@ namespace sluice::server {
 namespace {
 
 constexpr Duration kQuitTimeout = seconds(5);
-constexpr size_t kUnsentMax = 128 << 10;  // of a large body; the next part waits until this has gone
+constexpr size_t kUnsentMax = 128 << 10;  // what is to follow waits until this has gone
+// A slow server gets as many messages on a connection as it answers in this time, so that others stay for other
+// connections; a fast one gets many with one write.
+constexpr Duration kDepthTime = milliseconds(20);
+constexpr uint32_t kDepthMin = 2;
 
 }  // namespace
 
@@ -86,6 +90,10 @@ void RelayConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
       if (sending_ == &delivery) sending_ = nullptr;  // answered before all of it was sent
       delivery.Unlink();
       delivery.connection = nullptr;
+      const MonoTime now = relay_.shard().now();
+      const Duration took = std::max(now - answered_, Duration(1));
+      answer_time_ = answer_time_ == Duration::zero() ? took : (answer_time_ * 7 + took) / 8;
+      answered_ = now;
       if (client_.reply().code() == 421 && !delivery.heard && messages_ > 1) {  // it crossed our MAIL
         return relay_.OnLost(delivery, true, absl::StrCat(hop_.name, " closed the session"));
       }
@@ -104,9 +112,11 @@ void RelayConnection::StartMore() {
   const uint32_t messages_max = relay_.shard().options().relay.messages_per_connection;
   Buffer& out = relay_.scratch();
   out.Clear();
-  while (sending_ == nullptr && client_.can_start() && (messages_max == 0 || messages_ < messages_max)) {
+  while (sending_ == nullptr && client_.can_start() && client_.under_way() < Depth() &&
+         (messages_max == 0 || messages_ < messages_max) && out.size() + stream_.unsent_bytes() < kUnsentMax) {
     Delivery* delivery = relay_.NextDelivery();
     if (delivery == nullptr) break;
+    if (client_.under_way() == 0) answered_ = relay_.shard().now();
     delivery->connection = this;
     delivery->route = {.hop = &hop_, .esmtp = client_.esmtp()};
     if (stream_.secure()) {
@@ -115,11 +125,16 @@ void RelayConnection::StartMore() {
     }
     under_way_.PushBack(*delivery);
     messages_++;
-    client_.Start(&delivery->outgoing(), out);
+    if (client_.Start(&delivery->outgoing(), out)) SendBody(*delivery, out);
   }
   stream_.Write(out.view());
   if (messages_max > 0 && messages_ == messages_max && under_way_.empty()) return Leave();
   ExpectReply();
+}
+
+uint32_t RelayConnection::Depth() const {
+  if (answer_time_ == Duration::zero()) return kDepthMin;  // nothing is known of it
+  return static_cast<uint32_t>(std::clamp<int64_t>(kDepthTime / answer_time_, kDepthMin, smtp::kClientUnderWayMax));
 }
 
 Delivery& RelayConnection::UnderWay(const smtp::OutgoingMessage* message) {
@@ -133,8 +148,16 @@ Delivery& RelayConnection::UnderWay(const smtp::OutgoingMessage* message) {
 
 void RelayConnection::SendBody(Delivery& delivery, Buffer& out) {
   sending_ = &delivery;
-  delivery.stuffer.Append(delivery.message().prefix(), out);
+  AppendContent(delivery, delivery.message().prefix(), out);
   GoOnWithBody(out);
+}
+
+void RelayConnection::AppendContent(Delivery& delivery, ByteView content, Buffer& out) {
+  if (client_.chunking()) {
+    out.Append(content);
+  } else {
+    delivery.stuffer.Append(content, out);
+  }
 }
 
 // The next step of a body: a part is asked for, or its end goes out.
@@ -146,8 +169,8 @@ void RelayConnection::GoOnWithBody(Buffer& out) {
 
 void RelayConnection::EndBody(Buffer& out) {
   Delivery& delivery = *sending_;
-  delivery.stuffer.Append(delivery.message().body(), out);
-  delivery.stuffer.Finish(out);
+  AppendContent(delivery, delivery.message().body(), out);
+  if (!client_.chunking()) delivery.stuffer.Finish(out);
   sending_ = nullptr;
   client_.BodySent();
 }
@@ -161,7 +184,7 @@ void RelayConnection::OnPart(Delivery& delivery, queue::LoadResult result) {
   }
   Buffer& out = relay_.scratch();
   out.Clear();
-  delivery.stuffer.Append(delivery.part().bytes(), out);
+  AppendContent(delivery, delivery.part().bytes(), out);
   stream_.Write(out.view());
   ExpectReply();
   if (stream_.unsent_bytes() < kUnsentMax) OnSent();
@@ -206,6 +229,7 @@ void RelayConnection::OnClosed(net::CloseReason reason) {
 // Messages under way have no answer, or none that counts.
 void RelayConnection::LoseAll() {
   sending_ = nullptr;
+  if (client_.oldest_heard()) under_way_.front()->heard = true;
   while (Delivery* delivery = under_way_.PopFront()) {
     delivery->connection = nullptr;
     relay_.OnLost(*delivery, !delivery->heard && messages_ > 1, error_);

@@ -1,6 +1,6 @@
-// RelayConnection: one connection to a next hop: an smtp::Client over a Stream, with up to two messages under way
-// where the server offers PIPELINING. Owned by its NextHop. It ends by itself: when it fails, when it was idle too
-// long, or after its share of messages.
+// RelayConnection: one connection to a next hop: an smtp::Client over a Stream, with two messages under way where the
+// server offers PIPELINING, and as many as it answers in a moment where it offers CHUNKING too. Owned by its NextHop.
+// It ends by itself: when it fails, when it was idle too long, or after its share of messages.
 #ifndef SLUICE_CORE_SERVER_RELAY_CONNECTION_H_
 #define SLUICE_CORE_SERVER_RELAY_CONNECTION_H_
 
@@ -46,7 +46,9 @@ class RelayConnection final : public net::StreamOwner {
  private:
   void OnConnect(const io::Completion& completion);
   void Perform(smtp::ClientEffect effect, Buffer& out);
+  uint32_t Depth() const;
   void SendBody(Delivery& delivery, Buffer& out);
+  void AppendContent(Delivery& delivery, ByteView content, Buffer& out);
   void GoOnWithBody(Buffer& out);
   void EndBody(Buffer& out);
   void Fail(std::string why);
@@ -70,6 +72,8 @@ class RelayConnection final : public net::StreamOwner {
   IntrusiveList<Delivery> under_way_;  // in the order in which they were started
   Delivery* sending_ = nullptr;        // whose body is going out
   uint32_t messages_ = 0;              // started
+  MonoTime answered_;                  // the last one, or when the oldest under way had the server for itself
+  Duration answer_time_{};             // of a message, in the mean of the last ones; 0: none yet
   bool ready_ = false;
   bool leaving_ = false;
   bool quit_ = false;

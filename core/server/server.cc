@@ -27,6 +27,7 @@
 #include "auth/lmdb_store.h"
 #include "auth/verifier.h"
 #include "core/base/act_as.h"
+#include "core/base/free_memory.h"
 #include "core/base/json_writer.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
@@ -403,6 +404,7 @@ absl::Status ServerProcess::Prepare() {
   const Step steps[] = {&ServerProcess::PlanShards,  &ServerProcess::FindAccount, &ServerProcess::PrepareFolders,
                         &ServerProcess::BindListeners, &ServerProcess::MakeRings, &ServerProcess::WritePidFile,
                         &ServerProcess::DropRights,  &ServerProcess::MakeShards,  &ServerProcess::Recover};
+  PrepareToReturnMemory();
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   for (const Step step : steps) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;

@@ -44,6 +44,12 @@ ClientEffect Client::OnInput(ByteView& input, Buffer& out) {
       return ClientEffect::kNone;
     }
     if (broken_) return Fail(ClientFailure::kClosing);
+    if (under_way_ > 0 && skipped_ == 0 && oldest().stage == Stage::kBodyDue) {
+      oldest().stage = Stage::kBody;
+      subject_ = oldest().message;
+      SendChunkHead(*subject_, out);
+      return ClientEffect::kSendBody;
+    }
 
     switch (reply_.Next(input)) {
       case PeerReply::Result::kPartial:
@@ -100,7 +106,7 @@ ClientEffect Client::OnReply(Buffer& out) {
       return OnAuthReply(out);
     case State::kReady:
       if (skipped_ > 0) return OnSkippedReply(out);
-      if (active_.message != nullptr) return OnTransactionReply(out);
+      if (under_way_ > 0) return OnTransactionReply(out);
       return Fail(reply_.code() == 421 ? ClientFailure::kClosing : ClientFailure::kProtocol);
     case State::kQuit:
     case State::kEnded:
@@ -125,6 +131,9 @@ void Client::SendEhlo(Buffer& out) {
 void Client::ReadFeature(ByteView line) {
   if (std::exchange(ehlo_first_line_, false)) return;  // the server's name
   const ByteView keyword = TakeWord(line);
+  for (const std::string& ignored : options_->ignored) {
+    if (EqualsIgnoreCase(keyword, ignored)) return;
+  }
   if (EqualsIgnoreCase(keyword, "PIPELINING")) features_.pipelining = true;
   if (EqualsIgnoreCase(keyword, "8BITMIME")) features_.eight_bit_mime = true;
   if (EqualsIgnoreCase(keyword, "STARTTLS")) features_.starttls = true;
@@ -204,18 +213,31 @@ ClientEffect Client::OnAuthReply(Buffer& out) {
 
 bool Client::can_start() const {
   if (state_ != State::kReady || broken_ || skipped_ > 0) return false;
-  if (active_.message == nullptr) return true;
-  return pipelining() && next_.message == nullptr && active_.stage == Stage::kResult;
+  if (under_way_ == 0) return true;
+  if (!newest().body_sent) return false;
+  return chunking() ? under_way_ < kClientUnderWayMax : pipelining() && under_way_ == 1;
 }
 
-void Client::Start(const OutgoingMessage* message, Buffer& out) {
+bool Client::Start(const OutgoingMessage* message, Buffer& out) {
   CHECK(can_start() && !message->recipients.empty());
-  Slot& slot = active_.message == nullptr ? active_ : next_;
-  slot = Slot{.message = message, .grouped = pipelining()};
+  const bool behind_another = under_way_ > 0;
+  under_way_++;
+  newest() = Slot{.message = message, .grouped = pipelining()};
+  if (behind_another && chunking()) {
+    // RFC 3030 leaves open what a refused BDAT makes of its transaction: this one starts clean.
+    newest().stage = Stage::kClear;
+    out.Append("RSET\r\n");
+  }
   SendMail(*message, out);
-  if (!slot.grouped) return;
+  if (!newest().grouped) return false;
   for (ByteView recipient : message->recipients) SendRcpt(recipient, out);
-  out.Append("DATA\r\n");
+  if (!chunking()) {
+    out.Append("DATA\r\n");
+  } else if (message->at_hand) {
+    SendChunkHead(*message, out);
+    return true;
+  }
+  return false;
 }
 
 void Client::SendMail(const OutgoingMessage& message, Buffer& out) {
@@ -238,50 +260,58 @@ void Client::SendRcpt(ByteView recipient, Buffer& out) {
   out.Append(">\r\n");
 }
 
+void Client::SendChunkHead(const OutgoingMessage& message, Buffer& out) {
+  out.Append("BDAT ");
+  AppendNumber(message.bytes, out);
+  out.Append(" LAST\r\n");
+}
+
 ClientEffect Client::OnTransactionReply(Buffer& out) {
-  subject_ = active_.message;
+  Slot& slot = oldest();
+  subject_ = slot.message;
   const auto recipients = static_cast<uint32_t>(subject_->recipients.size());
   if (reply_.code() == 421) return Finish(/*usable=*/false);
 
-  switch (active_.stage) {
-    case Stage::kMail:
-      if (!reply_.positive()) {
-        if (active_.grouped) Skip(recipients + 1);  // what RCPT and DATA get says nothing more
-        return Finish(/*usable=*/true);
-      }
-      active_.stage = Stage::kRcpt;
-      if (!active_.grouped) SendRcpt(subject_->recipients[0], out);
+  switch (slot.stage) {
+    case Stage::kClear:
+      if (!reply_.positive()) return Fail(ClientFailure::kProtocol);
+      slot.stage = Stage::kMail;
       return ClientEffect::kNone;
 
-    case Stage::kRcpt: {
-      subject_recipient_ = active_.answered++;
-      if (reply_.positive()) active_.accepted++;
-      if (active_.answered == recipients) {
-        active_.stage = Stage::kData;
-        if (!active_.grouped && active_.accepted > 0) out.Append("DATA\r\n");
-        if (!active_.grouped && active_.accepted == 0) {
-          active_.stage = Stage::kReset;
-          out.Append("RSET\r\n");
-        }
-      } else if (!active_.grouped) {
-        SendRcpt(subject_->recipients[active_.answered], out);
+    case Stage::kMail:
+      if (!reply_.positive()) {
+        // What RCPT, and DATA or BDAT, get says nothing more.
+        if (slot.grouped) Skip(recipients + (!chunking() || slot.body_sent), /*then_reset=*/true);
+        return Finish(/*usable=*/true);
+      }
+      slot.stage = Stage::kRcpt;
+      if (!slot.grouped) SendRcpt(subject_->recipients[0], out);
+      return ClientEffect::kNone;
+
+    case Stage::kRcpt:
+      subject_recipient_ = slot.answered++;
+      if (reply_.positive()) slot.accepted++;
+      if (slot.answered == recipients) {
+        AfterRecipients(slot, out);
+      } else if (!slot.grouped) {
+        SendRcpt(subject_->recipients[slot.answered], out);
       }
       return reply_.positive() ? ClientEffect::kNone : ClientEffect::kRecipientFailed;
-    }
 
     case Stage::kData:
       if (reply_.code() == 354) {
-        if (active_.accepted > 0) {
-          active_.stage = Stage::kBody;
+        if (slot.accepted > 0) {
+          slot.stage = Stage::kBody;
           return ClientEffect::kSendBody;
         }
-        active_.stage = Stage::kResult;
+        slot.stage = Stage::kResult;
+        slot.body_sent = true;
         out.Append(".\r\n");  // RFC 2920 3.1: nobody wants it, so nothing is sent
         return ClientEffect::kNone;
       }
       if (reply_.positive()) return Fail(ClientFailure::kProtocol);
       out.Append("RSET\r\n");
-      Skip(1);
+      Skip(1, /*then_reset=*/false);
       return Finish(/*usable=*/true);
 
     case Stage::kBody:
@@ -289,23 +319,52 @@ ClientEffect Client::OnTransactionReply(Buffer& out) {
       if (reply_.positive()) return Fail(ClientFailure::kProtocol);
       return Finish(/*usable=*/false);
 
-    case Stage::kReset:
     case Stage::kResult:
+      // After a refused BDAT those behind it begin with RSET.
+      if (chunking() && under_way_ == 1 && !(reply_.positive() && slot.accepted > 0)) {
+        out.Append("RSET\r\n");
+        Skip(1, /*then_reset=*/false);
+      }
       return Finish(/*usable=*/true);
+
+    case Stage::kReset:
+      return Finish(/*usable=*/true);
+
+    case Stage::kBodyDue:
+      break;
   }
   return Fail(ClientFailure::kProtocol);
 }
 
+// The last RCPT was answered.
+void Client::AfterRecipients(Slot& slot, Buffer& out) {
+  if (chunking() && slot.body_sent) {
+    slot.stage = Stage::kResult;
+  } else if (slot.grouped && !chunking()) {
+    slot.stage = Stage::kData;
+  } else if (slot.accepted == 0) {
+    slot.stage = Stage::kReset;
+    out.Append("RSET\r\n");
+  } else if (chunking()) {
+    slot.stage = Stage::kBodyDue;
+  } else {
+    slot.stage = Stage::kData;
+    out.Append("DATA\r\n");
+  }
+}
+
 // The message that was under way longest has its answer in reply().
 ClientEffect Client::Finish(bool usable) {
-  active_ = std::exchange(next_, Slot{});
+  oldest() = Slot();
+  first_ = (first_ + 1) % kClientUnderWayMax;
+  under_way_--;
   broken_ = !usable;
   return ClientEffect::kMessageResult;
 }
 
-void Client::Skip(uint32_t replies) {
+void Client::Skip(uint32_t replies, bool then_reset) {
   skipped_ = replies;
-  reset_after_skipped_ = replies > 1;
+  reset_after_skipped_ = then_reset;
 }
 
 // Replies to commands whose message has its answer already. No new one may start meanwhile: if DATA
@@ -316,7 +375,7 @@ ClientEffect Client::OnSkippedReply(Buffer& out) {
     out.Append(".\r\n");
     return ClientEffect::kNone;
   }
-  if (--skipped_ == 0 && std::exchange(reset_after_skipped_, false)) {
+  if (--skipped_ == 0 && std::exchange(reset_after_skipped_, false) && under_way_ == 0) {
     out.Append("RSET\r\n");
     skipped_ = 1;
   }
@@ -326,8 +385,9 @@ ClientEffect Client::OnSkippedReply(Buffer& out) {
 ClientAwaits Client::awaits() const {
   if (state_ != State::kReady) return ClientAwaits::kLogin;
   if (skipped_ > 0) return ClientAwaits::kMail;
-  if (active_.message == nullptr) return ClientAwaits::kNothing;
-  switch (active_.stage) {
+  if (under_way_ == 0) return ClientAwaits::kNothing;
+  switch (oldest().stage) {
+    case Stage::kClear:
     case Stage::kMail:
     case Stage::kReset:
       return ClientAwaits::kMail;
@@ -335,6 +395,7 @@ ClientAwaits Client::awaits() const {
       return ClientAwaits::kRcpt;
     case Stage::kData:
       return ClientAwaits::kData;
+    case Stage::kBodyDue:
     case Stage::kBody:
       return ClientAwaits::kNoReply;
     case Stage::kResult:
@@ -344,14 +405,16 @@ ClientAwaits Client::awaits() const {
 }
 
 void Client::BodySent() {
-  CHECK(active_.stage == Stage::kBody);
-  active_.stage = Stage::kResult;
+  Slot& slot = newest();
+  CHECK(!slot.body_sent);
+  slot.body_sent = true;
+  if (slot.stage == Stage::kBody) slot.stage = Stage::kResult;
 }
 
 void Client::Noop(Buffer& out) {
   CHECK(can_start() && under_way() == 0);
   out.Append("NOOP\r\n");
-  Skip(1);
+  Skip(1, /*then_reset=*/false);
 }
 
 void Client::Quit(Buffer& out) {

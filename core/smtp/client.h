@@ -12,19 +12,25 @@
 //
 // Where the server offers PIPELINING, MAIL, all RCPT and DATA go out at once, and the next
 // message's group may follow right behind the end of a body: two messages are then under way,
-// answered in order.
+// answered in order. Where it offers CHUNKING too, a small message goes out whole, by BDAT
+// (RFC 3030), without waiting for any reply, and so may several behind it; of a large one the
+// content waits for the replies to RCPT.
 #ifndef SLUICE_CORE_SMTP_CLIENT_H_
 #define SLUICE_CORE_SMTP_CLIENT_H_
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
 #include "core/smtp/peer_reply.h"
 
 namespace sluice::smtp {
+
+// Messages under way at once, with CHUNKING; with PIPELINING alone 2.
+inline constexpr uint32_t kClientUnderWayMax = 16;
 
 struct ClientOptions {
   enum class Tls : uint8_t { kNever, kIfOffered, kRequired };
@@ -36,6 +42,8 @@ struct ClientOptions {
   std::string user;
   std::string password;
   bool pipelining = true;  // where offered
+  bool chunking = false;   // where offered, and PIPELINING is too
+  std::vector<std::string> ignored;  // keywords of EHLO's reply, as if they were not there
 };
 
 // What a server's EHLO reply offers.
@@ -56,8 +64,9 @@ struct ServerFeatures {
 struct OutgoingMessage {
   ByteView sender;                       // empty: the null sender
   std::span<const ByteView> recipients;  // at least one
-  uint64_t bytes = 0;                    // for SIZE=; 0: not said
+  uint64_t bytes = 0;                    // of the content; with chunking exactly. 0: SIZE= is not said
   bool eight_bit = false;                // BODY=8BITMIME where offered
+  bool at_hand = false;                  // the content can be appended at once
 };
 
 enum class ClientEffect : uint8_t {
@@ -69,7 +78,7 @@ enum class ClientEffect : uint8_t {
   kReady,
   // message(), recipient(), reply(): this one was refused, for now (4xx) or for good.
   kRecipientFailed,
-  // message(): append its content through a DotStuffer, Finish() it, then BodySent().
+  // message(): append its content, as chunking() says, then BodySent().
   kSendBody,
   // message(), reply(): the answer for all recipients that were not refused before; when all were,
   // just the end of the message.
@@ -112,12 +121,14 @@ class Client {
 
   void TlsStarted(Buffer& out);  // sends EHLO anew; what was learnt in the clear is forgotten
 
-  // True when a message may be started now: nothing is under way, or (pipelining) one is and its
-  // body is all sent.
+  // True when a message may be started now: nothing is under way, or (pipelining) all bodies of
+  // what is are sent, and it is not too much.
   bool can_start() const;
-  // REQUIRES: can_start(), recipients not empty.
-  void Start(const OutgoingMessage* message, Buffer& out);
-  // DotStuffer::Finish was called. REQUIRES: kSendBody was returned.
+  // True: as if kSendBody had been returned for it. REQUIRES: can_start(), recipients not empty.
+  [[nodiscard]] bool Start(const OutgoingMessage* message, Buffer& out);
+  // How bodies go out: as they are, `bytes` octets; else through a DotStuffer and its Finish.
+  bool chunking() const { return options_->chunking && features_.chunking && pipelining(); }
+  // All of it was appended. REQUIRES: kSendBody was returned.
   void BodySent();
   // Keeps an idle session alive: its answer is awaited and has no effect, but for a 421 (kFailed). REQUIRES:
   // can_start(), and nothing is under way.
@@ -125,8 +136,10 @@ class Client {
   // REQUIRES: kReady was returned, and nothing is under way.
   void Quit(Buffer& out);
 
-  // Started and not yet answered by kMessageResult: 0, 1 or 2.
-  int under_way() const { return (active_.message != nullptr) + (next_.message != nullptr); }
+  // Started and not yet answered by kMessageResult: at most kClientUnderWayMax.
+  uint32_t under_way() const { return under_way_; }
+  // The server has answered something of the message that is under way longest.
+  bool oldest_heard() const { return under_way_ > 0 && oldest().stage > Stage::kMail; }
 
   ClientAwaits awaits() const;
 
@@ -155,13 +168,14 @@ class Client {
     kEnded,  // kFailed or kClosed was returned
   };
   // What a message's next reply answers.
-  enum class Stage : uint8_t { kMail, kRcpt, kData, kBody, kResult, kReset };
+  enum class Stage : uint8_t { kClear, kMail, kRcpt, kData, kBodyDue, kBody, kResult, kReset };
   struct Slot {
     const OutgoingMessage* message = nullptr;
     uint32_t answered = 0;  // recipients
     uint32_t accepted = 0;
     Stage stage = Stage::kMail;
-    bool grouped = false;  // MAIL, RCPT and DATA were sent at once
+    bool grouped = false;    // MAIL and RCPT, and DATA if it is that, were sent at once
+    bool body_sent = false;  // all of it
   };
 
   ClientEffect OnReply(Buffer& out);
@@ -174,16 +188,23 @@ class Client {
   void SendEhlo(Buffer& out);
   void SendMail(const OutgoingMessage& message, Buffer& out);
   static void SendRcpt(ByteView recipient, Buffer& out);
+  static void SendChunkHead(const OutgoingMessage& message, Buffer& out);
   ClientEffect Finish(bool usable);
-  void Skip(uint32_t replies);
+  void AfterRecipients(Slot& slot, Buffer& out);
+  void Skip(uint32_t replies, bool then_reset);
   ClientEffect Fail(ClientFailure failure);
   bool pipelining() const { return options_->pipelining && features_.pipelining; }
+  Slot& oldest() { return slots_[first_]; }
+  const Slot& oldest() const { return slots_[first_]; }
+  Slot& newest() { return slots_[(first_ + under_way_ - 1) % kClientUnderWayMax]; }
+  const Slot& newest() const { return slots_[(first_ + under_way_ - 1) % kClientUnderWayMax]; }
 
   const ClientOptions* options_;
   PeerReply reply_;
   ServerFeatures features_;
-  Slot active_;
-  Slot next_;
+  Slot slots_[kClientUnderWayMax];  // a ring: those under way, in their order
+  uint32_t first_ = 0;
+  uint32_t under_way_ = 0;
   const OutgoingMessage* subject_ = nullptr;
   uint32_t subject_recipient_ = 0;
   uint32_t skipped_ = 0;  // replies still to come for commands of a message that has its answer

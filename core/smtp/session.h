@@ -181,6 +181,7 @@ class Session {
   Effect OnLineTooLong(Buffer& replies);
   Effect OnSaslLine(ByteView line, Buffer& replies);
   Effect OnBody(ByteView& input, Buffer& replies);
+  void MakeRoom(size_t input_bytes, size_t body_bytes_max);
   void ScanHeader(bool ended);
   Effect EndOfBody(Buffer& replies);
 

@@ -13,14 +13,11 @@ Effect Session::OnBody(ByteView& input, Buffer& replies) {
   Transaction& transaction = *transaction_;
   const SessionOptions& options = config_->options();
   while (!input.empty()) {
-    // One allocation for what is there; never for what was only promised by SIZE=.
-    if (!transaction.reader.dropping()) {
-      transaction.body.Reserve(std::min<size_t>(input.size(), options.part_bytes));
-    }
     // A part's worth at a time; but a header section is gathered whole, up to its own bound.
     const size_t kept_bytes = transaction.header.done() ? 0 : transaction.body.size();
-    const bool ended =
-        transaction.reader.Read(input, transaction.body, kept_bytes + options.part_bytes);
+    const size_t body_bytes_max = kept_bytes + options.part_bytes;
+    if (!transaction.reader.dropping()) MakeRoom(input.size(), body_bytes_max);
+    const bool ended = transaction.reader.Read(input, transaction.body, body_bytes_max);
     transaction.body_bytes = transaction.reader.bytes();
     if (!transaction.reader.dropping()) ScanHeader(ended);
     if (transaction.reader.dropping()) {
@@ -39,6 +36,15 @@ Effect Session::OnBody(ByteView& input, Buffer& replies) {
     }
   }
   return Effect::kNone;
+}
+
+// One allocation for what is there, which is all of most messages; one more for all that the body
+// may hold. Never for what was only promised by SIZE=.
+void Session::MakeRoom(size_t input_bytes, size_t body_bytes_max) {
+  Buffer& body = transaction_->body;
+  const size_t more_max = body_bytes_max - std::min(body.size(), body_bytes_max);
+  const size_t more = std::min(input_bytes, more_max);
+  if (body.room() < more) body.Reserve(body.empty() ? more : more_max);
 }
 
 void Session::ScanHeader(bool ended) {

@@ -25,7 +25,7 @@ struct SessionOptions {
   uint32_t errors_max = 20;
   // Larger bodies are handed out in parts of about this size. A header section is never cut, so a
   // body buffer can grow to header_bytes_max and this together.
-  uint32_t part_bytes = 64 * 1024;
+  uint32_t part_bytes = 96 * 1024;
   uint32_t header_bytes_max = 256 * 1024;
   uint32_t received_max = 50;  // more Received fields are a mail loop (RFC 5321 6.3)
   BareLf bare_lf = BareLf::kNormalize;

@@ -25,15 +25,19 @@ Log Talk(const ClientOptions& options, ByteView input, size_t piece_bytes, size_
   Client client(options, false);
   const OutgoingMessage messages[] = {
       {.sender = "a@example.net", .recipients = kRecipients, .bytes = 10},
-      {.sender = "", .recipients = std::span(kRecipients).first(1)},
-      {.sender = "d@example.net", .recipients = kRecipients, .eight_bit = true}};
+      {.sender = "", .recipients = std::span(kRecipients).first(1), .bytes = 10, .at_hand = true},
+      {.sender = "d@example.net", .recipients = kRecipients, .bytes = 10, .eight_bit = true}};
   size_t started = 0, bodies = 0, taken = 0, refused = 0;
   bool ready = false;
   Buffer out;
   Log log;
   const auto start = [&] {
-    while (ready && client.can_start() && started < messages_max)
-      client.Start(&messages[started++], out);
+    while (ready && client.can_start() && started < messages_max) {
+      if (!client.Start(&messages[started++], out)) continue;
+      bodies++;
+      out.Append("ten octets");
+      client.BodySent();
+    }
   };
   while (!input.empty()) {
     ByteView piece = input.substr(0, piece_bytes);
@@ -50,7 +54,7 @@ Log Talk(const ClientOptions& options, ByteView input, size_t piece_bytes, size_
       if (effect == ClientEffect::kSendBody) {
         CHECK(refused < client.message()->recipients.size());
         bodies++;
-        out.Append("body\r\n.\r\n");
+        out.Append(client.chunking() ? "ten octets" : "body\r\n.\r\n");
         client.BodySent();
       }
       if (effect == ClientEffect::kMessageResult) {
@@ -67,7 +71,7 @@ Log Talk(const ClientOptions& options, ByteView input, size_t piece_bytes, size_
   }
   CHECK(taken <= bodies);
   CHECK(static_cast<size_t>(client.under_way()) <=
-        std::min<size_t>(started, options.pipelining ? 2 : 1));
+        std::min<size_t>(started, client.chunking() ? kClientUnderWayMax : options.pipelining ? 2 : 1));
   log.sent = out.view();
   return log;
 }
@@ -82,6 +86,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.tls = static_cast<ClientOptions::Tls>(data[0] % 3);
   options.auth = static_cast<ClientOptions::Auth>(data[0] / 3 % 3);
   options.pipelining = data[0] / 9 % 2 == 0;
+  options.chunking = data[0] / 18 % 2 == 0;
   options.user = "user";
   options.password = "password";
   const ByteView input(reinterpret_cast<const char*>(data) + 2, size - 2);

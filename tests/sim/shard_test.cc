@@ -55,6 +55,7 @@ struct Totals {
   int acknowledged = 0;
   int bounces = 0;
   int early_answers = 0;
+  int chunks = 0;
   int stops_with_mail_queued = 0;
 };
 
@@ -207,7 +208,8 @@ class World {
 
   void Misbehave() {
     const bool rough = prng_.Chance(2, 3);
-    hop_->faults.pipelining = prng_.Chance(1, 2);
+    hop_->faults.pipelining = prng_.Chance(2, 3);
+    hop_->faults.chunking = prng_.Chance(1, 2);
     if (rough) {
       hop_->faults.transient_per_thousand = static_cast<uint32_t>(prng_.Below(200));
       hop_->faults.permanent_per_thousand = static_cast<uint32_t>(prng_.Below(100));
@@ -273,6 +275,7 @@ class World {
     totals_.acknowledged += acknowledged;
     totals_.bounces += account_.bounces;
     totals_.early_answers += account_.early_answers;
+    totals_.chunks += account_.chunks;
     Say("%d of %zu acknowledged, %d bounces, all accounted for", acknowledged, account_.messages.size(),
         account_.bounces);
   }
@@ -321,6 +324,7 @@ TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
   EXPECT_GT(totals.acknowledged, 20 * expected);
   EXPECT_GT(totals.bounces, expected / 2);
   EXPECT_GT(totals.early_answers, expected / 4);
+  EXPECT_GT(totals.chunks, expected);
   EXPECT_GT(totals.stops_with_mail_queued, expected / 10);
 }
 

@@ -201,7 +201,12 @@ void NextHopServer::OnBytes(PeerId peer, ByteView bytes) {
   Session& session = it->second;
   session.input.append(bytes);
   size_t end;
-  while (!session.dropped && (end = session.input.find("\r\n")) != std::string::npos) {
+  while (!session.dropped) {
+    if (session.in_chunk) {
+      if (!OnChunk(peer, session)) return;
+      continue;
+    }
+    if ((end = session.input.find("\r\n")) == std::string::npos) return;
     const std::string line = session.input.substr(0, end);
     session.input.erase(0, end + 2);
     if (!session.in_data) {
@@ -214,6 +219,25 @@ void NextHopServer::OnBytes(PeerId peer, ByteView bytes) {
       AnswerEarly(peer, session);
     }
   }
+}
+
+// False: more of it is wanted. What was refused leaves the transaction open: only RSET ends it.
+bool NextHopServer::OnChunk(PeerId peer, Session& session) {
+  const size_t taken = std::min(session.chunk_left, session.input.size());
+  session.content.append(session.input, 0, taken);
+  session.input.erase(0, taken);
+  session.chunk_left -= taken;
+  AnswerEarly(peer, session);
+  if (session.chunk_left > 0) return false;
+  session.in_chunk = false;
+  account_.chunks++;
+  if (session.recipients.empty()) {
+    if (!session.answered_early) Reply(peer, "554 no recipients");
+    session.answered_early = false;
+  } else if (OnMessage(peer, session)) {
+    session.open = false;
+  }
+  return true;
 }
 
 // Some servers refuse a body while it comes: by its size, its content, or because they are shut down.
@@ -234,9 +258,15 @@ void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& lin
     return io_.PeerFinish(peer);
   }
   if (line.starts_with("EHLO")) {
-    return Reply(peer, faults.pipelining ? "250-hop.example\r\n250-PIPELINING\r\n250 8BITMIME" : "250 hop.example");
+    const std::string features = std::string("250-hop.example\r\n250-PIPELINING\r\n") +
+                                 (faults.chunking ? "250-CHUNKING\r\n" : "") + "250 8BITMIME";
+    return Reply(peer, faults.pipelining ? features : "250 hop.example");
   }
   if (line.starts_with("MAIL FROM:<")) {
+    if (faults.chunking && faults.pipelining && session.open) {
+      ADD_FAILURE() << "MAIL in a transaction that is open";
+      return Reply(peer, "503 nested");
+    }
     session.sender = line.substr(11, line.find('>') - 11);
     session.recipients.clear();
     session.content.clear();
@@ -244,6 +274,7 @@ void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& lin
       session.sender = "refused";
       return Reply(peer, "451 4.3.0 later");
     }
+    session.open = true;
     return Reply(peer, "250 ok");
   }
   if (line.starts_with("RCPT TO:<")) {
@@ -259,9 +290,20 @@ void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& lin
     session.in_data = true;
     return Reply(peer, "354 go on");
   }
+  if (line.starts_with("BDAT ") && faults.chunking) {
+    EXPECT_TRUE(line.ends_with(" LAST")) << line;
+    session.chunk_left = std::stoul(line.substr(5));
+    session.content.clear();
+    session.in_chunk = true;
+    return;
+  }
   if (line == "QUIT") {
     Reply(peer, "221 bye");
     return io_.PeerFinish(peer);
+  }
+  if (line == "RSET") {
+    session.open = false;
+    session.recipients.clear();
   }
   Reply(peer, line == "RSET" ? "250 ok" : "502 what?");
 }
@@ -277,12 +319,22 @@ int NextHopServer::NumberOf(const Session& session) {
   return kUnknown;
 }
 
-void NextHopServer::OnMessage(PeerId peer, Session& session) {
-  if (std::exchange(session.answered_early, false)) return;
-  if (Chance(faults.transient_per_thousand)) return Reply(peer, "451 4.3.0 try later");
+// Whether it was taken.
+bool NextHopServer::OnMessage(PeerId peer, Session& session) {
+  if (std::exchange(session.answered_early, false)) return false;
+  if (Chance(faults.transient_per_thousand)) {
+    Reply(peer, "451 4.3.0 try later");
+    return false;
+  }
   const int number = NumberOf(session);
-  if (number == kUnknown) return Reply(peer, "250 taken");
-  ASSERT_TRUE(account_.messages.contains(number)) << session.content;
+  if (number == kUnknown) {
+    Reply(peer, "250 taken");
+    return true;
+  }
+  if (!account_.messages.contains(number)) {
+    ADD_FAILURE() << "nobody sent " << session.content;
+    return true;
+  }
   Account::Message& message = account_.messages[number];
   if (session.sender.empty()) {  // a bounce, back to the sender
     EXPECT_EQ(session.recipients, std::vector<std::string>{kUser});
@@ -301,9 +353,11 @@ void NextHopServer::OnMessage(PeerId peer, Session& session) {
   // Taken, but the answer is lost: the sender must send it again.
   if (Chance(faults.drop_per_thousand)) {
     session.dropped = true;
-    return io_.PeerFinish(peer);
+    io_.PeerFinish(peer);
+    return true;
   }
   Reply(peer, "250 taken");
+  return true;
 }
 
 }  // namespace sluice::sim

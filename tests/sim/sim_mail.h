@@ -57,6 +57,7 @@ struct Account {
   int bounces = 0;  // delivered to the sender
   std::map<int, std::set<std::string>> bounced;  // the recipients that a message's bounces named
   int early_answers = 0;
+  int chunks = 0;  // that a next hop read to the end
   int next = 1;
 };
 
@@ -97,6 +98,7 @@ struct HopFaults {
   uint32_t drop_per_thousand = 0;       // closes without a word instead of answering
   uint32_t early_per_thousand = 0;      // answers in the middle of a body, and goes on reading or closes
   bool pipelining = true;
+  bool chunking = false;  // with pipelining
 };
 
 // A next hop. It answers what a plain server would, or what its faults say.
@@ -115,13 +117,17 @@ class NextHopServer final : public Remote {
     std::vector<std::string> recipients;
     std::string content;
     bool in_data = false;
+    bool in_chunk = false;
+    bool open = false;      // a transaction that neither RSET nor success has ended
+    size_t chunk_left = 0;  // octets
     bool dropped = false;
     bool answered_early = false;
   };
   void OnLine(PeerId peer, Session& session, const std::string& line);
+  bool OnChunk(PeerId peer, Session& session);
   int NumberOf(const Session& session);
   void AnswerEarly(PeerId peer, Session& session);
-  void OnMessage(PeerId peer, Session& session);
+  bool OnMessage(PeerId peer, Session& session);
   void Reply(PeerId peer, const std::string& text) { io_.PeerSend(peer, text + "\r\n"); }
   bool Chance(uint32_t per_thousand) { return io_.prng().Chance(per_thousand, 1000); }
 

@@ -377,7 +377,7 @@ void LoadConnection::StartNext(Buffer& out) {
                 .due = task->due,
                 .started = generator_.io_.now(),
                 .active = true};
-    client_->Start(&sent.message, out);
+    (void)client_->Start(&sent.message, out);  // it does not ask for chunking
     sent_++;
   }
 }

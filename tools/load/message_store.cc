@@ -13,7 +13,6 @@
 namespace sluice::load {
 namespace {
 
-constexpr ByteView kEndOfData = ".\r\n";
 
 absl::Status WriteNew(const std::string& file, ByteView bytes) {
   const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -34,6 +33,9 @@ absl::Status WriteNew(const std::string& file, ByteView bytes) {
 }  // namespace
 
 std::string UnstuffDots(ByteView wire) {
+  constexpr ByteView kEndOfData = ".\r\n";
+  CHECK(wire.ends_with(kEndOfData));
+  wire.remove_suffix(kEndOfData.size());
   std::string content;
   content.reserve(wire.size());
   if (wire.starts_with('.')) wire.remove_prefix(1);
@@ -51,9 +53,7 @@ absl::StatusOr<std::unique_ptr<MessageStore>> MessageStore::Open(const std::stri
   return std::unique_ptr<MessageStore>(new MessageStore(folder));
 }
 
-absl::Status MessageStore::Save(ByteView wire, ByteView envelope) {
-  CHECK(wire.ends_with(kEndOfData));
-  wire.remove_suffix(kEndOfData.size());
+absl::Status MessageStore::Save(ByteView content, ByteView envelope) {
   std::string name;
   absl::Status status;
   do {  // a name that is taken is from an earlier run
@@ -62,7 +62,7 @@ absl::Status MessageStore::Save(ByteView wire, ByteView envelope) {
   } while (absl::IsAlreadyExists(status));
   if (!status.ok()) return status;
   const std::string part = name + ".part";
-  if (status = WriteNew(part, UnstuffDots(wire)); !status.ok()) return status;
+  if (status = WriteNew(part, content); !status.ok()) return status;
   if (std::rename(part.c_str(), (name + ".eml").c_str()) != 0) {
     return absl::ErrnoToStatus(errno, name);
   }

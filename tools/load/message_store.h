@@ -16,7 +16,7 @@
 
 namespace sluice::load {
 
-// What was sent as `wire`, without its end of data: the content whose lines were dot-stuffed.
+// What was sent as `wire`, end of data included: the content whose lines were dot-stuffed.
 std::string UnstuffDots(ByteView wire);
 
 class MessageStore {
@@ -24,8 +24,7 @@ class MessageStore {
   // Makes the folder where it is missing.
   static absl::StatusOr<std::unique_ptr<MessageStore>> Open(const std::string& folder);
 
-  // `wire`: as received, end of data included.
-  absl::Status Save(ByteView wire, ByteView envelope);
+  absl::Status Save(ByteView content, ByteView envelope);
 
  private:
   explicit MessageStore(std::string folder) : folder_(std::move(folder)) {}

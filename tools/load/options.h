@@ -126,6 +126,7 @@ struct SinkOptions {
   std::string certificate;  // PEM files; empty: self-signed
   std::string key;
   bool auth = false;   // offers AUTH PLAIN and LOGIN and believes everybody
+  bool chunking = true;
   uint64_t until = 0;  // ends after as many messages; 0: at a signal
   SinkFaults faults;
 

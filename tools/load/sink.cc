@@ -83,8 +83,10 @@ bool Sink::done() const {
   return stopped_ && !accepting && connections_.size() == 0;
 }
 
-void Sink::Keep(ByteView wire, ByteView envelope) {
-  if (shared_.store != nullptr) status_.Update(shared_.store->Save(wire, envelope));
+void Sink::Keep(ByteView wire, bool chunked, ByteView envelope) {
+  if (shared_.store != nullptr) {
+    status_.Update(chunked ? shared_.store->Save(wire, envelope) : shared_.store->Save(UnstuffDots(wire), envelope));
+  }
   if (!ledger_.on()) return;
   if (const auto number = MessageNumber::Find(wire)) {
     numbers_.insert(*number);

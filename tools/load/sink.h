@@ -76,7 +76,8 @@ class Sink {
   void OnAccept(const io::Completion& completion);
   Due Delay(SinkConnection& connection, Duration wait);
   void Forget(const Due& due) { delayed_.erase(due); }
-  void Keep(ByteView wire, ByteView envelope);  // a message that will be answered 250
+  // A message that will be answered 250, as it came.
+  void Keep(ByteView wire, bool chunked, ByteView envelope);
 
   io::Io& io_;
   const SinkOptions& options_;

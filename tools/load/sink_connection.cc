@@ -122,10 +122,10 @@ void SinkConnection::Answer() {
   SinkStats& stats = sink_.stats_;
   if (session_.Answer(sink_.scratch_)) {
     stats.messages++;
-    stats.bytes += session_.message_bytes() - 3;  // the last line, a dot
+    stats.bytes += session_.message_bytes() - (session_.chunked() ? 0 : 3);  // the last line, a dot
     stats.last = sink_.io_.now();
     stats.first = std::min(stats.first, stats.last);
-    sink_.Keep(message_.empty() ? session_.part() : message_.view(), session_.envelope());
+    sink_.Keep(message_.empty() ? session_.part() : message_.view(), session_.chunked(), session_.envelope());
   } else {
     stats.refused++;
   }

@@ -2,10 +2,12 @@
 // C: EHLO relay                          OnCommand -> OnLine -> Ehlo
 // C: MAIL FROM:<a@b>, RCPT TO:<c@d>      Mail, Rcpt
 // C: DATA                                Data; then OnData: kBodyPart ... kMessage
+//    or BDAT 4096 LAST                   Bdat; the same
 // S: 250 2.0.0 Ok                        Answer
 #include "tools/load/sink_session.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace sluice::load {
@@ -74,8 +76,14 @@ SinkEffect SinkSession::OnInput(ByteView& input, Buffer& out) {
         if (effect != SinkEffect::kNone) return effect;
         break;
       }
+      case State::kRefusedChunk:
+        if (input.empty() && chunk_left_ > 0) return SinkEffect::kNone;
+        TakeChunk(input);
+        if (chunk_left_ == 0) state_ = State::kCommand;
+        break;
       case State::kData:
-        if (input.empty()) return SinkEffect::kNone;
+      case State::kChunk:
+        if (input.empty() && (state_ == State::kData || chunk_left_ > 0)) return SinkEffect::kNone;
         if (const auto effect = OnData(input, out); effect != SinkEffect::kNone) return effect;
         break;
       case State::kClosed:
@@ -107,6 +115,8 @@ bool SinkSession::MustWaitBefore(ByteView line) {
       return MustWait(SinkPhase::kRcpt);
     case Verb("DATA"):
       return MustWait(SinkPhase::kData);
+    case Verb("BDAT"):
+      return !chunked_ && MustWait(SinkPhase::kData);
     default:
       return false;
   }
@@ -169,6 +179,9 @@ SinkEffect SinkSession::OnLine(ByteView line, Buffer& out) {
     case Verb("DATA"):
       Data(out);
       break;
+    case Verb("BDAT"):
+      Bdat(line, out);
+      break;
     case Verb("EHLO"):
       Reset();
       if (!Disturb(SinkPhase::kEhlo, out)) Ehlo(out);
@@ -213,6 +226,7 @@ void SinkSession::TlsStarted() {
 
 void SinkSession::Ehlo(Buffer& out) {
   out.Append("250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE\r\n");
+  if (options_.chunking) out.Append("250-CHUNKING\r\n");
   if (options_.tls == SinkOptions::Tls::kStartTls && !tls_) out.Append("250-STARTTLS\r\n");
   if (options_.auth) out.Append("250-AUTH PLAIN LOGIN\r\n");
   out.Append("250 ENHANCEDSTATUSCODES\r\n");
@@ -256,8 +270,36 @@ void SinkSession::Data(Buffer& out) {
   }
   if (Disturb(SinkPhase::kData, out)) return;
   Say("354 Go ahead", out);
-  state_ = State::kData;
+  chunked_ = false;
   end_.Reset();
+  BeginBody(State::kData);
+}
+
+// RFC 3030 section 2. What is refused comes all the same, and is read over.
+void SinkSession::Bdat(ByteView line, Buffer& out) {
+  line.remove_prefix(std::min<size_t>(line.size(), 5));
+  const auto parsed = std::from_chars(line.data(), line.data() + line.size(), chunk_left_);
+  if (parsed.ec != std::errc()) {
+    Say("501 5.5.4 Syntax: BDAT octets [LAST]", out);
+    state_ = State::kClosed;  // where the next command begins is not known
+    return;
+  }
+  last_chunk_ = EqualsIgnoreCase(line.substr(static_cast<size_t>(parsed.ptr - line.data())), " LAST");
+  const bool first = !std::exchange(chunked_, true);
+  if (recipients_ == 0) {
+    Say(mail_ ? "554 5.5.1 No valid recipients" : "503 5.5.1 RCPT first", out);
+    state_ = State::kRefusedChunk;
+  } else if (first && Disturb(SinkPhase::kData, out)) {
+    if (state_ == State::kCommand) state_ = State::kRefusedChunk;
+  } else if (first) {
+    BeginBody(State::kChunk);
+  } else {
+    state_ = State::kChunk;
+  }
+}
+
+void SinkSession::BeginBody(State state) {
+  state_ = state;
   message_bytes_ = 0;
   rate_ = faulty_ ? options_.faults.BytesPerSecond(prng_) : 0;
 }
@@ -276,13 +318,24 @@ SinkEffect SinkSession::OnData(ByteView& input, Buffer& out) {
   const ByteView whole =
       rate_ == 0 ? input : input.substr(0, std::max(rate_ / kPartsPerSecond, uint64_t{1}));
   bool ended = false;
-  part_ = whole.substr(0, end_.Take(whole, ended));
+  if (state_ == State::kChunk) {
+    ByteView rest = whole;
+    TakeChunk(rest);
+    part_ = whole.substr(0, whole.size() - rest.size());
+    ended = chunk_left_ == 0;
+  } else {
+    part_ = whole.substr(0, end_.Take(whole, ended));
+  }
   input.remove_prefix(part_.size());
   message_bytes_ += part_.size();
   if (rate_ > 0) part_owed_ = part_.size();
   if (!ended) return SinkEffect::kBodyPart;
 
   state_ = State::kCommand;
+  if (chunked_ && !last_chunk_) {
+    Say("250 2.0.0 More", out);
+    return SinkEffect::kBodyPart;
+  }
   outcome_ = nullptr;
   wait_ = TimeOfPart();
   if (faults_on(SinkPhase::kEnd)) {
@@ -296,6 +349,12 @@ SinkEffect SinkSession::OnData(ByteView& input, Buffer& out) {
   return SinkEffect::kMessage;
 }
 
+void SinkSession::TakeChunk(ByteView& input) {
+  const size_t taken = static_cast<size_t>(std::min<uint64_t>(chunk_left_, input.size()));
+  input.remove_prefix(taken);
+  chunk_left_ -= taken;
+}
+
 bool SinkSession::Answer(Buffer& out) {
   const ByteView reply = outcome_ == nullptr ? ByteView("250 2.0.0 Ok") : outcome_->reply;
   Say(reply, out);
@@ -306,7 +365,7 @@ bool SinkSession::Answer(Buffer& out) {
 }
 
 void SinkSession::Reset() {
-  mail_ = faulty_ = false;
+  mail_ = faulty_ = chunked_ = false;
   recipients_ = 0;
   envelope_.clear();
 }

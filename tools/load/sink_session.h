@@ -23,8 +23,8 @@ enum class SinkEffect : uint8_t {
   kNone,      // wants input. Part of a line may be left in it
   kStartTls,  // shake hands, drop what was received before, TlsStarted()
   kBodyPart,  // part(): octets of the message as they came
-  kMessage,  // part(): its last octets, end of data included. Answer() before the next OnInput, and
-             // not before wait() is over
+  kMessage,  // part(): its last octets, with DATA the end included. Answer() before the next
+             // OnInput, and not before wait() is over
   kWait,     // call again after wait(), with the same input
   kClose,    // what was to be said was written
   kDrop,     // the same, but without taking leave of TLS: a connection that breaks
@@ -44,9 +44,9 @@ class SinkSession {
   Duration wait() const { return wait_; }
 
   ByteView part() const { return part_; }
-  uint64_t message_bytes() const {
-    return message_bytes_;
-  }  // so far, as they came; end of data included
+  // As it came: in chunks (RFC 3030), or with transparency and the end of data.
+  bool chunked() const { return chunked_; }
+  uint64_t message_bytes() const { return message_bytes_; }  // so far, of what came
   // With options.store: MAIL and RCPT lines of the transaction, until the next begins.
   const std::string& envelope() const { return envelope_; }
 
@@ -59,17 +59,22 @@ class SinkSession {
     kAuthUser,
     kAuthPassword,
     kData,
+    kChunk,
+    kRefusedChunk,
     kClosed,
     kDropped,
   };
 
   SinkEffect OnLine(ByteView line, Buffer& out);
   SinkEffect OnData(ByteView& input, Buffer& out);
+  void TakeChunk(ByteView& input);
   SinkEffect BeginTls();
   void OnAuth(ByteView line, Buffer& out);
   void Mail(ByteView line, Buffer& out);
   void Rcpt(ByteView line, Buffer& out);
   void Data(Buffer& out);
+  void Bdat(ByteView line, Buffer& out);
+  void BeginBody(State state);
   void Ehlo(Buffer& out);
   void Reset();
 
@@ -91,6 +96,9 @@ class SinkSession {
   bool mail_ = false;    // a transaction has begun
   bool faulty_ = false;  // ... one that faults were ordered for
   bool waited_ = false;  // for what is at hand
+  bool chunked_ = false;     // the content comes by BDAT
+  bool last_chunk_ = false;
+  uint64_t chunk_left_ = 0;  // octets
   uint32_t recipients_ = 0;
   Duration wait_{};
   uint64_t rate_ = 0;                   // octets of the body a second; 0: no limit

@@ -239,10 +239,11 @@ TEST(EndOfDataTest, IsFoundHoweverTheBodyIsCut) {
 
 TEST(UnstuffDotsTest, UndoesDotStuffing) {
   for (const char* content :
-       {"", "a\r\n", ".\r\n", "..\r\n.a\r\nb.\r\n\r\n..\r\n", "a\r\n.", "...\r\n...\r\n"}) {
+       {"", "a\r\n", ".\r\n", "..\r\n.a\r\nb.\r\n\r\n..\r\n", "a\r\n.\r\n", "...\r\n...\r\n"}) {
     Buffer wire;
     smtp::DotStuffer stuffer;
     stuffer.Append(content, wire);
+    stuffer.Finish(wire);
     EXPECT_EQ(UnstuffDots(wire.view()), content);
   }
 }

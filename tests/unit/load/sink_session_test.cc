@@ -107,6 +107,50 @@ TEST(SinkSessionTest, TakesMessagesOneAfterTheOther) {
   EXPECT_TRUE(dialogue.closed);
 }
 
+constexpr ByteView kChunks =
+    "RSET\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nBDAT 6\r\n.\r\nab\nbdat 2 last\r\n\r\n";
+
+TEST(SinkSessionTest, TakesMessagesInChunks) {
+  Dialogue dialogue;
+  dialogue.Send("EHLO relay\r\n");
+  EXPECT_NE(dialogue.Said().find("250-CHUNKING\r\n"), std::string::npos);
+  for (size_t cut = 0; cut <= kChunks.size(); cut++) {
+    dialogue.bodies.clear();
+    dialogue.Send(kChunks.substr(0, cut));
+    dialogue.Send(kChunks.substr(cut));
+    EXPECT_EQ(dialogue.Codes(), "250 250 250 250 250") << cut;
+    EXPECT_EQ(dialogue.bodies, ".\r\nab\n\r\n|") << cut;
+    EXPECT_TRUE(dialogue.session().chunked());
+  }
+  dialogue.Send(kTransaction);
+  EXPECT_FALSE(dialogue.session().chunked());
+  dialogue.Codes();
+  dialogue.Send("MAIL FROM:<a@x>\r\nBDAT 6 LAST\r\nQUIT\r\nBDAT 0 LAST\r\nNOOP\r\n");
+  EXPECT_EQ(dialogue.Codes(), "250 554 554 250") << "what was refused is read over";
+  dialogue.Send("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nBDAT 0 LAST\r\nNOOP\r\n");
+  EXPECT_EQ(dialogue.Codes(), "250 250 250 250");
+  dialogue.Send("BDAT many\r\n");
+  EXPECT_EQ(dialogue.Codes(), "501");
+  EXPECT_TRUE(dialogue.closed);
+
+  SinkOptions options;
+  options.chunking = false;
+  Dialogue without(options);
+  without.Send("EHLO relay\r\n");
+  EXPECT_EQ(without.Said().find("CHUNKING"), std::string::npos);
+}
+
+TEST(SinkSessionTest, RefusesChunksAsOrdered) {
+  SinkOptions options;
+  ASSERT_TRUE(options.faults.Add("data=451 4.3.0 Not now").ok());
+  Dialogue dialogue(options);
+  dialogue.Send("EHLO relay\r\n");
+  dialogue.Codes();
+  dialogue.Send("MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n");
+  EXPECT_EQ(dialogue.Codes(), "250 250 451 250");
+  EXPECT_EQ(dialogue.bodies, "");
+}
+
 TEST(SinkSessionTest, AnswersTheSameHoweverTheInputIsCut) {
   const std::string all = "ehlo relay\r\n" + std::string(kTransaction) + "RSET\r\nNOOP\r\n" +
                           std::string(kTransaction) + "QUIT\r\n";

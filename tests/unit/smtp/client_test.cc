@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr char kEhlo[] = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 8BITMIME\r\n";
+constexpr char kChunkingEhlo[] = "250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
 constexpr char kPlainEhlo[] = "250-mx.example\r\n250 8BITMIME\r\n";
 
 struct Mail {
@@ -42,8 +44,9 @@ class Sender {
   explicit Sender(ClientOptions options, bool tls = false)
       : options_(std::move(options)), client(options_, tls) {}
 
-  Mail& Queue(std::vector<ByteView> recipients) {
+  Mail& Queue(std::vector<ByteView> recipients, bool at_hand = false) {
     Mail& mail = mails_.emplace_back(std::move(recipients));
+    mail.outgoing.at_hand = at_hand;
     waiting_.push_back(&mail);
     return mail;
   }
@@ -57,8 +60,9 @@ class Sender {
     }
     EXPECT_TRUE(input.empty());
     while (started_ && client.can_start() && !waiting_.empty()) {
-      client.Start(&waiting_.front()->outgoing, out_);
+      const OutgoingMessage* message = &waiting_.front()->outgoing;
       waiting_.pop_front();
+      if (client.Start(message, out_)) SendBody(message);
     }
     return Take();
   }
@@ -95,16 +99,10 @@ class Sender {
         log.push_back("failed " + std::string(client.message()->recipients[client.recipient()]) +
                       " " + reply);
         break;
-      case ClientEffect::kSendBody: {
-        DotStuffer stuffer;
-        for (const Mail& mail : mails_) {
-          if (&mail.outgoing == client.message()) stuffer.Append(mail.body, out_);
-        }
-        stuffer.Finish(out_);
-        client.BodySent();
+      case ClientEffect::kSendBody:
+        SendBody(client.message());
         log.push_back("body");
         break;
-      }
       case ClientEffect::kMessageResult:
         log.push_back("result " + std::string(client.message()->recipients[0]) + " " + reply);
         break;
@@ -115,6 +113,19 @@ class Sender {
         log.push_back("closed");
         break;
     }
+  }
+
+  void SendBody(const OutgoingMessage* message) {
+    const auto mail = std::find_if(mails_.begin(), mails_.end(),
+                                   [&](const Mail& m) { return &m.outgoing == message; });
+    if (client.chunking()) {
+      out_.Append(mail->body);
+    } else {
+      DotStuffer stuffer;
+      stuffer.Append(mail->body, out_);
+      stuffer.Finish(out_);
+    }
+    client.BodySent();
   }
 
   const ClientOptions options_;
@@ -188,7 +199,7 @@ TEST(ClientTest, SendsTheNextGroupBehindABody) {
   EXPECT_EQ(sender.Hear("250 ok\r\n250 ok\r\n354 go\r\n"),
             "Subject: x\r\n\r\n..text\r\n.\r\nMAIL FROM:<a@example.net> SIZE=21\r\nRCPT "
             "TO:<c@example.org>\r\nDATA\r\n");
-  EXPECT_EQ(sender.client.under_way(), 2);
+  EXPECT_EQ(sender.client.under_way(), 2u);
   EXPECT_FALSE(sender.client.can_start());
   EXPECT_THAT(sender.Hear("250 first\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
               HasSubstr("RCPT TO:<d@example.org>"));
@@ -235,6 +246,136 @@ TEST(ClientTest, SendsNothingWhereDataIsAcceptedForNobody) {
   EXPECT_EQ(sender.log.back(), "result c@example.org 550");
 }
 
+ClientOptions Chunking() {
+  ClientOptions options = Options();
+  options.chunking = true;
+  return options;
+}
+
+// What a small message to one goes out as, and the replies to it.
+std::string Chunk(const std::string& recipient) {
+  return "MAIL FROM:<a@example.net>\r\nRCPT TO:<" + recipient +
+         ">\r\nBDAT 21 LAST\r\nSubject: x\r\n\r\n.text\r\n";
+}
+constexpr char kTaken[] = "250 ok\r\n250 ok\r\n250 taken\r\n";
+
+TEST(ClientTest, SendsWholeMessagesOneBehindTheOtherWhereChunkingIsOffered) {
+  Sender sender(Chunking());
+  for (int i = 0; i < 20; i++) sender.Queue({"b@example.org"}, true);
+  sender.Hear("220 x\r\n");
+  std::string expected = Chunk("b@example.org");
+  for (int i = 1; i < 16; i++) expected += "RSET\r\n" + Chunk("b@example.org");
+  EXPECT_EQ(sender.Hear(kChunkingEhlo), expected);
+  EXPECT_EQ(sender.client.under_way(), kClientUnderWayMax);
+  EXPECT_EQ(sender.Hear(kTaken), "RSET\r\n" + Chunk("b@example.org"));
+  EXPECT_FALSE(sender.client.oldest_heard());
+  EXPECT_EQ(sender.Hear("250 cleared\r\n"), "");
+  EXPECT_FALSE(sender.client.oldest_heard());
+  sender.Hear("250 sender\r\n");
+  EXPECT_TRUE(sender.client.oldest_heard());
+  EXPECT_THAT(sender.log, ElementsAre("ready", "result b@example.org 250"));
+}
+
+TEST(ClientTest, AsksTheRecipientsBeforeALargeChunk) {
+  const std::string kGroup = "MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\n";
+  Sender sender(Chunking());
+  sender.Queue({"b@example.org", "c@example.org"});
+  sender.Queue({"d@example.org"}, true);
+  sender.Hear("220 x\r\n");
+  EXPECT_EQ(sender.Hear(kChunkingEhlo), kGroup);
+  EXPECT_EQ(sender.Hear("250 ok\r\n250 ok\r\n"), "");
+  EXPECT_EQ(sender.Hear("550 no\r\n"),
+            "BDAT 21 LAST\r\nSubject: x\r\n\r\n.text\r\nRSET\r\n" + Chunk("d@example.org"));
+  sender.Hear(std::string("250 taken\r\n250 cleared\r\n") + kTaken);
+  EXPECT_THAT(sender.log, ElementsAre("ready", "failed c@example.org 550", "body", "result b@example.org 250",
+                                      "result d@example.org 250"));
+
+  sender.log.clear();
+  sender.Queue({"b@example.org", "c@example.org"});
+  EXPECT_EQ(sender.Hear(""), kGroup);
+  EXPECT_EQ(sender.Hear("250 ok\r\n550 no\r\n450 later\r\n"), "RSET\r\n");
+  EXPECT_EQ(sender.Hear("250 cleared\r\n"), "");
+  EXPECT_TRUE(sender.client.can_start());
+
+  sender.Queue({"b@example.org", "c@example.org"});
+  EXPECT_EQ(sender.Hear(""), kGroup);
+  EXPECT_EQ(sender.Hear("451 later\r\n503 no\r\n"), "");
+  EXPECT_EQ(sender.Hear("503 no\r\n"), "RSET\r\n");
+  sender.Hear("250 cleared\r\n");
+  EXPECT_TRUE(sender.client.can_start());
+  EXPECT_THAT(sender.log, ElementsAre("failed b@example.org 550", "failed c@example.org 450",
+                                      "result b@example.org 250", "result b@example.org 451"));
+}
+
+// Each of three chunks is refused in some way; those behind it begin with RSET, and the last is followed by one.
+TEST(ClientTest, RefusedChunksDoNotTouchThoseBehind) {
+  const struct {
+    std::string replies;  // to MAIL, RCPT, BDAT
+    std::vector<std::string> log;
+  } kCases[] = {
+      {"451 later\r\n503 no\r\n503 no\r\n", {"result 451"}},
+      {"250 ok\r\n550 no\r\n554 nobody\r\n", {"failed 550", "result 554"}},
+      {"250 ok\r\n250 ok\r\n552 too big\r\n", {"result 552"}},
+      {"250 ok\r\n550 no\r\n250 for nobody\r\n", {"failed 550", "result 250"}},
+  };
+  for (const auto& test : kCases) {
+    const std::string replies = test.replies + "250 cleared\r\n" + kTaken + "250 cleared\r\n" + test.replies;
+    ForEachCut(replies, [&](const Pieces& pieces) {
+      Sender sender(Chunking());
+      for (const char* recipient : {"b", "c", "d"}) sender.Queue({recipient}, true);
+      sender.Hear("220 x\r\n");
+      sender.Hear(kChunkingEhlo);
+      sender.log.clear();
+      std::string sent;
+      for (ByteView piece : pieces) sent += sender.Hear(piece);
+      std::vector<std::string> expected;
+      for (const char* recipient : {"b", "c", "d"}) {
+        if (*recipient == 'c') {
+          expected.push_back("result c 250");
+          continue;
+        }
+        for (std::string line : test.log) expected.push_back(line.insert(line.find(' ') + 1, std::string(recipient) + " "));
+      }
+      EXPECT_EQ(sender.log, expected) << replies;
+      EXPECT_EQ(sent, "RSET\r\n") << replies;
+      EXPECT_FALSE(sender.client.can_start());
+      sender.Hear("250 cleared\r\n");
+      EXPECT_TRUE(sender.client.can_start());
+    });
+  }
+}
+
+TEST(ClientTest, AConnectionWithChunksUnderWayEnds) {
+  Sender sender(Chunking());
+  for (const char* recipient : {"b", "c", "d"}) sender.Queue({recipient}, true);
+  sender.Hear("220 x\r\n");
+  sender.Hear(kChunkingEhlo);
+  sender.Hear(std::string(kTaken) + "250 cleared\r\n250 ok\r\n421 bye\r\n");
+  EXPECT_THAT(sender.log, ElementsAre("ready", "result b 250", "result c 421", Down(ClientFailure::kClosing)));
+  EXPECT_EQ(sender.client.under_way(), 1u) << "what was not answered is the outside's to give up";
+
+  Sender deaf(Chunking());
+  for (const char* recipient : {"b", "c"}) deaf.Queue({recipient}, true);
+  deaf.Hear("220 x\r\n");
+  deaf.Hear(kChunkingEhlo);
+  deaf.Hear(std::string(kTaken) + "502 what is RSET?\r\n");
+  EXPECT_THAT(deaf.log, ElementsAre("ready", "result b 250", Down(ClientFailure::kProtocol)));
+}
+
+TEST(ClientTest, ChunkingNeedsPipeliningAndIsNotUsedWhenIgnored) {
+  Sender alone(Chunking());
+  alone.Queue({"b@example.org"}, true);
+  alone.Hear("220 x\r\n");
+  EXPECT_EQ(alone.Hear("250-mx\r\n250 CHUNKING\r\n"), "MAIL FROM:<a@example.net>\r\n");
+
+  ClientOptions options = Chunking();
+  options.ignored = {"chunking"};
+  Sender ignored(options);
+  ignored.Queue({"b@example.org"}, true);
+  ignored.Hear("220 x\r\n");
+  EXPECT_THAT(ignored.Hear(kChunkingEhlo), HasSubstr("RCPT TO:<b@example.org>\r\nDATA\r\n"));
+}
+
 TEST(ClientTest, EndsOnAServerThatCloses) {
   const struct {
     std::string replies;
@@ -277,7 +418,7 @@ TEST(ClientTest, AnAnswerBeforeTheEndOfTheBody) {
     const std::string head = std::string("220 x\r\n") + kEhlo;
     ByteView input = head;
     ASSERT_EQ(client.OnInput(input, out), ClientEffect::kReady);
-    client.Start(&mail.outgoing, out);
+    ASSERT_FALSE(client.Start(&mail.outgoing, out));
     input = "250 ok\r\n250 ok\r\n354 go\r\n";
     ASSERT_EQ(client.OnInput(input, out), ClientEffect::kSendBody);
     input = refused ? "552 too big\r\n" : "250 taken?\r\n";
@@ -288,7 +429,7 @@ TEST(ClientTest, AnAnswerBeforeTheEndOfTheBody) {
     } else {
       EXPECT_EQ(client.OnInput(input, out), ClientEffect::kFailed);
       EXPECT_EQ(client.failure(), ClientFailure::kProtocol);
-      EXPECT_EQ(client.under_way(), 1) << "its fate is unknown";
+      EXPECT_EQ(client.under_way(), 1u) << "its fate is unknown";
     }
   }
 }
