@@ -381,22 +381,28 @@ class PostfixTest(support.TestCase):
 
     # --- the dialogue ---
 
-    def test_pipelined_where_it_is_offered_and_only_there(self):
+    def test_pipelined_and_in_chunks_where_it_is_offered_and_only_there(self):
         groups = {}
-        for port in ("clear", "bare"):
+        for name, port, discard in (("chunks", "clear", []), ("pipelined", "clear", ["chunking"]), ("bare", "bare", [])):
             tap = Tap(self.postfix.ports[port])
             self.addCleanup(tap.close)
-            server = self.server(port, next_hop=[tap.address], relay={"tls": "none", "connections": 1})
+            relay = {"tls": "none", "connections": 1, "discard_ehlo_keywords": discard}
+            server = self.server(name, next_hop=[tap.address], relay=relay)
             with server.client() as client:
                 for _ in range(3):
                     client.submit(MESSAGE, [RECIPIENT, CAROL])
             server.wait_queue_empty()
-            groups[port] = [text for who, text in tap.said if who == "C"]
+            groups[name] = [text for who, text in tap.said if who == "C"]
         for user in (RECIPIENT, CAROL):
-            self.assertEqual([mail.submitted for mail in self.postfix.wait_mails(6, user)], [MESSAGE] * 6)
-        envelope = re.compile(rb"MAIL FROM:<alice@example.net>( SIZE=\d+)?( BODY=\w+)?\r\nRCPT TO:<bob@example.org>\r\n"
-                              rb"RCPT TO:<carol@example.org>\r\nDATA\r\n\Z")
-        self.assertEqual(len([text for text in groups["clear"] if envelope.search(text)]), 3, groups["clear"])
+            self.assertEqual([mail.submitted for mail in self.postfix.wait_mails(9, user)], [MESSAGE] * 9)
+        envelope = (rb"MAIL FROM:<alice@example.net>( SIZE=\d+)?( BODY=\w+)?\r\nRCPT TO:<bob@example.org>\r\n"
+                    rb"RCPT TO:<carol@example.org>\r\n")
+        data = re.compile(envelope + rb"DATA\r\n\Z")
+        self.assertEqual(len([text for text in groups["pipelined"] if data.search(text)]), 3, groups["pipelined"])
+        chunk = re.compile(envelope + rb"BDAT (\d+) LAST\r\nReceived: ")
+        chunks = b"".join(groups["chunks"])
+        self.assertEqual(len(chunk.findall(chunks)), 3, chunks)
+        self.assertNotIn(b"DATA\r\n", chunks)
         for text in groups["bare"]:
             self.assertTrue(text.count(b"\r\n") == 1 or text.endswith(b"\r\n.\r\n"), text)
             self.assertNotRegex(text, rb"SIZE=|BODY=")
