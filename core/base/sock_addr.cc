@@ -13,11 +13,25 @@ SockAddr::SockAddr(const sockaddr* from) : v6{} {
   if (from->sa_family == AF_INET6) std::memcpy(&v6, from, sizeof v6);
 }
 
+// An IPv4 address by hand, since inet_ntop goes through printf.
+ByteView SockAddr::PrintIp(char (&text)[INET6_ADDRSTRLEN]) const {
+  if (family() == AF_INET6) return inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  if (family() != AF_INET) return "unknown";
+  size_t length = 0;
+  const uint32_t octets = ntohl(v4.sin_addr.s_addr);
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    const uint32_t octet = octets >> shift & 255;
+    if (octet >= 100) text[length++] = static_cast<char>('0' + octet / 100);
+    if (octet >= 10) text[length++] = static_cast<char>('0' + octet / 10 % 10);
+    text[length++] = static_cast<char>('0' + octet % 10);
+    if (shift > 0) text[length++] = '.';
+  }
+  return ByteView(text, length);
+}
+
 std::string SockAddr::ip() const {
-  char text[INET6_ADDRSTRLEN] = "unknown";
-  if (family() == AF_INET) inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-  if (family() == AF_INET6) inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-  return text;
+  char text[INET6_ADDRSTRLEN];
+  return std::string(PrintIp(text));
 }
 
 std::string SockAddr::ToString() const {

@@ -31,7 +31,9 @@ struct SockAddr {
   bool SameHost(const SockAddr& other) const;  // whatever the ports
   bool known() const { return family() != AF_UNSPEC; }
 
-  std::string ip() const;        // "192.0.2.1" or "2001:db8::1"
+  // "192.0.2.1" or "2001:db8::1", in `text`.
+  ByteView PrintIp(char (&text)[INET6_ADDRSTRLEN]) const;
+  std::string ip() const;        // the same
   std::string ToString() const;  // with the port
 
   // Numeric addresses only; a name is not looked up. nullopt when `text` is neither form or has no port.

@@ -249,7 +249,7 @@ void Connection::OnSent() {
   if (!unread_) return;
   unread_ = false;
   active_ = shard_.now();
-  if (!session_.waiting()) stream_.Resume();
+  if (!session_.waiting() && !part_waits()) stream_.Resume();
 }
 
 void Connection::Perform(smtp::Effect effect) {
@@ -405,6 +405,7 @@ void Connection::OnBodyPart() {
   EnsureIncoming();
   incoming_->content = std::move(session_.transaction().body);
   StoreParts();
+  if (part_waits()) stream_.Pause();
 }
 
 // A body that has not ended by the end of a turn holds memory or room on the disk.
@@ -413,8 +414,7 @@ void Connection::CountBody() {
   const smtp::Transaction& transaction = session_.transaction();
   const uint64_t bytes = transaction.body_bytes + transaction.body.room();
   if (shard_.bodies().Hold(body_charge_, identity_->login, bytes)) return;
-  // A part on its way pauses the stream, and its waiter resumes it: OnPartStored comes here again.
-  if (incoming_ != nullptr && incoming_->part_waiter.waiting()) return;
+  if (part_waits()) return;  // OnPartStored goes on with the paused stream, and comes here again
   Abandon();
   session_.RefuseBody(smtp::reply::kSpoolFull);
 }
@@ -431,11 +431,14 @@ void Connection::OnMessage() {
   incoming_->complete = true;
   MakeEnvelope();
   StoreParts();
+  if (incoming_ != nullptr) stream_.Pause();
 }
 
-// Gives the queue what it should have of the body now, a part at a time: the next when the last is durable.
+// Gives the queue what it should have of the body now, a part at a time: the next when the last is durable. One may come
+// meanwhile.
 void Connection::StoreParts() {
   Incoming& incoming = *incoming_;
+  if (incoming.part_waiter.waiting()) return;
   constexpr size_t kPart = queue::kPartBytesMax;
   const size_t left = incoming.content.size();
   if (incoming.complete && left <= kPart) {
@@ -443,15 +446,17 @@ void Connection::StoreParts() {
     const queue::SubmitResult result = shard_.queue().Submit(incoming.submission, &incoming.message_waiter);
     if (result != queue::SubmitResult::kAccepted) return RefuseMessage(result);
     incoming.submitted = true;
-    return stream_.Pause();
+    return;
   }
   if (left == 0) return;
   Buffer part = left <= kPart ? std::move(incoming.content) : FirstBytes(incoming.content, kPart);
   const queue::SubmitResult result =
       shard_.queue().AppendPart(incoming.submission, std::move(part), incoming.part_waiter);
-  if (result != queue::SubmitResult::kAccepted) return RefuseMessage(result);
-  stream_.Pause();
+  if (result != queue::SubmitResult::kAccepted) RefuseMessage(result);
 }
+
+// A part is complete and the one before it is still on its way: no more may come.
+bool Connection::part_waits() const { return incoming_ != nullptr && !incoming_->content.empty(); }
 
 void Connection::OnPartStored(bool durable) {
   shard_.replies().Clear();
@@ -460,8 +465,7 @@ void Connection::OnPartStored(bool durable) {
     return Answered();
   }
   StoreParts();
-  const bool waits = incoming_ != nullptr && (incoming_->part_waiter.waiting() || incoming_->message_waiter.waiting());
-  if (!waits) Answered();
+  if (incoming_ == nullptr || (!incoming_->complete && !part_waits())) Answered();
 }
 
 void Connection::RefuseMessage(queue::SubmitResult result) {
@@ -485,7 +489,8 @@ void Connection::MakeEnvelope() {
   const WallTime now = shard_.wall_now();
   char id[queue::QueueId::kTextBytes];
   incoming_->id.Print(id);
-  const std::string client_ip = peer_.ip();
+  char ip_text[INET6_ADDRSTRLEN];
+  const ByteView client_ip = peer_.PrintIp(ip_text);
 
   smtp::TraceInfo trace;
   trace.helo = session_.helo();

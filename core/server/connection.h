@@ -75,6 +75,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void OnBodyPart();
   void OnMessage();
   void StoreParts();
+  bool part_waits() const;
   void OnPartStored(bool durable);
   void OnCommitted(bool durable);
   void RefuseMessage(queue::SubmitResult result);

@@ -1,6 +1,4 @@
 // An event as a line of JSON. EVENTS.md is the schema; a change here is a change there.
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -95,34 +93,16 @@ void ResponseField(JsonWriter& json, const EventResponse& response) {
   json.EndObject();
 }
 
-// "192.0.2.7" by hand, since inet_ntop goes through printf. Returns the length.
-size_t PrintIpv4(const in_addr& address, char (&text)[16]) {
-  size_t length = 0;
-  const uint32_t octets = ntohl(address.s_addr);
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    const uint32_t octet = octets >> shift & 255;
-    if (octet >= 100) text[length++] = static_cast<char>('0' + octet / 100);
-    if (octet >= 10) text[length++] = static_cast<char>('0' + octet / 10 % 10);
-    text[length++] = static_cast<char>('0' + octet % 10);
-    if (shift > 0) text[length++] = '.';
-  }
-  return length;
-}
-
 void PeerField(JsonWriter& json, ByteView name, const SockAddr& peer) {
   if (name.empty() && !peer.known()) return;
   json.Key("peer_address");
   json.BeginObject();
   OptionalField(json, "name", name);
-  if (peer.family() == AF_INET) {
-    char text[16];
-    json.Field("addr", ByteView(text, PrintIpv4(peer.v4.sin_addr, text)));
-  } else if (peer.family() == AF_INET6) {
-    char text[INET6_ADDRSTRLEN] = "";
-    inet_ntop(AF_INET6, &peer.v6.sin6_addr, text, sizeof text);
-    json.Field("addr", ByteView(text));
+  if (peer.known()) {
+    char text[INET6_ADDRSTRLEN];
+    json.Field("addr", peer.PrintIp(text));
+    json.Field("port", peer.port());
   }
-  if (peer.known()) json.Field("port", peer.port());
   json.EndObject();
 }
 

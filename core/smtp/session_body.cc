@@ -42,9 +42,10 @@ Effect Session::OnBody(ByteView& input, Buffer& replies) {
 // may hold. Never for what was only promised by SIZE=.
 void Session::MakeRoom(size_t input_bytes, size_t body_bytes_max) {
   Buffer& body = transaction_->body;
+  const bool first_piece = body.empty() && transaction_->parts_taken == 0;
   const size_t more_max = body_bytes_max - std::min(body.size(), body_bytes_max);
   const size_t more = std::min(input_bytes, more_max);
-  if (body.room() < more) body.Reserve(body.empty() ? more : more_max);
+  if (body.room() < more) body.Reserve(first_piece ? more : more_max);
 }
 
 void Session::ScanHeader(bool ended) {
