@@ -554,6 +554,28 @@ TEST_P(RingTest, GreedyClientsStarveNobody) {
   close(*listener);
 }
 
+// A thread can register the descriptors of 16 rings.
+TEST_P(RingTest, HasMoreRingsInsideThanItCanRegister) {
+  auto ring = MakeRing({.receive_buffers = 16, .sockets_max = 160, .table_max = 8});
+  ASSERT_EQ(ring->rings(), 20u);
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  Sink sink(*ring);
+  sink.Listen(*listener);
+  std::vector<int> fds;
+  while (fds.size() < 150) fds.push_back(ConnectBlocking(BoundAddress(*listener)));
+  PollUntil(*ring, [&] { return sink.open() == fds.size(); });
+  for (const int fd : fds) EXPECT_EQ(write(fd, "x", 1), 1);
+  PollUntil(*ring, [&] {
+    const std::vector<uint64_t> bytes = sink.Bytes();
+    return std::all_of(bytes.begin(), bytes.end(), [](uint64_t each) { return each == 1; });
+  });
+  for (const int fd : fds) close(fd);
+  PollUntil(*ring, [&] { return sink.open() == 0; });
+  sink.Stop();
+  ring->Poll(ring->now());
+  close(*listener);
+}
+
 // 40 clients, tables of 8 slots, room for 24 in all: three rings inside. The others wait in the backlog and
 // are served when somebody leaves; nobody is dropped.
 TEST_P(RingTest, FurtherRingsInsideAndNobodyDroppedWhenAllAreFull) {
