@@ -252,6 +252,12 @@ void Channel::Shutdown(Buffer& out) {
   wolfSSL_shutdown(ssl_);  // its result speaks of the peer's half, which nobody waits for
 }
 
+void Channel::Discard() {
+  const int16_t error = error_;
+  *this = Channel();
+  error_ = error;
+}
+
 // --- Facts ----------------------------------------------------------------------------------------------------------
 
 size_t Channel::pending_bytes() const {

@@ -128,6 +128,9 @@ class Channel {
   // The failure, for the log: "malformed ClientHello", "no shared cipher". Empty when there is none.
   std::string error_text() const;
 
+  // Gives all memory back. error_text() stays.
+  void Discard();
+
  private:
   enum class State : uint8_t { kHello, kHandshake, kOpen, kFailed };
   struct HandshakeState;

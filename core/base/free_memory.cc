@@ -12,8 +12,9 @@
 
 namespace sluice {
 
-// Before 2.1, mimalloc puts off giving back a segment's free pages by a further millisecond for each page that is freed
-// meanwhile, and looks again only at the next: after many sessions have left together, most of their memory stayed.
+// Before 2.1, mimalloc puts off giving back a segment's free pages by a further millisecond for
+// each page that is freed meanwhile, and looks again only at the next: after many sessions have
+// left together, most of their memory stayed.
 void PrepareToReturnMemory() {
 #if SLUICE_KNOWS_MIMALLOC && MI_MALLOC_VERSION < 210
   if (mi_option_set != nullptr) mi_option_set(mi_option_decommit_extend_delay, 0);

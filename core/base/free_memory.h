@@ -1,5 +1,5 @@
-// Gives memory that was freed back to the system: what many sessions needed and few do not. With mimalloc, or else with
-// what glibc's malloc offers.
+// Gives memory that was freed back to the system: what many sessions needed and few do not. With
+// mimalloc, or else with what glibc's malloc offers.
 #ifndef SLUICE_CORE_BASE_FREE_MEMORY_H_
 #define SLUICE_CORE_BASE_FREE_MEMORY_H_
 
@@ -8,7 +8,8 @@ namespace sluice {
 // Makes the allocator give back the pages of large ebbs by itself. At the start of a program.
 void PrepareToReturnMemory();
 
-// The rest, at once. Of the calling thread's heap with mimalloc, of the whole process with glibc. Takes time.
+// The rest, at once. Of the calling thread's heap with mimalloc, of the whole process with glibc.
+// Takes time.
 void ReturnFreeMemory();
 
 }  // namespace sluice

@@ -170,7 +170,7 @@ void Stream::End() {
   secure_ = paused_ = resumed_ = input_ended_ = end_told_ = false;
   closing_ = ending_ = progressed_ = false;
   answer_bytes_ = 0;
-  channel_ = tls::Channel();
+  channel_.Discard();
   out_.Reset();
   sending_.Reset();
   plain_.Reset();
@@ -440,7 +440,7 @@ void Stream::FailTls() {
   if (handshaking_) {
     LeaveHandshake();
     set_.stats_.handshakes_failed++;
-    channel_ = tls::Channel();  // its memory; the alert is in out_ already
+    channel_.Discard();  // the alert is in out_ already
   }
   held_.Reset();
   reason_ = CloseReason::kTls;

@@ -174,7 +174,9 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<MemoryTag> {
   // was written before goes out in the clear.
   void StartTls(tls::Channel channel);
   bool secure() const { return secure_; }
-  const tls::Channel& channel() const { return channel_; }
+  const tls::Channel& channel() const {
+    return channel_;
+  }  // its error_text() until the next StartTls
 
   // Appends to what goes out at the end of the turn.
   void Write(ByteView bytes);

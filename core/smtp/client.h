@@ -64,7 +64,7 @@ struct ServerFeatures {
 struct OutgoingMessage {
   ByteView sender;                       // empty: the null sender
   std::span<const ByteView> recipients;  // at least one
-  uint64_t bytes = 0;                    // of the content; with chunking exactly. 0: SIZE= is not said
+  uint64_t bytes = 0;  // of the content; with chunking exactly. 0: SIZE= is not said
   bool eight_bit = false;                // BODY=8BITMIME where offered
   bool at_hand = false;                  // the content can be appended at once
 };

@@ -71,7 +71,9 @@ Log Talk(const ClientOptions& options, ByteView input, size_t piece_bytes, size_
   }
   CHECK(taken <= bodies);
   CHECK(static_cast<size_t>(client.under_way()) <=
-        std::min<size_t>(started, client.chunking() ? kClientUnderWayMax : options.pipelining ? 2 : 1));
+        std::min<size_t>(started, client.chunking()    ? kClientUnderWayMax
+                                  : options.pipelining ? 2
+                                                       : 1));
   log.sent = out.view();
   return log;
 }

@@ -37,7 +37,8 @@ void AddSink(CLI::App& app, SinkArguments& arguments) {
       ->expected(1, 2);
   app.add_flag("--implicit", arguments.implicit, "with --tls: TLS from the first octet");
   app.add_flag("--auth", options.auth, "offers AUTH PLAIN and LOGIN and believes everybody");
-  app.add_flag("!--no-chunking", options.chunking, "does not offer CHUNKING: messages come by DATA");
+  app.add_flag("!--no-chunking", options.chunking,
+               "does not offer CHUNKING: messages come by DATA");
   app.add_option("--until", options.until, "ends after as many messages");
   app.add_option("--store", options.store, "folder for the messages");
   app.add_option("--ledger", options.ledger, "file for the numbers of the messages");

@@ -169,7 +169,9 @@ void LoadConnection::OnInputEnd() { stream_.Close(); }
 void LoadConnection::OnClosed(net::CloseReason reason) {
   if (state_ != State::kQuitting) {
     const bool tls = reason == net::CloseReason::kTls;
-    Fail(tls ? Phase::kTls : Phase::kLost, 0, tls ? "broken TLS, or the handshake failed" : "");
+    const std::string error = stream_.channel().error_text();
+    Fail(tls ? Phase::kTls : Phase::kLost, 0,
+         tls && error.empty() ? "ended in the handshake" : error);
   }
   for (Sent& sent : messages_) {
     if (!std::exchange(sent.active, false)) continue;

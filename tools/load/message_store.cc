@@ -13,7 +13,6 @@
 namespace sluice::load {
 namespace {
 
-
 absl::Status WriteNew(const std::string& file, ByteView bytes) {
   const int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return absl::ErrnoToStatus(errno, file);

@@ -85,7 +85,8 @@ bool Sink::done() const {
 
 void Sink::Keep(ByteView wire, bool chunked, ByteView envelope) {
   if (shared_.store != nullptr) {
-    status_.Update(chunked ? shared_.store->Save(wire, envelope) : shared_.store->Save(UnstuffDots(wire), envelope));
+    status_.Update(chunked ? shared_.store->Save(wire, envelope)
+                           : shared_.store->Save(UnstuffDots(wire), envelope));
   }
   if (!ledger_.on()) return;
   if (const auto number = MessageNumber::Find(wire)) {

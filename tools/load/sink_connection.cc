@@ -125,7 +125,8 @@ void SinkConnection::Answer() {
     stats.bytes += session_.message_bytes() - (session_.chunked() ? 0 : 3);  // the last line, a dot
     stats.last = sink_.io_.now();
     stats.first = std::min(stats.first, stats.last);
-    sink_.Keep(message_.empty() ? session_.part() : message_.view(), session_.chunked(), session_.envelope());
+    sink_.Keep(message_.empty() ? session_.part() : message_.view(), session_.chunked(),
+               session_.envelope());
   } else {
     stats.refused++;
   }

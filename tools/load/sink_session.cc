@@ -284,7 +284,8 @@ void SinkSession::Bdat(ByteView line, Buffer& out) {
     state_ = State::kClosed;  // where the next command begins is not known
     return;
   }
-  last_chunk_ = EqualsIgnoreCase(line.substr(static_cast<size_t>(parsed.ptr - line.data())), " LAST");
+  last_chunk_ =
+      EqualsIgnoreCase(line.substr(static_cast<size_t>(parsed.ptr - line.data())), " LAST");
   const bool first = !std::exchange(chunked_, true);
   if (recipients_ == 0) {
     Say(mail_ ? "554 5.5.1 No valid recipients" : "503 5.5.1 RCPT first", out);

@@ -23,11 +23,11 @@ enum class SinkEffect : uint8_t {
   kNone,      // wants input. Part of a line may be left in it
   kStartTls,  // shake hands, drop what was received before, TlsStarted()
   kBodyPart,  // part(): octets of the message as they came
-  kMessage,  // part(): its last octets, with DATA the end included. Answer() before the next
-             // OnInput, and not before wait() is over
-  kWait,     // call again after wait(), with the same input
-  kClose,    // what was to be said was written
-  kDrop,     // the same, but without taking leave of TLS: a connection that breaks
+  kMessage,   // part(): its last octets, with DATA the end included. Answer() before the next
+              // OnInput, and not before wait() is over
+  kWait,      // call again after wait(), with the same input
+  kClose,     // what was to be said was written
+  kDrop,      // the same, but without taking leave of TLS: a connection that breaks
 };
 
 class SinkSession {
@@ -96,7 +96,7 @@ class SinkSession {
   bool mail_ = false;    // a transaction has begun
   bool faulty_ = false;  // ... one that faults were ordered for
   bool waited_ = false;  // for what is at hand
-  bool chunked_ = false;     // the content comes by BDAT
+  bool chunked_ = false;  // the content comes by BDAT
   bool last_chunk_ = false;
   uint64_t chunk_left_ = 0;  // octets
   uint32_t recipients_ = 0;

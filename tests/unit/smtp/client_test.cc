@@ -277,7 +277,8 @@ TEST(ClientTest, SendsWholeMessagesOneBehindTheOtherWhereChunkingIsOffered) {
 }
 
 TEST(ClientTest, AsksTheRecipientsBeforeALargeChunk) {
-  const std::string kGroup = "MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\n";
+  const std::string kGroup =
+      "MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\n";
   Sender sender(Chunking());
   sender.Queue({"b@example.org", "c@example.org"});
   sender.Queue({"d@example.org"}, true);
@@ -287,8 +288,8 @@ TEST(ClientTest, AsksTheRecipientsBeforeALargeChunk) {
   EXPECT_EQ(sender.Hear("550 no\r\n"),
             "BDAT 21 LAST\r\nSubject: x\r\n\r\n.text\r\nRSET\r\n" + Chunk("d@example.org"));
   sender.Hear(std::string("250 taken\r\n250 cleared\r\n") + kTaken);
-  EXPECT_THAT(sender.log, ElementsAre("ready", "failed c@example.org 550", "body", "result b@example.org 250",
-                                      "result d@example.org 250"));
+  EXPECT_THAT(sender.log, ElementsAre("ready", "failed c@example.org 550", "body",
+                                      "result b@example.org 250", "result d@example.org 250"));
 
   sender.log.clear();
   sender.Queue({"b@example.org", "c@example.org"});
@@ -307,7 +308,8 @@ TEST(ClientTest, AsksTheRecipientsBeforeALargeChunk) {
                                       "result b@example.org 250", "result b@example.org 451"));
 }
 
-// Each of three chunks is refused in some way; those behind it begin with RSET, and the last is followed by one.
+// Each of three chunks is refused in some way; those behind it begin with RSET, and the last is
+// followed by one.
 TEST(ClientTest, RefusedChunksDoNotTouchThoseBehind) {
   const struct {
     std::string replies;  // to MAIL, RCPT, BDAT
@@ -319,7 +321,8 @@ TEST(ClientTest, RefusedChunksDoNotTouchThoseBehind) {
       {"250 ok\r\n550 no\r\n250 for nobody\r\n", {"failed 550", "result 250"}},
   };
   for (const auto& test : kCases) {
-    const std::string replies = test.replies + "250 cleared\r\n" + kTaken + "250 cleared\r\n" + test.replies;
+    const std::string replies =
+        test.replies + "250 cleared\r\n" + kTaken + "250 cleared\r\n" + test.replies;
     ForEachCut(replies, [&](const Pieces& pieces) {
       Sender sender(Chunking());
       for (const char* recipient : {"b", "c", "d"}) sender.Queue({recipient}, true);
@@ -334,7 +337,8 @@ TEST(ClientTest, RefusedChunksDoNotTouchThoseBehind) {
           expected.push_back("result c 250");
           continue;
         }
-        for (std::string line : test.log) expected.push_back(line.insert(line.find(' ') + 1, std::string(recipient) + " "));
+        for (std::string line : test.log)
+          expected.push_back(line.insert(line.find(' ') + 1, std::string(recipient) + " "));
       }
       EXPECT_EQ(sender.log, expected) << replies;
       EXPECT_EQ(sent, "RSET\r\n") << replies;
@@ -351,7 +355,8 @@ TEST(ClientTest, AConnectionWithChunksUnderWayEnds) {
   sender.Hear("220 x\r\n");
   sender.Hear(kChunkingEhlo);
   sender.Hear(std::string(kTaken) + "250 cleared\r\n250 ok\r\n421 bye\r\n");
-  EXPECT_THAT(sender.log, ElementsAre("ready", "result b 250", "result c 421", Down(ClientFailure::kClosing)));
+  EXPECT_THAT(sender.log,
+              ElementsAre("ready", "result b 250", "result c 421", Down(ClientFailure::kClosing)));
   EXPECT_EQ(sender.client.under_way(), 1u) << "what was not answered is the outside's to give up";
 
   Sender deaf(Chunking());
