@@ -99,11 +99,11 @@ void SubRing::ProvideBuffers(uint32_t count) {
   count = std::min(count, buffer_count_);
   stats_->receive_buffers += count - provided_max_;
   provided_max_ = count;
-  Circulate(std::max(circulating_max_, kCirculatingBytesMin / buffer_bytes_));
+  Circulate(circulating_max_);
 }
 
 void SubRing::Circulate(uint32_t count) {
-  circulating_max_ = std::min(count, provided_max_);
+  circulating_max_ = std::min(std::max(count, kCirculatingBytesMin / buffer_bytes_), provided_max_);
   while (circulating_ < circulating_max_ && !withheld_.empty()) {
     const uint32_t id = withheld_.back();
     withheld_.pop_back();
@@ -134,7 +134,7 @@ uint32_t SubRing::PublishBuffers() {
   } else if (used > circulating_max_ / 4) {
     calm_turns_ = 0;
   } else if (++calm_turns_ == kCalmTurns) {
-    Circulate(std::max(circulating_max_ / 2, kCirculatingBytesMin / buffer_bytes_));
+    Circulate(circulating_max_ / 2);
     calm_turns_ = 0;
   }
   if (returned_ > 0) io_uring_buf_ring_advance(buffer_ring_, std::exchange(returned_, 0));

@@ -67,7 +67,7 @@ class SubRing {
   uint32_t room() const { return table_slots - sockets; }
 
  private:
-  void Circulate(uint32_t count);
+  void Circulate(uint32_t count);  // within what is provided, and not fewer than fit in a cache
 
   bool open_ = false;
   IoStats* stats_ = nullptr;

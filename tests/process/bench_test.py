@@ -38,6 +38,12 @@ class BenchTest(support.TestCase):
         self.assertIn(done.returncode, (0, 1), done.stderr)
         self.assertRegex(done.stdout, r"p99\.9: \d+\.\d times the write's \(bar 10\)")
 
+    def test_shards(self):
+        done = subprocess.run([sys.executable, SOURCE / "bench" / "shards", "--runs", "1", "--seconds", "0.2", "--rate", "1000"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertRegex(done.stdout, r"2 shards / 1 at 1000 a second = \d+\.\d\d, at least 0\.95: (met|MISSED)")
+
     @unittest.skipUnless(support.IS_ROOT, "needs root, as its peers do")
     def test_compare(self):
         for what in ("messages", "logins"):
