@@ -676,11 +676,9 @@ class TestCase(unittest.TestCase):
             program.cleanup()
 
     def _failed_so_far(self):
-        # Python 3.11 keeps what went wrong in the outcome until the test has ended, older ones in its list of errors.
-        errors = getattr(self._outcome, "errors", None)
-        if errors is not None:
-            return any(error for _, error in errors)
-        return not self._outcome.success
+        """Asks the result: a cleanup has an outcome of its own, which says nothing of the test before it."""
+        result = self._outcome.result
+        return any(self in (test, getattr(test, "test_case", None)) for test, _ in result.failures + result.errors)
 
     def _remove_folder(self):
         if os.environ.get("SLUICE_KEEP") is None:
