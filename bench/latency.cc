@@ -12,11 +12,14 @@
 // A wake-up that crosses cores takes 20 to 25 us in a virtual machine, one that stays takes 2: so the echo answers, and the
 // bare write is made, on the core of the shard (--server-core), or some of the three cross and the others do not.
 //
-// --bare makes N such writes and nothing else, and prints their median, p99 and p99.9 as three numbers.
+// --bare makes N such writes and nothing else, and prints their median, p99 and p99.9 as three numbers; and on a second line
+// the same of N more that are due at fixed instants, at half the rate that the first reached, each measured from when it
+// was due. A pause of the machine hits one of the first, however long it is, and all of the others that it covers.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -260,12 +263,30 @@ double Micros(F f) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
+void PrintQuantiles(std::vector<double>& micros) {
+  std::printf("%.1f %.1f %.1f\n", Quantile(micros, 0.5), Quantile(micros, 0.99), Quantile(micros, 0.999));
+}
+
 int BareWrites(size_t count, size_t size, const std::string& folder, const std::string& core) {
+  using std::chrono::steady_clock;
   PinTo(core);
   DurableFile file(folder, size);
   std::vector<double> micros;
+  const auto start = steady_clock::now();
   for (size_t i = 0; i < count; i++) micros.push_back(Micros([&] { file.Write(); }));
-  std::printf("%.1f %.1f %.1f\n", Quantile(micros, 0.5), Quantile(micros, 0.99), Quantile(micros, 0.999));
+  const auto pace = 2 * (steady_clock::now() - start) / static_cast<int64_t>(count);
+  PrintQuantiles(micros);
+
+  micros.clear();
+  prctl(PR_SET_TIMERSLACK, 1);  // a shard's waits have none either
+  auto due = steady_clock::now();
+  for (size_t i = 0; i < count; i++) {
+    due += pace;
+    std::this_thread::sleep_until(due);
+    file.Write();
+    micros.push_back(std::chrono::duration<double, std::micro>(steady_clock::now() - due).count());
+  }
+  PrintQuantiles(micros);
   return 0;
 }
 

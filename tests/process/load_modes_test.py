@@ -3,6 +3,7 @@
 How a loop behaves in time is tested in tests/unit/load, on a simulated clock; here it is that TLS, logins, the ring and
 the report carry it.
 """
+import csv
 import errno
 import json
 
@@ -21,6 +22,17 @@ class LoadCase(support.TestCase):
         self.assertEqual(program.wait(), exit_code, program.output() + program.errors())
         self.said = program.output()
         return json.loads(report.read_text()) if json_report else None
+
+    def page_options(self):
+        return ["--html", self.folder / "run.html", "--csv", self.folder / "run.csv"]
+
+    def page(self):
+        return support.page_data(self.folder / "run.html")
+
+    def rows(self):
+        """What was accepted, second by second."""
+        with (self.folder / "run.csv").open() as lines:
+            return [int(row["accepted"]) for row in csv.DictReader(lines)]
 
     def login_options(self, tls="starttls"):
         return ["--tls", tls, "--user", USER, "--password", PASSWORD]
@@ -105,16 +117,16 @@ class MixTest(LoadCase):
         """
     BAD = ("wrong-password", "slow", "half-close", "quit-in-data", "garbage", "connect-only")
 
-    def mix(self, text, **more):
+    def mix(self, text, *options, **more):
         path = self.folder / "mix.toml"
         path.write_text(text)
-        report = self.load("mix", path, *self.login_options(), "--connections", "20", "--seconds", "3", **more)
-        return {client["name"]: client for client in report["clients"]}
+        self.report = self.load("mix", path, *self.login_options(), "--connections", "20", "--seconds", "3", *options, **more)
+        return {client["name"]: client for client in self.report["clients"]}
 
     def test_good_clients_are_served_beside_bad_ones(self):
         self.msa = self.server(limits={"handshake_timeout": "2s"})
         bad = "".join(f'[[client]]\nname = "{name}"\nbehaviour = "{name}"\nconnections = 2\n' for name in self.BAD)
-        clients = self.mix(self.GOOD + bad)
+        clients = self.mix(self.GOOD + bad, *self.page_options(), "--server-pid", self.msa.pid)
         self.assertEqual(set(clients), {"bulk", "people", *self.BAD})
         self.assertEqual((clients["bulk"]["connections"], clients["people"]["connections"]), (3, 5))
         for name in ("bulk", "people"):
@@ -127,6 +139,17 @@ class MixTest(LoadCase):
             self.assertEqual(clients[name]["accepted"], 0, name)
         accepted = clients["bulk"]["accepted"] + clients["people"]["accepted"]
         self.assertEqual(self.msa.stats()["messages_received_total"], accepted)
+        self.assertEqual(self.report["all"]["accepted"], accepted)
+        self.assertEqual(self.report["all"]["failed"], 0)
+        self.assertGreater(self.report["all"]["server"]["cpu_seconds"], 0)
+        self.assertEqual(self.page(), self.report["all"])
+        self.assertEqual(self.rows(), self.report["all"]["series"]["accepted"])
+
+    def test_a_bound_is_of_all_good_clients_together(self):
+        self.msa = self.server()
+        self.mix(self.GOOD, "--min-rate", "1000000", exit_code=3)
+        self.assertEqual(len(self.report["all"]["bounds_missed"]), 1)
+        self.assertTrue(all(client["bounds_missed"] == [] for client in self.report["clients"]))
 
     def test_a_good_client_that_fails_fails_it(self):
         self.msa = self.server()
@@ -160,15 +183,19 @@ class SearchTest(LoadCase):
 
     def test_what_holds_is_found(self):
         self.msa = self.server()
-        report = self.load("search", *self.login_options(), *self.STEP, "--p99", "5s", "--rate", "20", "--rate-max", "40")
+        report = self.load("search", *self.login_options(), *self.STEP, "--p99", "5s", "--rate", "20", "--rate-max", "40",
+                           *self.page_options())
         self.assertEqual([step["held"] for step in report["steps"]], [True, True])
         self.assertEqual((report["held_rate"], report["missed_rate"]), (40, None))
+        self.assertEqual(self.page()["open_loop"]["rate"], 40)
+        self.assertEqual(self.rows(), self.page()["series"]["accepted"])
         self.assertGreater(self.msa.stats()["messages_received_total"], 30)
 
     def test_what_no_rate_holds_fails(self):
         hop = self.sink("--fault", "end=200ms")
-        report = self.load("search", *self.STEP, "--p99", "100ms", "--rate", "10", "--rate-min", "5", to=[hop.address],
-                           exit_code=1)
+        report = self.load("search", *self.STEP, "--p99", "100ms", "--rate", "10", "--rate-min", "5", *self.page_options(),
+                           to=[hop.address], exit_code=1)
+        self.assertFalse((self.folder / "run.html").exists())
         self.assertEqual([(step["rate"], step["held"]) for step in report["steps"]], [(10, False), (5, False)])
         self.assertEqual(report["held_rate"], 0)
         self.assertGreaterEqual(report["steps"][0]["p99_ms"], 200)

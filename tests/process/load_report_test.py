@@ -38,9 +38,7 @@ class ReportTest(ReportCase):
         with files["csv"].open() as lines:
             rows = list(csv.DictReader(lines))
         self.assertEqual([int(row["accepted"]) for row in rows], report["series"]["accepted"])
-        page = files["html"].read_text()
-        data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
-        self.assertEqual(json.loads(data), report)
+        self.assertEqual(support.page_data(files["html"]), report)
         self.assertRegex(said, r"(?m)^server +CPU ")
         self.assertNotIn("\x1b", said)  # no live view where there is no terminal
 

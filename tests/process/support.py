@@ -69,6 +69,12 @@ def free_port(host="127.0.0.1"):
             return port
 
 
+def page_data(file):
+    """The figures in a page of sluice-load."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', file.read_text(), re.DOTALL).group(1)
+    return json.loads(data)
+
+
 def wait_until(condition, what, seconds=PATIENCE, step=0.02):
     """The first true value of condition(); an AssertionError that names `what` when there is none in time."""
     end = time.monotonic() + seconds

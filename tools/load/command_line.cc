@@ -81,11 +81,18 @@ RunOptions Finish(RunArguments& arguments, ReportArguments& report) {
   return options;
 }
 
-MixOptions Finish(const RunArguments& mix, const std::string& file) {
+MixOptions Finish(const RunArguments& mix, const std::string& file, ReportArguments& report) {
   if (mix.seconds == 0 || mix.options.messages > 0) Refuse("mix ends by --seconds");
   auto options = ReadMix(ReadFile(file), file, mix);
   if (!options.ok()) Refuse(std::string(options.status().message()));
+  options->whole.report = load::Finish(report);
   return *std::move(options);
+}
+
+SearchOptions Finish(SearchArguments& arguments, ReportArguments& report) {
+  SearchOptions options = load::Finish(arguments);
+  options.run.report = load::Finish(report);
+  return options;
 }
 
 }  // namespace
@@ -134,6 +141,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   AddCommon(*search_command, search.run);
   AddSearch(*search_command, search);
   AddMessages(*search_command, search.run);
+  AddReportFiles(*search_command, report);
 
   RunArguments mix;
   std::string mix_file;
@@ -143,6 +151,7 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
   AddCommon(*mix_command, mix);
   AddLoop(*mix_command, mix, "messages");
   AddMessages(*mix_command, mix);
+  AddReport(*mix_command, report);
 
   SinkArguments sink;
   CLI::App* sink_command = app.add_subcommand("sink", "a next hop that takes every message");
@@ -159,8 +168,8 @@ Command ParseCommandLine(std::vector<std::string> arguments, std::ostream& out, 
     }
     if (login_command->parsed()) return Finish(login, report);
     if (idle_command->parsed()) return Finish(idle, report);
-    if (search_command->parsed()) return Finish(search);
-    if (mix_command->parsed()) return Finish(mix, mix_file);
+    if (search_command->parsed()) return Finish(search, report);
+    if (mix_command->parsed()) return Finish(mix, mix_file, report);
     return Finish(sink);
   } catch (const CLI::ParseError& error) {
     return ExitCode{app.exit(error, out, err) == 0 ? 0 : kUsageError};

@@ -19,8 +19,8 @@ std::string FillPage(std::string_view page, std::string_view title, std::string_
                                     {"@DATA@", absl::StrReplaceAll(json, {{"<", "\\u003c"}})}});
 }
 
-std::string ToHtml(const RunReport& report) {
-  return FillPage(kReportPage, Title(report.options), ToText(report), ToJson(report));
+std::string ToHtml(const RunReport& report, const std::string& text) {
+  return FillPage(kReportPage, Title(report.options), text, ToJson(report));
 }
 
 }  // namespace sluice::load

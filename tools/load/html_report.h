@@ -13,7 +13,8 @@ namespace sluice::load {
 // The template with scripts and styles in it, made by the build (tools/cmake/EmbedPage.cmake).
 extern const std::string_view kReportPage;
 
-std::string ToHtml(const RunReport& report);
+// `text`: what people read of it, ToText(report) or more.
+std::string ToHtml(const RunReport& report, const std::string& text);
 
 // `page` with @TITLE@, @TEXT@ and @DATA@ filled in. Nothing in them ends the element that they
 // stand in: texts come from servers.

@@ -24,8 +24,10 @@ bool IsGood(const RunReport& report) {
 }  // namespace
 
 int MixCommand(const MixOptions& options) {
+  RunOptions whole = options.whole;
+  ChooseLive(whole);
   Control control;
-  auto outcome = Run(options.kinds, control);
+  auto outcome = Run(whole, options.kinds, control);
   if (!outcome.ok()) return CannotStart(outcome.status());
   bool succeeded = true;
   std::string text;
@@ -42,10 +44,14 @@ int MixCommand(const MixOptions& options) {
     absl::StrAppend(&text, "FAILED       ", name, "\n");
     succeeded = false;
   }
-  std::fputs(text.c_str(), options.json == "-" ? stderr : stdout);
+  absl::StrAppend(&text, "=== all good clients\n", ToText(outcome->whole));
+  json["all"] = Json::parse(ToJson(outcome->whole));
+  std::fputs(text.c_str(), TakesOutput(whole) ? stderr : stdout);
   absl::Status status = std::move(outcome->status);
-  if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, json.dump(2) + "\n"));
+  if (!whole.json.empty()) status.Update(WriteFileOrOutput(whole.json, json.dump(2) + "\n"));
+  status.Update(WriteFiles(whole.report, outcome->whole, text));
   if (!status.ok()) return CannotStart(status);
+  if (!outcome->whole.missed.empty()) return kMissed;
   return succeeded ? 0 : kFailed;
 }
 

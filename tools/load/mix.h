@@ -7,7 +7,7 @@
 namespace sluice::load {
 
 // Blocking. Exit code: 0 when every good kind did what `run` asks of it; 1 when not; 2 when it
-// could not start.
+// could not start; 3 when they together missed a bound.
 int MixCommand(const MixOptions& options);
 
 }  // namespace sluice::load

@@ -132,6 +132,21 @@ void ShareConnections(std::vector<Kind>& kinds, uint32_t total) {
   }
 }
 
+// All good kinds, as one: where they differ, the first one stands for them.
+RunOptions WholeOf(const std::vector<RunOptions>& kinds) {
+  const auto is_good = [](const RunOptions& kind) { return kind.behaviour == Behaviour::kGood; };
+  const auto first = std::find_if(kinds.begin(), kinds.end(), is_good);
+  RunOptions whole = first == kinds.end() ? kinds.front() : *first;
+  whole.name = "all good clients";
+  whole.ledger = kinds.front().ledger;
+  whole.connections = 0;
+  whole.rate = 0;
+  for (const RunOptions& kind : kinds) {
+    if (is_good(kind)) whole.connections += kind.connections;
+  }
+  return whole;
+}
+
 }  // namespace
 
 absl::StatusOr<MixOptions> ReadMix(const std::string& text, const std::string& file,
@@ -175,7 +190,7 @@ absl::StatusOr<MixOptions> ReadMix(const std::string& text, const std::string& f
                      absl::StrCat(mix.kinds.size() + 1, ". client: ", error.what()));
     }
   }
-  mix.json = mix.kinds.front().json;
+  mix.whole = WholeOf(mix.kinds);
   return mix;
 }
 

@@ -112,8 +112,8 @@ struct SearchOptions {
 
 // `mix`: kinds of clients that run at once, each as a run of its own.
 struct MixOptions {
+  RunOptions whole;               // what is told of all good ones together, and how
   std::vector<RunOptions> kinds;  // at least one; all have the same threads
-  std::string json;
 };
 
 struct SinkOptions {

@@ -5,22 +5,31 @@
 #include "tools/load/arguments.h"
 
 namespace sluice::load {
+namespace {
 
-void AddReport(CLI::App& app, ReportArguments& arguments) {
+constexpr const char* kGroup = "Reports";
+
+}  // namespace
+
+void AddReportFiles(CLI::App& app, ReportArguments& arguments) {
   ReportOptions& options = arguments.options;
-  const char* group = "Reports";
   app.add_option("--csv", options.csv, "file for a line a second; -: standard output")
-      ->group(group);
+      ->group(kGroup);
   app.add_option("--html", options.html, "file for one page with charts, readable anywhere")
-      ->group(group);
-  app.add_flag("--live", arguments.live,
-               "a view of the run, anew each second; otherwise when standard output is a terminal")
-      ->group(group);
-  app.add_flag("--no-live", arguments.no_live, "never")->group(group);
+      ->group(kGroup);
   app.add_option("--server-pid", options.server_pids,
                  "process of the server, when it runs here: CPU and memory of it and its children")
       ->check(CLI::PositiveNumber)
-      ->group(group);
+      ->group(kGroup);
+}
+
+void AddReport(CLI::App& app, ReportArguments& arguments) {
+  ReportOptions& options = arguments.options;
+  AddReportFiles(app, arguments);
+  app.add_flag("--live", arguments.live,
+               "a view of the run, anew each second; otherwise when standard output is a terminal")
+      ->group(kGroup);
+  app.add_flag("--no-live", arguments.no_live, "never")->group(kGroup);
 
   const char* bounds = "Bounds (exit code 3 when one is missed)";
   app.add_option("--max-p99", arguments.p99,

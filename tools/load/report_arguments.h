@@ -18,7 +18,8 @@ struct ReportArguments {
   bool no_live = false;
 };
 
-void AddReport(CLI::App& app, ReportArguments& arguments);
+void AddReport(CLI::App& app, ReportArguments& arguments);       // all of them
+void AddReportFiles(CLI::App& app, ReportArguments& arguments);  // --csv, --html, --server-pid
 ReportOptions Finish(ReportArguments& arguments);  // after parsing; refuses what is wrong
 
 }  // namespace sluice::load

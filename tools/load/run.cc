@@ -25,18 +25,17 @@ namespace sluice::load {
 namespace {
 
 constexpr int kFailed = 1;
-constexpr int kMissed = 3;  // a bound
-
 using Kinds = std::span<const RunOptions>;  // of clients; they run at once, and end with the last
 
 // A thread with its ring and a generator for each kind of clients. Made and destroyed on the main
 // thread.
 class Worker {
  public:
-  static absl::StatusOr<std::unique_ptr<Worker>> Create(Kinds kinds, uint32_t index,
+  static absl::StatusOr<std::unique_ptr<Worker>> Create(const RunOptions& whole, Kinds kinds,
+                                                        uint32_t index,
                                                         const io::RingFeatures& features,
                                                         Ledger* ledger, Control& control) {
-    std::unique_ptr<Worker> worker(new Worker(kinds.front(), control));
+    std::unique_ptr<Worker> worker(new Worker(whole, kinds, control));
     io::RingOptions ring_options{.features = features};
     ring_options.sockets_max = kSpareSockets;
     for (const RunOptions& kind : kinds) {
@@ -73,7 +72,8 @@ class Worker {
   bool settled() const { return settled_.load(std::memory_order_acquire) || finished(); }
   bool finished() const { return finished_.load(std::memory_order_acquire); }
   uint32_t open() const { return open_.load(std::memory_order_relaxed); }
-  Latest<Snapshot>& snapshot() { return snapshot_; }  // with a live view
+  // Of each kind; bad ones leave none. With a live view.
+  std::deque<Latest<Snapshot>>& snapshots() { return snapshots_; }
 
   // After Join.
   const std::deque<Generator>& generators() const { return generators_; }
@@ -84,7 +84,12 @@ class Worker {
  private:
   static constexpr uint32_t kSpareSockets = 64;  // a closed socket's slot comes back a little later
 
-  Worker(const RunOptions& first, Control& control) : first_(first), control_(control) {}
+  Worker(const RunOptions& whole, Kinds kinds, Control& control)
+      : whole_(whole),
+        kinds_(kinds),
+        control_(control),
+        snapshots_of_(kinds.size()),
+        snapshots_(kinds.size()) {}
 
   void Run() {
     const CpuUsage before = CpuUsage::OfThread();
@@ -119,7 +124,7 @@ class Worker {
       }
       busy = false;
       for (Generator& generator : generators_) busy = generator.RunTurn() || busy;
-      if (first_.report.live == true || first_.every > Duration(0)) LeaveSnapshot();
+      if (whole_.report.live == true || whole_.every > Duration(0)) LeaveSnapshots();
     }
   }
 
@@ -133,23 +138,29 @@ class Worker {
     return first;
   }
 
-  // Of the first kind: only a run of one has a live view.
-  void LeaveSnapshot() {
-    const Results& results = generators_.front().results();
-    if (results.series.closed() == snapshots_of_) return;
-    snapshots_of_ = results.series.closed();
+  void LeaveSnapshots() {
+    for (size_t i = 0; i < kinds_.size(); i++) {
+      if (kinds_[i].behaviour == RunOptions::Behaviour::kGood) LeaveSnapshot(i);
+    }
+  }
+
+  void LeaveSnapshot(size_t kind) {
+    const Results& results = generators_[kind].results();
+    if (results.series.closed() == snapshots_of_[kind]) return;
+    snapshots_of_[kind] = results.series.closed();
     const SeriesSlot& last = results.series.slots().back();
     auto snapshot = std::make_unique<Snapshot>();
-    snapshot->accepted = first_.mode == RunOptions::Mode::kRun ? results.accepted : results.logins;
-    snapshot->open = generators_.front().open();
+    snapshot->accepted = whole_.mode == RunOptions::Mode::kRun ? results.accepted : results.logins;
+    snapshot->open = generators_[kind].open();
     snapshot->rate = static_cast<double>(last.accepted) /
                      std::chrono::duration<double>(results.series.width()).count();
     snapshot->latency = last.latency;
     snapshot->failures = results.failures;
-    snapshot_.Put(std::move(snapshot));
+    snapshots_[kind].Put(std::move(snapshot));
   }
 
-  const RunOptions& first_;
+  const RunOptions& whole_;
+  const Kinds kinds_;
   Control& control_;
   std::vector<std::shared_ptr<tls::ClientContext>> tls_;
   std::unique_ptr<io::Ring> ring_;
@@ -159,8 +170,8 @@ class Worker {
   std::atomic<bool> settled_{false};
   std::atomic<bool> finished_{false};
   std::atomic<uint32_t> open_{0};
-  uint64_t snapshots_of_ = 0;  // how many slots were closed at the last one
-  Latest<Snapshot> snapshot_;
+  std::vector<uint64_t> snapshots_of_;  // how many slots were closed at the last one, of each kind
+  std::deque<Latest<Snapshot>> snapshots_;
   absl::Status status_;
   CpuUsage cpu_;
   Duration wall_{};
@@ -168,7 +179,8 @@ class Worker {
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-absl::StatusOr<Workers> CreateWorkers(Kinds kinds, Ledger* ledger, Control& control) {
+absl::StatusOr<Workers> CreateWorkers(const RunOptions& whole, Kinds kinds, Ledger* ledger,
+                                      Control& control) {
   if (absl::Status status = tls::Init(); !status.ok()) return status;
   auto features = io::ProbeRingFeatures({});
   if (!features.ok()) return features.status();
@@ -178,7 +190,7 @@ absl::StatusOr<Workers> CreateWorkers(Kinds kinds, Ledger* ledger, Control& cont
   }
   Workers workers;
   for (uint32_t i = 0; i < kinds.front().threads; i++) {
-    auto worker = Worker::Create(kinds, i, *features, ledger, control);
+    auto worker = Worker::Create(whole, kinds, i, *features, ledger, control);
     if (!worker.ok()) return worker.status();
     workers.push_back(*std::move(worker));
   }
@@ -232,12 +244,12 @@ bool Supervise(const RunOptions& options, Workers& workers, Control& control, Wa
 }
 
 // The processor time is the whole run's, whatever the kind.
-RunReport MakeReport(const RunOptions& options, size_t kind, const Workers& workers,
-                     const Watch& watch) {
+RunReport MakeReport(const RunOptions& options, const std::vector<size_t>& kinds,
+                     const Workers& workers, const Watch& watch) {
   const Monitor& monitor = watch.monitor();
   RunReport report{.options = options, .soak = watch.soak()};
   for (const auto& worker : workers) {
-    report.results.Merge(worker->generators()[kind].results());
+    for (const size_t kind : kinds) report.results.Merge(worker->generators()[kind].results());
     report.cpu += worker->cpu();
     const std::chrono::duration<double> wall = worker->wall();
     const double busy = worker->cpu().busy() / wall;
@@ -271,24 +283,31 @@ bool Succeeded(const RunReport& report) {
   return done > 0 && none_failed;
 }
 
-absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& control) {
+absl::StatusOr<RunOutcome> Run(const RunOptions& whole, Kinds kinds, Control& control) {
   std::unique_ptr<Ledger> ledger;
-  if (const std::string& file = kinds.front().ledger; !file.empty()) {
-    auto opened = Ledger::Open(file);
+  if (!whole.ledger.empty()) {
+    auto opened = Ledger::Open(whole.ledger);
     if (!opened.ok()) return opened.status();
     ledger = *std::move(opened);
   }
-  auto workers = CreateWorkers(kinds, ledger.get(), control);
+  auto workers = CreateWorkers(whole, kinds, ledger.get(), control);
   if (!workers.ok()) return workers.status();
   std::vector<Latest<Snapshot>*> snapshots;
-  for (auto& worker : *workers) snapshots.push_back(&worker->snapshot());
-  Watch watch(kinds.front(), std::move(snapshots), kinds.front().report.live == true);
+  for (auto& worker : *workers) {
+    for (Latest<Snapshot>& snapshot : worker->snapshots()) snapshots.push_back(&snapshot);
+  }
+  Watch watch(whole, std::move(snapshots), whole.report.live == true);
   if (absl::Status status = watch.Begin(MonoNow()); !status.ok()) return status;
   for (auto& worker : *workers) worker->Start();
-  RunOutcome outcome{.stopped = Supervise(kinds.front(), *workers, control, watch)};
+  const bool stopped = Supervise(whole, *workers, control, watch);
   watch.End(MonoNow());
   for (auto& worker : *workers) worker->Join();
 
+  std::vector<size_t> good;
+  for (size_t i = 0; i < kinds.size(); i++) {
+    if (kinds[i].behaviour == RunOptions::Behaviour::kGood) good.push_back(i);
+  }
+  RunOutcome outcome{.whole = MakeReport(whole, good, *workers, watch), .stopped = stopped};
   for (const auto& worker : *workers) {
     outcome.status.Update(worker->status());
     for (const Generator& generator : worker->generators()) {
@@ -296,7 +315,7 @@ absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& contr
     }
   }
   for (size_t i = 0; i < kinds.size(); i++) {
-    outcome.reports.push_back(MakeReport(kinds[i], i, *workers, watch));
+    outcome.reports.push_back(MakeReport(kinds[i], {i}, *workers, watch));
   }
   return outcome;
 }
@@ -307,20 +326,35 @@ int CannotStart(const absl::Status& status) {
   return kCannotStart;
 }
 
+bool TakesOutput(const RunOptions& options) {
+  return options.json == "-" || options.report.csv == "-" || options.report.html == "-";
+}
+
+void ChooseLive(RunOptions& options) {
+  std::optional<bool>& live = options.report.live;
+  if (!live.has_value()) live = isatty(STDOUT_FILENO) == 1 && !TakesOutput(options);
+}
+
+absl::Status WriteFiles(const ReportOptions& options, const RunReport& report,
+                        const std::string& text) {
+  absl::Status status;
+  if (!options.csv.empty()) status.Update(WriteFileOrOutput(options.csv, ToCsv(report)));
+  if (!options.html.empty()) status.Update(WriteFileOrOutput(options.html, ToHtml(report, text)));
+  return status;
+}
+
 int RunCommand(const RunOptions& given) {
   RunOptions options = given;
-  ReportOptions& wanted = options.report;
-  const bool to_output = options.json == "-" || wanted.csv == "-" || wanted.html == "-";
-  if (!wanted.live.has_value()) wanted.live = isatty(STDOUT_FILENO) == 1 && !to_output;
+  ChooseLive(options);
   Control control;
-  auto outcome = Run({&options, 1}, control);
+  auto outcome = Run(options, {&options, 1}, control);
   if (!outcome.ok()) return CannotStart(outcome.status());
   absl::Status status = std::move(outcome->status);
-  const RunReport& report = outcome->reports.front();
-  std::fputs(ToText(report).c_str(), to_output ? stderr : stdout);
+  const RunReport& report = outcome->whole;
+  const std::string text = ToText(report);
+  std::fputs(text.c_str(), TakesOutput(options) ? stderr : stdout);
   if (!options.json.empty()) status.Update(WriteFileOrOutput(options.json, ToJson(report)));
-  if (!wanted.csv.empty()) status.Update(WriteFileOrOutput(wanted.csv, ToCsv(report)));
-  if (!wanted.html.empty()) status.Update(WriteFileOrOutput(wanted.html, ToHtml(report)));
+  status.Update(WriteFiles(options.report, report, text));
   if (!status.ok()) return CannotStart(status);
   if (!report.missed.empty()) return kMissed;
   return Succeeded(report) ? 0 : kFailed;

@@ -4,6 +4,7 @@
 #define SLUICE_TOOLS_LOAD_RUN_H_
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,14 +16,29 @@
 namespace sluice::load {
 
 struct RunOutcome {
-  std::vector<RunReport> reports;  // one a kind; they refer to the options
+  RunReport whole;                 // of all good kinds together
+  std::vector<RunReport> reports;  // one a kind; they refer to the options, as `whole` does
   absl::Status status;             // what broke meanwhile: a ring, the ledger
   bool stopped = false;            // by a signal
 };
 
-// A run of one kind of clients, or several at once, from start to end. All have as many threads;
-// the first one's ledger is that of all. Blocking. An error: it could not start.
-absl::StatusOr<RunOutcome> Run(std::span<const RunOptions> kinds, Control& control);
+// A run of one kind of clients, or several at once, from start to end. All have as many threads.
+// The ledger, the live view and what is watched of the server are those of `whole`; of one kind it
+// is the same object. Blocking. An error: it could not start.
+absl::StatusOr<RunOutcome> Run(const RunOptions& whole, std::span<const RunOptions> kinds,
+                               Control& control);
+
+// What `options` wants in files. `text`: for people, stands in the page too.
+absl::Status WriteFiles(const ReportOptions& options, const RunReport& report,
+                        const std::string& text);
+
+// Decides whether there is a live view, where the options leave that open.
+void ChooseLive(RunOptions& options);
+
+// Whether standard output is a file of the report, so that people read standard error.
+bool TakesOutput(const RunOptions& options);
+
+constexpr int kMissed = 3;  // exit code: a bound was missed
 
 // Did it do what it was to do? Bad clients always do.
 bool Succeeded(const RunReport& report);

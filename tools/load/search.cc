@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,13 @@ std::string ToText(const Step& step) {
   return absl::StrFormat("%10.0f%12.0f%12.3f%12.3f%10d%10d%11.0f%%  %s\n", step.rate, step.accepted,
                          InMillis(step.p99), InMillis(step.lag), step.failed, step.unsent,
                          step.busiest * 100, step.held ? "held" : "missed");
+}
+
+std::string Table(const std::vector<Step>& steps) {
+  std::string table = absl::StrFormat("%10s%12s%12s%12s%10s%10s%12s\n", "offered/s", "accepted/s",
+                                      "p99 ms", "lag ms", "failed", "unsent", "generator");
+  for (const Step& step : steps) table += ToText(step);
+  return table;
 }
 
 // The tries at the rate that was found.
@@ -119,24 +128,34 @@ int SearchCommand(const SearchOptions& options) {
   Control control;
   RateSearch search(options.search);
   std::vector<Step> steps;
-  std::FILE* out = options.run.json == "-" ? stderr : stdout;
-  std::fprintf(out, "%10s%12s%12s%12s%10s%10s%12s\n", "offered/s", "accepted/s", "p99 ms", "lag ms",
-               "failed", "unsent", "generator");
+  std::deque<RunOptions> runs;    // reports refer to them
+  std::optional<RunReport> best;  // of the last try at the highest rate that held
+  std::FILE* out = TakesOutput(options.run) ? stderr : stdout;
+  std::fputs(Table({}).c_str(), out);
   bool stopped = false;
   while (const auto rate = search.next()) {
-    RunOptions run = options.run;
+    RunOptions& run = runs.emplace_back(options.run);
     run.rate = *rate;
     run.run += static_cast<uint32_t>(steps.size());  // message numbers of their own
-    const auto outcome = Run({&run, 1}, control);
+    auto outcome = Run(run, {&run, 1}, control);
     if (!outcome.ok()) return CannotStart(outcome.status());
     stopped = outcome->stopped;
     if (stopped) break;
-    steps.push_back(Judge(*rate, outcome->reports.front(), options.p99));
+    steps.push_back(Judge(*rate, outcome->whole, options.p99));
+    const bool held = steps.back().held;
+    if (held && (!best.has_value() || *rate >= best->options.rate))
+      best.emplace(std::move(outcome->whole));
     std::fputs(ToText(steps.back()).c_str(), out);
     std::fflush(out);
-    search.Tell(steps.back().held);
+    search.Tell(held);
   }
-  std::fputs(Verdict(search, steps, options.p99).c_str(), out);
+  const std::string verdict = Verdict(search, steps, options.p99);
+  std::fputs(verdict.c_str(), out);
+  if (best.has_value()) {
+    const auto status =
+        WriteFiles(options.run.report, *best, Table(steps) + verdict + "\n" + load::ToText(*best));
+    if (!status.ok()) return CannotStart(status);
+  }
   if (!options.run.json.empty()) {
     const auto status = WriteFileOrOutput(options.run.json, ToJson(options, search, steps));
     if (!status.ok()) return CannotStart(status);

@@ -685,7 +685,7 @@ TEST(ReportTest, RepliesOfServersCannotBreakOutOfAReport) {
 
 TEST(ReportTest, ThePageIsWhole) {
   const RunOptions options;
-  const std::string page = ToHtml(RunReport{.options = options});
+  const std::string page = ToHtml(RunReport{.options = options}, "what was told");
   EXPECT_EQ(page.find("<!doctype html>"), 0u);
   for (const char* marker : {"@TITLE@", "@TEXT@", "@DATA@", "@UPLOT"}) {
     EXPECT_EQ(page.find(marker), page.npos) << marker;
