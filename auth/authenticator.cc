@@ -1,23 +1,50 @@
 #include "auth/authenticator.h"
 
+#include "core/base/base64.h"
 #include "core/base/check.h"
+#include "core/base/endian.h"
 
 namespace sluice::auth {
 
 Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remembered,
-                             PasswordVerifier& verifier, uint32_t shard)
-    : store_(store), remembered_(remembered), verifier_(verifier), shard_(shard) {}
-
-std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection) {
-  const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token));
+                             PasswordVerifier& verifier, const Options& options)
+    : store_(store),
+      remembered_(remembered),
+      verifier_(verifier),
+      shard_(options.shard),
+      hostname_(options.hostname),
+      nonce_key_(options.process_key),
+      decoys_(options.decoy_key, options.iterations) {
+  CHECK(options.process_key.size() >= 32);
 }
 
-Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token)
+// Never the same again in this process, and not to be told from random without its key.
+std::string Authenticator::NewNonce() {
+  constexpr size_t kNonceBytes = 18;
+  char number[16];
+  StoreLe<uint64_t>(number, ++nonces_);
+  StoreLe<uint64_t>(number + 8, shard_);
+  const ByteView parts[] = {"nonce", ByteView(number, sizeof number)};
+  return Base64Encode(View(nonce_key_.Sign(parts)).substr(0, kNonceBytes));
+}
+
+std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
+                                              const ChannelBindings* bindings) {
+  const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, bindings));
+}
+
+Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
+                 const ChannelBindings* bindings)
     : authenticator_(authenticator),
       mechanism_(mechanism),
       token_(token),
-      exchange_(MakeExchange(mechanism)) {}
+      exchange_(MakeExchange(
+          mechanism,
+          {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
+           .hostname = authenticator.hostname_,
+           .decoys = &authenticator.decoys_,
+           .bindings = bindings})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);

@@ -69,7 +69,8 @@ class Attempt {
 
  private:
   friend class Authenticator;
-  Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token);
+  Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
+          const ChannelBindings* bindings);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
@@ -87,21 +88,36 @@ class Attempt {
 
 class Authenticator {
  public:
+  struct Options {
+    ByteView process_key;  // 32 random octets of this process: for nonces
+    ByteView decoy_key;    // 32 that the store keeps: auth/decoys.h
+    uint32_t iterations = kIterationsDefault;
+    std::string hostname;
+    uint32_t shard = 0;
+  };
   // All of them outlive the Authenticator, and it outlives its attempts.
   Authenticator(CredentialSource& store, RememberedLogins& remembered, PasswordVerifier& verifier,
-                uint32_t shard);
+                const Options& options);
 
-  // A new attempt; `connection` comes back in its token. REQUIRES: Info(mechanism).offered.
-  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection);
+  // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
+  // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
+  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection,
+                                 const ChannelBindings* bindings = nullptr);
 
  private:
   friend class Attempt;
+
+  std::string NewNonce();
 
   CredentialSource& store_;
   RememberedLogins& remembered_;
   PasswordVerifier& verifier_;
   const uint32_t shard_;
+  const std::string hostname_;
+  const HmacSha256Key nonce_key_;
+  const Decoys decoys_;
   uint32_t attempts_ = 0;
+  uint64_t nonces_ = 0;
 };
 
 }  // namespace sluice::auth

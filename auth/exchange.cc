@@ -1,18 +1,26 @@
 #include "auth/exchange.h"
 
+#include "auth/cram_md5_exchange.h"
 #include "auth/password_exchange.h"
+#include "auth/scram_exchange.h"
 #include "core/base/check.h"
 
 namespace sluice::auth {
 
-std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism) {
-  CHECK(Info(mechanism).offered);
+std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context) {
+  const MechanismInfo& info = Info(mechanism);
+  if (info.scram.has_value()) {
+    CHECK(!info.plus || context.bindings != nullptr);
+    return std::make_unique<ScramExchange>(*info.scram, info.plus, context);
+  }
   switch (mechanism) {
     case Mechanism::kPlain:
       return std::make_unique<PlainExchange>();
     case Mechanism::kLogin:
       return std::make_unique<LoginExchange>();
-    case Mechanism::kScramSha256:
+    case Mechanism::kCramMd5:
+      return std::make_unique<CramMd5Exchange>(context);
+    default:
       break;
   }
   CHECK(false);

@@ -22,6 +22,8 @@
 #include <optional>
 #include <string>
 
+#include "auth/channel_bindings.h"
+#include "auth/decoys.h"
 #include "auth/mechanism.h"
 #include "auth/record.h"
 #include "auth/secret.h"
@@ -45,6 +47,14 @@ enum class Failure : uint8_t {
 };
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
+
+// What an exchange needs beside what the client says. What it points to outlives the exchange.
+struct ExchangeContext {
+  std::string nonce;  // printable without a comma; nobody can guess it, and it never comes again
+  ByteView hostname;
+  const Decoys* decoys = nullptr;
+  const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
+};
 
 class Exchange {
  public:
@@ -74,7 +84,7 @@ class Exchange {
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
   ByteView password() const { return password_.view(); }
   Secret TakePassword() { return std::move(password_); }
-  const std::optional<ScramSha256Keys>& keys() const { return keys_; }
+  const std::optional<ScramKeys>& keys() const { return keys_; }
 
  protected:
   Exchange() = default;
@@ -91,15 +101,15 @@ class Exchange {
 
   std::string login_;
   Secret password_;
-  std::optional<ScramSha256Keys> keys_;
+  std::optional<ScramKeys> keys_;
 
  private:
   ByteView challenge_;
   Failure failure_ = Failure::kNone;
 };
 
-// A new exchange. REQUIRES: Info(mechanism).offered.
-std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism);
+// REQUIRES: with a -PLUS mechanism, context.bindings.
+std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context);
 
 }  // namespace sluice::auth
 

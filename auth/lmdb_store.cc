@@ -1,6 +1,7 @@
 #include "auth/lmdb_store.h"
 
 #include <lmdb.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,10 +18,13 @@
 namespace sluice::auth {
 namespace {
 
-// The file's main (and only) database maps a login to its record. One more key holds what belongs
-// to the whole file; no login has a NUL. It stands first in the order of keys.
+// The file's main (and only) database maps a login to its record. Two more keys hold what belongs
+// to the whole file; no login has a NUL. They stand first in the order of keys.
 //   meta = format(4) last_version(8)
+//   decoy = random(32)
 constexpr ByteView kMetaKey("\0meta", 5);
+constexpr ByteView kDecoyKey("\0decoy", 6);
+constexpr size_t kDecoyBytes = 32;
 constexpr uint32_t kMetaFormat = 1;
 constexpr size_t kMetaBytes = 12;
 constexpr MDB_dbi kMainDb = 1;  // what LMDB gives for the database without a name
@@ -96,7 +100,7 @@ class Cursor {
     do {
       rc_ = open_rc_ != MDB_SUCCESS ? open_rc_ : mdb_cursor_get(cursor_, &key, &value, MDB_NEXT);
       if (rc_ != MDB_SUCCESS) return false;
-    } while (ToView(key) == kMetaKey);
+    } while (ToView(key).starts_with('\0'));
     login = ToView(key);
     record = ToView(value);
     return true;
@@ -338,8 +342,45 @@ absl::StatusOr<uint64_t> LmdbStore::Count() {
   MDB_stat stat;
   if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS)
     return ToStatus(rc, "read");
-  const bool empty_file = stat.ms_entries == 0;  // the meta key comes with the first user
-  return empty_file ? 0 : stat.ms_entries - 1;
+  uint64_t users = stat.ms_entries;
+  for (const ByteView own : {kMetaKey, kDecoyKey}) {
+    MDB_val key = ToVal(own);
+    MDB_val value;
+    if (mdb_get(txn.get(), kMainDb, &key, &value) == MDB_SUCCESS) users--;
+  }
+  return users;
+}
+
+absl::StatusOr<std::string> LmdbStore::DecoyKey() {
+  const auto read = [](Txn& txn) -> absl::StatusOr<std::string> {
+    if (!txn.status().ok()) return txn.status();
+    MDB_val key = ToVal(kDecoyKey);
+    MDB_val value;
+    const int rc = mdb_get(txn.get(), kMainDb, &key, &value);
+    if (rc == MDB_NOTFOUND) return std::string();
+    if (rc != MDB_SUCCESS) return ToStatus(rc, "read");
+    if (value.mv_size != kDecoyBytes) return Damaged("decoy");
+    return std::string(ToView(value));
+  };
+  {
+    Txn txn(env_, MDB_RDONLY);
+    auto found = read(txn);
+    if (!found.ok() || !found->empty()) return found;
+  }
+  Txn txn(env_);
+  auto found = read(txn);  // somebody else's, made meanwhile
+  if (!found.ok() || !found->empty()) return found;
+  std::string random(kDecoyBytes, '\0');
+  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    return absl::ErrnoToStatus(errno, "getrandom");
+  }
+  MDB_val key = ToVal(kDecoyKey);
+  MDB_val value = ToVal(random);
+  if (const int rc = mdb_put(txn.get(), kMainDb, &key, &value, 0); rc != MDB_SUCCESS) {
+    return ToStatus(rc, "write");
+  }
+  if (absl::Status status = txn.Commit(); !status.ok()) return status;
+  return random;
 }
 
 LmdbStore::Reader::~Reader() { mdb_txn_abort(txn_); }

@@ -71,6 +71,9 @@ class LmdbStore {
   absl::Status ForEach(const std::function<bool(ByteView, const CredentialRecord&)>& visit);
   absl::StatusOr<uint64_t> Count();
 
+  // 32 octets that were drawn when they were first asked for, and stay: auth/decoys.h.
+  absl::StatusOr<std::string> DecoyKey();
+
  private:
   LmdbStore(std::string path, MDB_env* env) : path_(std::move(path)), env_(env) {}
 

@@ -6,9 +6,15 @@ namespace sluice::auth {
 namespace {
 
 constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
-    {Mechanism::kScramSha256, "SCRAM-SHA-256", /*offered=*/false, /*plaintext_password=*/false},
-    {Mechanism::kPlain, "PLAIN", /*offered=*/true, /*plaintext_password=*/true},
-    {Mechanism::kLogin, "LOGIN", /*offered=*/true, /*plaintext_password=*/true},
+    {Mechanism::kScramSha512Plus, "SCRAM-SHA-512-PLUS", false, ScramHash::kSha512, true},
+    {Mechanism::kScramSha512, "SCRAM-SHA-512", false, ScramHash::kSha512, false},
+    {Mechanism::kScramSha256Plus, "SCRAM-SHA-256-PLUS", false, ScramHash::kSha256, true},
+    {Mechanism::kScramSha256, "SCRAM-SHA-256", false, ScramHash::kSha256, false},
+    {Mechanism::kScramSha1Plus, "SCRAM-SHA-1-PLUS", false, ScramHash::kSha1, true},
+    {Mechanism::kScramSha1, "SCRAM-SHA-1", false, ScramHash::kSha1, false},
+    {Mechanism::kCramMd5, "CRAM-MD5", false, std::nullopt, false},
+    {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
+    {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
 }};
 
 constexpr bool IsIndexedByEnum() {
@@ -34,12 +40,13 @@ std::optional<Mechanism> FindMechanism(ByteView name) {
   return std::nullopt;
 }
 
-MechanismSet MechanismSet::Offered() const {
-  MechanismSet offered;
+std::optional<Mechanism> PlusOf(Mechanism mechanism) {
+  const MechanismInfo& of = Info(mechanism);
+  if (!of.scram.has_value() || of.plus) return std::nullopt;
   for (const MechanismInfo& info : kMechanisms) {
-    if (info.offered && Has(info.mechanism)) offered.Add(info.mechanism);
+    if (info.plus && info.scram == of.scram) return info.mechanism;
   }
-  return offered;
+  return std::nullopt;
 }
 
 }  // namespace sluice::auth

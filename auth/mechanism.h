@@ -1,9 +1,7 @@
 // The SASL mechanisms by name, and what the rest of the server must know of each (RFC 4422).
 //
 // Pure data. An `[auth] mechanisms` list is a MechanismSet; SMTP prints the set's names in its EHLO
-// answer and AUTH finds the mechanism a client asks for. A mechanism may stand in the configuration
-// before its exchange is built: then `sluice user add` already stores the keys it needs, and
-// `offered` keeps it out of EHLO.
+// answer and AUTH finds the mechanism a client asks for.
 #ifndef SLUICE_AUTH_MECHANISM_H_
 #define SLUICE_AUTH_MECHANISM_H_
 
@@ -11,26 +9,43 @@
 #include <optional>
 #include <span>
 
+#include "auth/hash.h"
 #include "core/base/bytes.h"
 
 namespace sluice::auth {
 
-enum class Mechanism : uint8_t { kScramSha256, kPlain, kLogin };
-inline constexpr size_t kMechanismCount = 3;
+enum class Mechanism : uint8_t {
+  kScramSha512Plus,
+  kScramSha512,
+  kScramSha256Plus,
+  kScramSha256,
+  kScramSha1Plus,
+  kScramSha1,
+  kCramMd5,
+  kPlain,
+  kLogin,
+};
+inline constexpr size_t kMechanismCount = 9;
 
 struct MechanismInfo {
   Mechanism mechanism;
-  ByteView name;            // as in EHLO, upper case
-  bool offered;             // MakeExchange() knows it
-  bool plaintext_password;  // 538 5.7.11 without TLS, unless allowed there
+  ByteView name;                   // as in EHLO, upper case
+  bool plaintext_password;         // 538 5.7.11 without TLS, unless allowed there
+  std::optional<ScramHash> scram;  // SCRAM with this hash
+  // -PLUS: bound to the TLS channel (RFC 5802 section 6). It is not configured but goes with the
+  // mechanism of the same hash.
+  bool plus;
 };
 
-// All mechanisms, strongest first: the order in which EHLO lists them.
+// All mechanisms, strongest first.
 std::span<const MechanismInfo> Mechanisms();
 const MechanismInfo& Info(Mechanism mechanism);
 
 // By name in any case (RFC 4954 section 4); nothing for a name that no mechanism has.
 std::optional<Mechanism> FindMechanism(ByteView name);
+
+// The one with channel binding beside `mechanism`; nothing where there is none.
+std::optional<Mechanism> PlusOf(Mechanism mechanism);
 
 class MechanismSet {
  public:
@@ -38,9 +53,6 @@ class MechanismSet {
   constexpr bool Has(Mechanism mechanism) const { return (bits_ & Bit(mechanism)) != 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr bool operator==(const MechanismSet&) const = default;
-
-  // The members whose exchange is built: what a listener may advertise.
-  MechanismSet Offered() const;
 
  private:
   static constexpr uint32_t Bit(Mechanism mechanism) {

@@ -20,7 +20,7 @@ Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
   // Without keys the verifier does the same work and says no: from here nothing tells an unknown
   // user, a disabled one and a wrong password apart.
-  if (record != nullptr && !record->disabled) keys_ = record->scram_sha_256;
+  if (record != nullptr && !record->disabled) keys_ = record->PasswordKeys();
   state_ = State::kVerdict;
   return Next::kVerify;
 }

@@ -1,5 +1,6 @@
 #include "auth/record.h"
 
+#include "auth/scram_keys.h"
 #include "core/base/endian.h"
 
 namespace sluice::auth {
@@ -12,10 +13,13 @@ constexpr size_t kFieldHeaderBytes = 4;
 // in.
 enum Field : uint16_t {
   kVersion = 1,                   // 8 octets
-  kScramSha256 = 2,               // iterations(4) salt_bytes(1) salt stored_key(32) server_key(32)
+  kScramSha256 = 2,               // see EncodeKeys
   kTenant = 3,                    // text
   kAddress = 4,                   // text; may stand many times
   kDomain = 5,                    // text; may stand many times
+  kScramSha1 = 6,                 // as kScramSha256
+  kScramSha512 = 7,               // likewise
+  kCramMd5 = 8,                   // two HMAC-MD5 states, the outer first (32)
   kDisabled = 0x8001,             // no value
   kNullSenderForbidden = 0x8002,  // no value
 };
@@ -42,30 +46,51 @@ class Writer {
   bool fits_ = true;
 };
 
-std::string EncodeKeys(const ScramSha256Keys& keys) {
+constexpr Field kScramFields[kScramHashCount] = {kScramSha1, kScramSha256, kScramSha512};
+
+// iterations(4) salt_bytes(1) salt stored_key(n) server_key(n) states of both(2n, 2n), where n is
+// the hash's size. A record of before there were states ends before them.
+std::string EncodeKeys(const ScramKeys& keys) {
   std::string value(4, '\0');
   StoreLe<uint32_t>(value.data(), keys.iterations);
   value += static_cast<char>(keys.salt_bytes);
   value += keys.salt_view();
-  value += View(keys.stored_key);
-  value += View(keys.server_key);
+  value += keys.stored_key_view();
+  value += keys.server_key_view();
+  value += keys.stored_key_states_view();
+  value += keys.server_key_states_view();
   return value;
 }
 
-bool DecodeKeys(ByteView value, ScramSha256Keys& keys) {
+bool DecodeKeys(ByteView value, ScramHash hash, ScramKeys& keys) {
   if (value.size() < 5) return false;
+  keys.hash = hash;
   keys.iterations = LoadLe<uint32_t>(value.data());
   keys.salt_bytes = static_cast<uint8_t>(value[4]);
   value.remove_prefix(5);
   if (keys.iterations == 0 || keys.iterations > kIterationsMax) return false;
   if (keys.salt_bytes > kSaltBytesMax) return false;
-  if (value.size() != keys.salt_bytes + 2 * kSha256Bytes) return false;
-  value.copy(keys.salt.data(), keys.salt_bytes);
-  value.remove_prefix(keys.salt_bytes);
-  value.copy(keys.stored_key.data(), kSha256Bytes);
-  value.remove_prefix(kSha256Bytes);
-  value.copy(keys.server_key.data(), kSha256Bytes);
+  const size_t bytes = DigestBytes(hash);
+  const bool has_states = value.size() == keys.salt_bytes + 6 * bytes;
+  if (!has_states && value.size() != keys.salt_bytes + 2 * bytes) return false;
+  const auto take = [&value](char* to, size_t count) {
+    value.copy(to, count);
+    value.remove_prefix(count);
+  };
+  take(keys.salt.data(), keys.salt_bytes);
+  take(keys.stored_key.data(), bytes);
+  take(keys.server_key.data(), bytes);
+  if (!has_states) {
+    KeepStates(keys);
+  } else {
+    take(keys.stored_key_states.data(), 2 * bytes);
+    take(keys.server_key_states.data(), 2 * bytes);
+  }
   return true;
+}
+
+bool DecodeScram(ByteView value, ScramHash hash, CredentialRecord& record) {
+  return DecodeKeys(value, hash, record.Scram(hash).emplace());
 }
 
 bool SetFlag(ByteView value, bool& flag) {
@@ -82,8 +107,16 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
       if (!once() || value.size() != 8) return false;
       record.version = LoadLe<uint64_t>(value.data());
       return true;
+    case kScramSha1:
+      return once() && DecodeScram(value, ScramHash::kSha1, record);
     case kScramSha256:
-      return once() && DecodeKeys(value, record.scram_sha_256.emplace());
+      return once() && DecodeScram(value, ScramHash::kSha256, record);
+    case kScramSha512:
+      return once() && DecodeScram(value, ScramHash::kSha512, record);
+    case kCramMd5:
+      if (!once() || value.size() != sizeof(CramMd5States)) return false;
+      value.copy(record.cram_md5.emplace().data(), value.size());
+      return true;
     case kTenant:
       if (!once()) return false;
       record.tenant = value;
@@ -103,10 +136,18 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
 }
 
 bool IsKnown(uint16_t type) {
-  return (type >= kVersion && type <= kDomain) || type == kDisabled || type == kNullSenderForbidden;
+  return (type >= kVersion && type <= kCramMd5) || type == kDisabled ||
+         type == kNullSenderForbidden;
 }
 
 }  // namespace
+
+const std::optional<ScramKeys>& CredentialRecord::PasswordKeys() const {
+  for (const ScramHash hash : {ScramHash::kSha256, ScramHash::kSha512}) {
+    if (Scram(hash).has_value()) return Scram(hash);
+  }
+  return Scram(ScramHash::kSha1);
+}
 
 bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   const size_t before = out.size();
@@ -115,7 +156,12 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   char version[8];
   StoreLe<uint64_t>(version, record.version);
   writer.Put(kVersion, ByteView(version, sizeof version));
-  if (record.scram_sha_256.has_value()) writer.Put(kScramSha256, EncodeKeys(*record.scram_sha_256));
+  for (const std::optional<ScramKeys>& keys : record.scram) {
+    if (keys.has_value()) {
+      writer.Put(kScramFields[static_cast<size_t>(keys->hash)], EncodeKeys(*keys));
+    }
+  }
+  if (record.cram_md5.has_value()) writer.Put(kCramMd5, View(*record.cram_md5));
   if (!record.tenant.empty()) writer.Put(kTenant, record.tenant);
   for (const std::string& address : record.addresses) writer.Put(kAddress, address);
   for (const std::string& domain : record.domains) writer.Put(kDomain, domain);

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "auth/hmac_key.h"
+#include "auth/hash.h"
 #include "core/base/bytes.h"
 
 namespace sluice::auth {
@@ -31,25 +31,43 @@ inline constexpr size_t kSaltBytesMax = 64;             // what we read
 inline constexpr size_t kRecordBytesMax = 32 * 1024;
 inline constexpr uint16_t kCriticalField = 0x8000;
 
-// What SCRAM-SHA-256 needs of a password (RFC 5802 section 3, RFC 7677); PLAIN and LOGIN are
-// checked against the same keys. Make them with DeriveScramSha256Keys (auth/scram_keys.h).
-struct ScramSha256Keys {
-  uint32_t iterations = 0;
+// What SCRAM needs of a password with one hash (RFC 5802 section 3): PLAIN and LOGIN are checked
+// against the same keys. Make them with DeriveScramKeys (auth/scram_keys.h). Both keys only ever
+// key an HMAC, whose states after their block are kept beside them (HmacKey::AppendStates).
+struct ScramKeys {
+  ScramHash hash = ScramHash::kSha256;
   uint8_t salt_bytes = 0;
+  uint32_t iterations = 0;
   std::array<char, kSaltBytesMax> salt{};
-  Sha256Digest stored_key{};
-  Sha256Digest server_key{};
+  // Of the next four the first octets count: DigestBytes(hash), and for states twice as many.
+  std::array<char, kDigestBytesMax> stored_key{};
+  std::array<char, kDigestBytesMax> server_key{};
+  std::array<char, 2 * kDigestBytesMax> stored_key_states{};
+  std::array<char, 2 * kDigestBytesMax> server_key_states{};
 
   ByteView salt_view() const { return ByteView(salt.data(), salt_bytes); }
-  bool operator==(const ScramSha256Keys&) const = default;
+  ByteView stored_key_view() const { return ByteView(stored_key.data(), DigestBytes(hash)); }
+  ByteView server_key_view() const { return ByteView(server_key.data(), DigestBytes(hash)); }
+  ByteView stored_key_states_view() const {
+    return ByteView(stored_key_states.data(), 2 * DigestBytes(hash));
+  }
+  ByteView server_key_states_view() const {
+    return ByteView(server_key_states.data(), 2 * DigestBytes(hash));
+  }
+  bool operator==(const ScramKeys&) const = default;
 };
+
+// The states of HMAC-MD5 keyed with the password (HmacKey<Md5>): all that CRAM-MD5 needs. Who has
+// them can log in by CRAM-MD5, so a record has them only where the operator wants that mechanism.
+using CramMd5States = std::array<char, 32>;
 
 struct CredentialRecord {
   // Differs for each change of each user, and is never used again by the store: a remembered login
   // is bound to it. Set by the store.
   uint64_t version = 0;
 
-  std::optional<ScramSha256Keys> scram_sha_256;
+  std::array<std::optional<ScramKeys>, kScramHashCount> scram;  // by ScramHash
+  std::optional<CramMd5States> cram_md5;
   std::string tenant;
 
   // Policy. Addresses and domains are canonical (auth/sender_policy.h).
@@ -59,6 +77,13 @@ struct CredentialRecord {
   bool null_sender_forbidden = false;
 
   std::string unknown_fields;  // whole fields, in their order
+
+  std::optional<ScramKeys>& Scram(ScramHash hash) { return scram[static_cast<size_t>(hash)]; }
+  const std::optional<ScramKeys>& Scram(ScramHash hash) const {
+    return scram[static_cast<size_t>(hash)];
+  }
+  // Those that a password is proved against: SHA-256's, or whichever there are.
+  const std::optional<ScramKeys>& PasswordKeys() const;
 
   bool operator==(const CredentialRecord&) const = default;
 };

@@ -24,7 +24,7 @@ namespace sluice::auth {
 class RememberedLogins {
  public:
   struct Options {
-    uint32_t entries = 16'384;  // rounded up to a power of two, at least 4; 32 octets each
+    uint32_t entries = 16'384;    // rounded up to a power of two, at least 4; 32 octets each
     Duration keep = minutes(10);  // from the proof; a login does not prolong it; 0: never
   };
   static constexpr unsigned kPerLogin = 2;

@@ -36,7 +36,7 @@ struct VerifyToken {
 
 struct VerifyJob {
   VerifyToken token;
-  std::optional<ScramSha256Keys> keys;  // none: an unknown user
+  std::optional<ScramKeys> keys;  // none: an unknown user
   Secret password;
 };
 

@@ -43,8 +43,8 @@ class OneUser final : public CredentialSource {
  public:
   OneUser() {
     record_.version = 1;
-    record_.scram_sha_256 =
-        DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+    record_.Scram(ScramHash::kSha256) =
+        DeriveScramKeys(ScramHash::kSha256, "correct horse battery", kSalt, kIterationsDefault);
   }
   LookupStatus Lookup(ByteView, CredentialRecord& record) override {
     record = record_;
@@ -71,7 +71,7 @@ class InlineVerifier final : public PasswordVerifier {
 void RememberedPlain(benchmark::State& state, CredentialSource& store, ByteView login) {
   RememberedLogins remembered(kKey, {});
   InlineVerifier verifier;
-  Authenticator authenticator(store, remembered, verifier, 0);
+  Authenticator authenticator(store, remembered, verifier, {.process_key = kKey, .decoy_key = kKey});
   const std::string response =
       std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
   const auto first = authenticator.Begin(Mechanism::kPlain, 1);
@@ -118,8 +118,8 @@ class FilledStore {
     folder_ = pattern;
     store_ = *LmdbStore::Open(LmdbStore::PathIn(folder_));
     CredentialRecord record;
-    record.scram_sha_256 =
-        DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+    record.Scram(ScramHash::kSha256) =
+        DeriveScramKeys(ScramHash::kSha256, "correct horse battery", kSalt, kIterationsDefault);
     CHECK(store_
               ->Change([&](LmdbStore::Changes& changes) {
                 for (uint64_t i = 0; i < users; i++) CHECK(changes.Add(Login(i), record).ok());
@@ -168,7 +168,7 @@ void BM_LookUp(benchmark::State& state) {
   for (auto _ : state) {
     CHECK(reader.Lookup(logins[next++ & 0xffff], record) == LookupStatus::kFound);
   }
-  Label(state, View(record.scram_sha_256->stored_key));
+  Label(state, View(record.Scram(ScramHash::kSha256)->stored_key));
 }
 BENCHMARK(BM_LookUp)->Apply([](benchmark::internal::Benchmark* bench) {
   bench->Arg(static_cast<int64_t>(Users()));
@@ -209,7 +209,7 @@ BENCHMARK(BM_HmacPlain);
 
 void BM_Verify(benchmark::State& state) {
   const std::optional keys =
-      DeriveScramSha256Keys("correct horse battery", kSalt, kIterationsDefault);
+      DeriveScramKeys(ScramHash::kSha256, "correct horse battery", kSalt, kIterationsDefault);
   for (auto _ : state) CHECK(PasswordMatches(keys, "correct horse battery"));
   Label(state, View(keys->stored_key));
 }

@@ -179,7 +179,10 @@ Step Channel::Finish(HandshakeInfo* info) {
 }
 
 void Channel::FillInfo(HandshakeInfo& info) const {
-  if (handshake_ != nullptr) info.server_name = handshake_->hello.server_name;
+  if (handshake_ != nullptr) {
+    info.server_name = handshake_->hello.server_name;
+    info.server_end_point = handshake_->context->certificates()[handshake_->identity].end_point;
+  }
   const bool tls13 = wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3;
   // In TLS 1.2 only the extended master secret makes the exporter unique (RFC 9266 section 4.2). The server always
   // agrees to it, and the library does not tell a client whether its server did.

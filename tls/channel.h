@@ -69,6 +69,7 @@ struct HandshakeInfo {
   // The channel binding "tls-exporter" (RFC 9266). Absent in TLS 1.2 without extended master secret, and for
   // clients in TLS 1.2.
   std::array<char, 32> exporter{};
+  std::string server_end_point;  // server: the channel binding "tls-server-end-point" (RFC 5929)
 };
 
 struct ConnectOptions {

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "core/base/check.h"
 #include "tls/library.h"
 
 namespace sluice::tls {
@@ -64,6 +65,22 @@ bool ReadKey(const DecodedCertificate& cert, CertificateFacts& facts) {
   return result == 0;
 }
 
+// The certificate's hash by the function of its signature; MD5 and SHA-1 are replaced by SHA-256, and so is
+// what has none (Ed25519).
+std::string EndPoint(const DerBuffer& der, const DecodedCertificate& cert) {
+  wc_HashType type = WC_HASH_TYPE_SHA256;
+  switch (cert->signatureOID) {
+    case CTC_SHA384wRSA:
+    case CTC_SHA384wECDSA: type = WC_HASH_TYPE_SHA384; break;
+    case CTC_SHA512wRSA:
+    case CTC_SHA512wECDSA: type = WC_HASH_TYPE_SHA512; break;
+    default: break;
+  }
+  std::string digest(static_cast<size_t>(wc_HashGetDigestSize(type)), '\0');
+  CHECK(wc_Hash(type, der.buffer, der.length, Octets(digest.data()), static_cast<word32>(digest.size())) == 0);
+  return digest;
+}
+
 // A date as it stands in the certificate, with its ASN.1 header.
 WallTime Date(const byte* encoded, int bytes) {
   const byte* date;
@@ -98,6 +115,7 @@ absl::StatusOr<CertificateFacts> ReadCertificate(ByteView pem, const std::string
           absl::StrCat(file, ": the certificate's key is neither ECDSA on P-256 or P-384 nor RSA"));
     }
     read.names = Names(cert);
+    read.end_point = EndPoint(*der, cert);
     read.not_before = Date(cert->beforeDate, cert->beforeDateLen);
     read.not_after = Date(cert->afterDate, cert->afterDateLen);
     return read;

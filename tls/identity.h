@@ -30,6 +30,7 @@ struct CertificateFacts {
   std::vector<std::string> names;  // SAN dNSName in lower case; the CN where there is no SAN
   KeyKind kind = KeyKind::kEcdsaP256;
   uint32_t key_bits = 0;  // above 2048 with RSA is slow: `sluice check` warns
+  std::string end_point;  // its hash as the channel binding "tls-server-end-point" (RFC 5929 section 4.1)
   WallTime not_before;
   WallTime not_after;
 };

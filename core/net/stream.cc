@@ -268,7 +268,7 @@ void Stream::Handshake(ByteView wire, bool our_turn) {
     }
     our_turn = false;
     const size_t unsent = out_.size();
-    const tls::Step step = channel_.Handshake(wire, out_);
+    const tls::Step step = channel_.Handshake(wire, out_, owner_.handshake_info());
     MarkWork();
     // Our flight: from now on the peer owes us its next.
     if (handshake_begun_ && out_.size() > unsent) Begin();

@@ -57,6 +57,9 @@ class StreamOwner {
   // The TLS handshake is done: what is written and read from here on is protected.
   virtual void OnSecure() {}
 
+  // Where to put what only the handshake knows; the same at each call, nullptr: nobody asks.
+  virtual tls::HandshakeInfo* handshake_info() { return nullptr; }
+
   // Bytes for us. Takes what it can from the front of `input`; the rest comes again, with more
   // behind it, or at once after Resume when the stream was paused meanwhile.
   virtual void OnInput(ByteView& input) = 0;

@@ -128,13 +128,23 @@ void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
 
 void Connection::StartTls() {
   SetTimer(Wait::kHandshake, shard_.options().limits.handshake_timeout);
+  if (listener_.offers_plus) tls_channel_ = std::make_unique<TlsChannel>();
   stream_.StartTls(tls::Channel::Accept(shard_.server_tls()));
   CountState();
+}
+
+void Connection::TakeBindings() {
+  if (tls_channel_ == nullptr) return;
+  auto& [info, bindings] = *tls_channel_;
+  bindings.offered = true;
+  if (info.has_exporter) bindings.tls_exporter = auth::View(info.exporter);
+  bindings.tls_server_end_point = std::move(info.server_end_point);
 }
 
 void Connection::OnSecure() {
   active_ = shard_.now();
   SetTimer(Wait::kIdle, IdleTimeout());
+  TakeBindings();
   const bool resumed = stream_.channel().resumed();
   shard_.stats().tls_handshakes_total[resumed ? HandshakeResult::kResumed : HandshakeResult::kFull].Add();
   if (listener_.mode == ListenerMode::kImplicit) {
@@ -266,7 +276,8 @@ void Connection::Perform(smtp::Effect effect) {
       const auto mechanism = auth::FindMechanism(session_.auth_mechanism());
       CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
       attempt_ = shard_.authenticator().Begin(
-          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation);
+          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation,
+          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings);
       std::optional<ByteView> initial;
       if (session_.has_auth_response()) initial = session_.auth_response();
       return OnAuth(attempt_->Start(initial, shard_.now()));
@@ -323,6 +334,7 @@ void Connection::OnAuth(auth::Attempt::Result result) {
       shard_.events().Write(event);
       CountLogin(LoginResult::kSuccess);
       attempt_.reset();
+      tls_channel_.reset();
       session_.AuthSucceeded(replies);
       return SetTimer(Wait::kIdle, IdleTimeout());  // a bound of its own
     }

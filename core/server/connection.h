@@ -54,6 +54,9 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
 
   // --- StreamOwner ---
   void OnSecure() override;
+  tls::HandshakeInfo* handshake_info() override {
+    return tls_channel_ == nullptr ? nullptr : &tls_channel_->info;
+  }
   void OnInput(ByteView& input) override;
   void OnInputEnd() override;
   void OnSent() override;
@@ -67,6 +70,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void Answered();  // after an answer that came late: go on with what the client sent meanwhile
   void Perform(smtp::Effect effect);
   void StartTls();
+  void TakeBindings();
   void OnAuth(auth::Attempt::Result result);
   void FailAuth();
   void TellAuthFailure();
@@ -134,13 +138,19 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   uint64_t body_before_ = 0;  // ... and what had come by then
   BodyBudget::Charge body_charge_;
   uint64_t session_id_;
+  // Where -PLUS is offered, from the start of TLS until the client has logged in.
+  struct TlsChannel {
+    tls::HandshakeInfo info;
+    auth::ChannelBindings bindings;  // once it is secure
+  };
+  std::unique_ptr<TlsChannel> tls_channel_;
   std::unique_ptr<auth::Attempt> attempt_;
   std::unique_ptr<auth::Identity> identity_;
   struct Incoming;
   std::unique_ptr<Incoming> incoming_;  // a message on its way into the journal
 };
 
-static_assert(sizeof(Connection) <= 544, "memory of every idle connection; the table in README.md");
+static_assert(sizeof(Connection) <= 552, "memory of every idle connection; the table in README.md");
 
 }  // namespace sluice::server
 

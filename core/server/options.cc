@@ -222,6 +222,8 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
     if (!reader.Given(where + "mechanisms")) listener.mechanisms = options->auth.mechanisms;
     if (!reader.Given(where + "mechanisms_clear"))
       listener.mechanisms_clear = options->auth.mechanisms_clear;
+    if (!reader.Given(where + "channel_binding"))
+      listener.channel_binding = options->auth.channel_binding;
   }
   for (size_t i = 0; i < options->shard.size(); i++) {
     const std::string where = absl::StrCat("shard[", i, "].");
@@ -242,13 +244,14 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
 
 }  // namespace
 
-std::vector<std::string> BuiltMechanisms(std::span<const std::string> listed) {
-  std::vector<std::string> built;
-  for (const std::string& name : listed) {
-    const auto mechanism = auth::FindMechanism(name);
-    if (mechanism && auth::Info(*mechanism).offered) built.push_back(name);
+std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener) {
+  std::vector<std::string> offered;
+  for (const std::string& name : listener.mechanisms) {
+    const auto plus = auth::PlusOf(*auth::FindMechanism(name));
+    if (plus.has_value() && listener.channel_binding) offered.emplace_back(auth::Info(*plus).name);
+    offered.push_back(name);
   }
-  return built;
+  return offered;
 }
 
 absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& path) {

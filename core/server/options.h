@@ -28,10 +28,6 @@ inline constexpr uint64_t kKiB = 1024;
 inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline constexpr uint64_t kGiB = 1024 * kMiB;
 
-// Those of `listed` whose exchange is built, in the same order: what EHLO may show. `mechanisms`
-// takes all names of auth::Mechanisms(), since `user add` stores the keys for those still to come.
-std::vector<std::string> BuiltMechanisms(std::span<const std::string> listed);
-
 enum class ListenerMode : uint8_t {
   kStartTls,  // "starttls": begins in clear, offers STARTTLS (port 587)
   kImplicit,  // "implicit": TLS from the first octet (port 465)
@@ -45,13 +41,19 @@ struct ListenerOptions {
   // Default: those of [auth]. After LoadOptions these hold what is in force.
   std::vector<std::string> mechanisms;
   std::vector<std::string> mechanisms_clear;
+  bool channel_binding = true;
 };
+
+// What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
+// -PLUS before it.
+std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
 
 struct AuthOptions {
   // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;
+  bool channel_binding = true;      // each SCRAM mechanism under TLS is offered with -PLUS too
   uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
   uint32_t verifiers = 0;           // threads that verify passwords; 0: one for every four shards
   uint32_t verifier_queue = 1024;   // logins that may wait for them; beyond: 454 4.7.0

@@ -26,7 +26,9 @@ constexpr Duration kDay = hours(24);
 
 std::vector<std::string_view> MechanismNames() {
   std::vector<std::string_view> names;
-  for (const auth::MechanismInfo& info : auth::Mechanisms()) names.push_back(info.name);
+  for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+    if (!info.plus) names.push_back(info.name);
+  }
   return names;
 }
 
@@ -58,13 +60,16 @@ void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
         "\"starttls\", \"implicit\" (TLS from the start) or \"plain\" (none)");
   v.Key("mechanisms", Mechanisms(&o.mechanisms), "instead of auth.mechanisms");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear), "instead of auth.mechanisms_clear");
+  v.Key("channel_binding", Flag(&o.channel_binding), "instead of auth.channel_binding");
 }
 
 void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("mechanisms", Mechanisms(&o.mechanisms),
-        "offered under TLS, best first (SCRAM-SHA-256: not yet); `user add` stores what they need");
+        "offered under TLS, best first; `user add` stores what they need");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),
         "offered without TLS (tests, trusted networks)");
+  v.Key("channel_binding", Flag(&o.channel_binding),
+        "SCRAM under TLS is offered with -PLUS too: bound to the TLS channel");
   v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");
   v.Key("verifiers", Count(&o.verifiers, 0, 256),
         "threads that verify passwords; 0: by the shards");

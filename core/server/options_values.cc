@@ -196,6 +196,13 @@ std::optional<ValueProblem> Text::Read(const toml::node& node, std::string_view)
 
 std::string Text::Show() const { return field_->empty() ? "" : TomlString(*field_); }
 
+std::optional<ValueProblem> Flag::Read(const toml::node& node, std::string_view) {
+  const auto flag = node.value_exact<bool>();
+  if (!flag) return WrongType(node, "true or false");
+  *field_ = *flag;
+  return std::nullopt;
+}
+
 std::optional<ValueProblem> Path::Read(const toml::node& node, std::string_view folder) {
   if (auto problem = Text::Read(node, folder)) return problem;
   *field_ = (std::filesystem::path(folder) / *field_).lexically_normal().string();

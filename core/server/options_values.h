@@ -54,6 +54,17 @@ class Path : public Text {
   std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
 };
 
+// true or false.
+class Flag : public Value {
+ public:
+  explicit Flag(bool* field) : field_(field) {}
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+  std::string Show() const override { return *field_ ? "true" : "false"; }
+
+ private:
+  bool* field_;
+};
+
 // A number of things, from `min` to `max`.
 class Count : public Value {
  public:

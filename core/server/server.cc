@@ -329,6 +329,8 @@ absl::Status ServerProcess::MakeShards() {
 
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
+  auto decoy_key = store_->DecoyKey();
+  if (!decoy_key.ok()) return decoy_key.status();
   group_ = std::make_unique<ShardGroup>(options_.shards);
   auto folders = ListShardFolders(options_.spool_dir);
   if (!folders.ok()) return folders.status();
@@ -347,6 +349,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.verifier = verifier_.get();
     parts.event_log = event_log_.get();
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
+    parts.decoy_key = *decoy_key;
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
     parts.listener_fds = listener_fds_[i];
     parts.group = group_.get();
@@ -366,6 +369,7 @@ absl::Status ServerProcess::MakeShards() {
     own.shard->SetTls((*contexts)[i].server, (*contexts)[i].client);
   }
   Wipe(remember_key);
+  Wipe(*decoy_key);
   return absl::OkStatus();
 }
 

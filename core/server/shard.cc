@@ -46,8 +46,8 @@ smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOp
   smtp::SessionOptions session;
   session.hostname = options.hostname;
   session.starttls = listener.mode == ListenerMode::kStartTls;
-  session.mechanisms = BuiltMechanisms(listener.mechanisms);
-  session.mechanisms_clear = BuiltMechanisms(listener.mechanisms_clear);
+  session.mechanisms = MechanismsUnderTls(listener);
+  session.mechanisms_clear = listener.mechanisms_clear;
   session.message_bytes_max = options.limits.message_bytes;
   session.recipients_max = options.limits.recipients;
   session.errors_max = options.limits.errors;
@@ -105,7 +105,12 @@ Shard::Shard(ShardParts parts)
       observer_(*this),
       streams_(io_, MakeStreamLimits(options_)),
       remembered_(parts.remember_key, MakeRememberOptions(options_)),
-      authenticator_(*parts.store, remembered_, *parts.verifier, parts.index),
+      authenticator_(*parts.store, remembered_, *parts.verifier,
+                     {.process_key = parts.remember_key,
+                      .decoy_key = parts.decoy_key,
+                      .iterations = options_.auth.iterations,
+                      .hostname = options_.hostname,
+                      .shard = parts.index}),
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),
       prng_(parts.seed),
@@ -128,6 +133,7 @@ Shard::Shard(ShardParts parts)
         .fd = parts.listener_fds[i],
         .mode = from.mode,
         .config = std::make_unique<smtp::SessionConfig>(MakeSessionOptions(options_, from)),
+        .offers_plus = MechanismsUnderTls(from) != from.mechanisms,
     });
   }
 }

@@ -50,6 +50,7 @@ struct Listener {
   int fd = -1;
   ListenerMode mode = ListenerMode::kStartTls;
   std::unique_ptr<const smtp::SessionConfig> config;
+  bool offers_plus = false;  // SCRAM bound to the TLS channel
 };
 
 // The session texts and limits of a listener.
@@ -80,7 +81,9 @@ struct ShardParts {
   auth::CredentialSource* store = nullptr;
   auth::PasswordVerifier* verifier = nullptr;
   EventLog* event_log = nullptr;
-  ByteView remember_key;          // secret of this process, for remembered logins; not needed after construction
+  // Neither is needed after construction.
+  ByteView remember_key;          // secret of this process, for remembered logins and nonces
+  ByteView decoy_key;             // secret of the credential store
   uint64_t seed = 0;              // jitter and spreading
   std::vector<int> listener_fds;  // one for each of options->listener
   ShardGroup* group = nullptr;    // nullptr: alone

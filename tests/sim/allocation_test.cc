@@ -223,6 +223,7 @@ class AllocationTest : public ::testing::TestWithParam<bool> {
     parts.store = &store_;
     parts.verifier = &verifier_;
     parts.remember_key = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+    parts.decoy_key = parts.remember_key;
     parts.listener_fds = {3};
     shard_ = std::make_unique<server::Shard>(std::move(parts));
     if (tls()) {

@@ -60,6 +60,7 @@ class PassTest : public testing::Test {
       parts.store = &store_;
       parts.verifier = &verifier_;
       parts.remember_key = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+      parts.decoy_key = parts.remember_key;
       parts.seed = seed;
       parts.listener_fds = {kListener + static_cast<int>(i)};
       parts.group = group_.get();

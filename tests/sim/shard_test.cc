@@ -179,6 +179,7 @@ class World {
     parts.store = &store_;
     parts.verifier = verifier_.get();
     parts.remember_key = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+    parts.decoy_key = parts.remember_key;
     parts.seed = seed_;
     parts.listener_fds = {kListener};
     shard_ = std::make_unique<server::Shard>(std::move(parts));

@@ -46,7 +46,8 @@ int MessageNumber(ByteView content) {
 
 OneUserStore::OneUserStore() {
   record_.version = 1;
-  record_.scram_sha_256 = auth::DeriveScramSha256Keys(kPassword, "sixteen octets..", 1);
+  record_.Scram(auth::ScramHash::kSha256) =
+      auth::DeriveScramKeys(auth::ScramHash::kSha256, kPassword, "sixteen octets..", 1);
   record_.addresses = {kUser};
 }
 

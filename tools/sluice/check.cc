@@ -162,9 +162,8 @@ void WarnOfListener(const ListenerOptions& listener, Findings& found) {
   const auto warn = [&](std::string_view text) {
     found.warnings.push_back(absl::StrCat("listener ", listener.address.ToString(), ": ", text));
   };
-  const bool clear = !server::BuiltMechanisms(listener.mechanisms_clear).empty();
-  const bool secure = listener.mode != ListenerMode::kPlain &&
-                      !server::BuiltMechanisms(listener.mechanisms).empty();
+  const bool clear = !listener.mechanisms_clear.empty();
+  const bool secure = listener.mode != ListenerMode::kPlain && !listener.mechanisms.empty();
   if (!clear && listener.mode == ListenerMode::kPlain) {
     warn(
         "mode = \"plain\" has no TLS and `mechanisms` are offered only under TLS, so nobody can "

@@ -13,6 +13,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "auth/lmdb_store.h"
 #include "auth/mechanism.h"
 #include "auth/prepare.h"
@@ -60,38 +62,62 @@ auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
   return set;
 }
 
-bool NeedsScramSha256(auth::Mechanism mechanism) {
-  switch (mechanism) {
-    case auth::Mechanism::kScramSha256:
-    case auth::Mechanism::kPlain:  // proved against the same keys
-    case auth::Mechanism::kLogin:
-      return true;
-  }
-  return false;
-}
+// Which keys the mechanisms ask for. PLAIN and LOGIN are proved against SCRAM's, whichever there
+// are.
+struct KeysWanted {
+  std::array<bool, auth::kScramHashCount> scram{};
+  bool cram_md5 = false;
 
-// Gives `record` the keys of a new password.
+  explicit KeysWanted(const auth::MechanismSet& mechanisms) {
+    for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+      if (!mechanisms.Has(info.mechanism)) continue;
+      if (info.scram.has_value()) scram[static_cast<size_t>(*info.scram)] = true;
+      cram_md5 |= info.mechanism == auth::Mechanism::kCramMd5;
+      any_password |= info.plaintext_password;
+    }
+    const bool none = std::find(scram.begin(), scram.end(), true) == scram.end();
+    if (none && any_password) scram[static_cast<size_t>(auth::ScramHash::kSha256)] = true;
+  }
+  bool none() const {
+    return !cram_md5 && std::find(scram.begin(), scram.end(), true) == scram.end();
+  }
+
+ private:
+  bool any_password = false;
+};
+
+// Gives `record` the keys of a new password; those of an old one go.
 absl::Status SetKeys(const server::Options& options, const Secret& password,
                      CredentialRecord& record) {
-  const auth::MechanismSet mechanisms = ConfiguredMechanisms(options);
-  const auto known = auth::Mechanisms();
-  const bool needs_scram_sha_256 = std::any_of(known.begin(), known.end(), [&](const auto& info) {
-    return mechanisms.Has(info.mechanism) && NeedsScramSha256(info.mechanism);
-  });
-  if (!needs_scram_sha_256) {
+  const KeysWanted wanted(ConfiguredMechanisms(options));
+  if (wanted.none()) {
     return absl::FailedPreconditionError(
         "no mechanism in [auth] mechanisms uses a stored password");
   }
   Secret prepared;
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
   if (result != Prepared::kOk) return CannotUse("the password", result);
-  std::array<char, auth::kSaltBytes> salt;
-  if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
-    return absl::ErrnoToStatus(errno, "getrandom");
+  for (size_t i = 0; i < auth::kScramHashCount; i++) {
+    record.scram[i].reset();
+    if (!wanted.scram[i]) continue;
+    std::array<char, auth::kSaltBytes> salt;
+    if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
+      return absl::ErrnoToStatus(errno, "getrandom");
+    }
+    record.scram[i] = auth::DeriveScramKeys(static_cast<auth::ScramHash>(i), prepared.view(),
+                                            auth::View(salt), options.auth.iterations);
   }
-  record.scram_sha_256 = auth::DeriveScramSha256Keys(
-      prepared.view(), ByteView(salt.data(), salt.size()), options.auth.iterations);
+  record.cram_md5.reset();
+  if (wanted.cram_md5) record.cram_md5 = auth::DeriveCramMd5States(prepared.view());
   return absl::OkStatus();
+}
+
+// "SCRAM-SHA-256" for its keys.
+ByteView NameOf(auth::ScramHash hash) {
+  for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+    if (info.scram == hash && !info.plus) return info.name;
+  }
+  return "";
 }
 
 absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
@@ -213,9 +239,11 @@ Secret MustGetPassword(ByteView command, const Arguments& arguments) {
 
 nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
   nlohmann::json keys = nlohmann::json::array();
-  if (record.scram_sha_256.has_value()) {
-    keys.push_back({{"hash", "SCRAM-SHA-256"}, {"iterations", record.scram_sha_256->iterations}});
+  for (const std::optional<auth::ScramKeys>& scram : record.scram) {
+    if (!scram.has_value()) continue;
+    keys.push_back({{"hash", NameOf(scram->hash)}, {"iterations", scram->iterations}});
   }
+  if (record.cram_md5.has_value()) keys.push_back({{"hash", "CRAM-MD5"}});
   return {{"login", login},
           {"tenant", record.tenant},
           {"addresses", record.addresses},
@@ -277,8 +305,10 @@ void Passwd(const Arguments& arguments) {
       !set.ok()) {
     Fail("passwd", set);
   }
-  const absl::Status updated = store->Update(
-      login, [&](CredentialRecord& record) { record.scram_sha_256 = with_keys.scram_sha_256; });
+  const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
+    record.scram = with_keys.scram;
+    record.cram_md5 = with_keys.cram_md5;
+  });
   if (!updated.ok()) FailForUser("passwd", updated);
 }
 
@@ -295,11 +325,13 @@ void Show(const Arguments& arguments) {
             << "\nnull sender  " << (record->null_sender_forbidden ? "no" : "yes");
   if (!record->tenant.empty()) std::cout << "\ntenant       " << record->tenant;
   std::cout << "\nkeys         ";
-  if (record->scram_sha_256.has_value()) {
-    std::cout << "SCRAM-SHA-256, " << record->scram_sha_256->iterations << " iterations";
-  } else {
-    std::cout << "none";
+  std::vector<std::string> keys;
+  for (const std::optional<auth::ScramKeys>& scram : record->scram) {
+    if (!scram.has_value()) continue;
+    keys.push_back(absl::StrCat(NameOf(scram->hash), " (", scram->iterations, " iterations)"));
   }
+  if (record->cram_md5.has_value()) keys.push_back("CRAM-MD5");
+  std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
   std::cout << "\nstate        " << (record->disabled ? "disabled" : "enabled") << "\nversion      "
             << record->version << '\n';
 }

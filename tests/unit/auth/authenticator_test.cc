@@ -45,6 +45,8 @@ class QueueVerifier final : public PasswordVerifier {
   size_t room = 100;
 };
 
+const std::string kSecret(32, 's');
+
 class AuthenticatorTest : public testing::Test {
  protected:
   AuthenticatorTest() {
@@ -54,7 +56,8 @@ class AuthenticatorTest : public testing::Test {
   void SetPassword(const std::string& login, ByteView password, uint64_t version) {
     CredentialRecord& record = store_.records[login];
     record.version = version;
-    record.scram_sha_256 = DeriveScramSha256Keys(password, "0123456789abcdef", 2);
+    record.Scram(ScramHash::kSha256) =
+        DeriveScramKeys(ScramHash::kSha256, password, "0123456789abcdef", 2);
   }
 
   // One AUTH PLAIN to its end; `slow` tells whether a verifier was needed.
@@ -72,7 +75,14 @@ class AuthenticatorTest : public testing::Test {
   MapSource store_;
   QueueVerifier verifier_;
   RememberedLogins remembered_{std::string(32, 'k'), {.entries = 64, .keep = minutes(10)}};
-  Authenticator authenticator_{store_, remembered_, verifier_, /*shard=*/3};
+  Authenticator authenticator_{store_,
+                               remembered_,
+                               verifier_,
+                               {.process_key = kSecret,
+                                .decoy_key = kSecret,
+                                .iterations = 4096,
+                                .hostname = "h",
+                                .shard = 3}};
   std::unique_ptr<Attempt> attempt_;
   MonoTime now_{std::chrono::hours(5)};
 };

@@ -16,7 +16,8 @@ using std::string_literals::operator""s;
 CredentialRecord RecordOf(ByteView password) {
   CredentialRecord record;
   record.version = 1;
-  record.scram_sha_256 = DeriveScramSha256Keys(password, "0123456789abcdef", 1);
+  record.Scram(ScramHash::kSha256) =
+      DeriveScramKeys(ScramHash::kSha256, password, "0123456789abcdef", 1);
   return record;
 }
 
@@ -71,7 +72,7 @@ TEST(PlainTest, AnswersByTheTable) {
   };
   for (const auto& test : kCases) {
     for (const bool with_initial : {true, false}) {
-      const auto exchange = MakeExchange(Mechanism::kPlain);
+      const auto exchange = MakeExchange(Mechanism::kPlain, {});
       Next next =
           exchange->Start(with_initial ? std::optional<ByteView>(test.response) : std::nullopt);
       if (!with_initial) {
@@ -94,13 +95,13 @@ TEST(PlainTest, CutOrChangedAnywhereNeverSucceeds) {
   const CredentialRecord alice = RecordOf("secret");
   const std::string whole = "\0alice\0secret"s;
   for (size_t i = 0; i < whole.size(); i++) {
-    const auto cut = MakeExchange(Mechanism::kPlain);
+    const auto cut = MakeExchange(Mechanism::kPlain, {});
     EXPECT_EQ(Finish(*cut, cut->Start(ByteView(whole).substr(0, i)), alice), Next::kFailure) << i;
     for (int value = 0; value < 256; value++) {
       std::string changed = whole;
       changed[i] = static_cast<char>(value);
       const bool same = changed == whole || (i >= 1 && i <= 5 && EqualsIgnoreCase(changed, whole));
-      const auto exchange = MakeExchange(Mechanism::kPlain);
+      const auto exchange = MakeExchange(Mechanism::kPlain, {});
       EXPECT_EQ(Finish(*exchange, exchange->Start(changed), alice),
                 same ? Next::kSuccess : Next::kFailure)
           << i << ' ' << value;
@@ -111,7 +112,7 @@ TEST(PlainTest, CutOrChangedAnywhereNeverSucceeds) {
 Next RunLogin(std::optional<ByteView> initial, ByteView name, ByteView password,
               const CredentialRecord& alice, std::vector<std::string>* challenges = nullptr,
               std::vector<Next>* steps = nullptr) {
-  const auto exchange = MakeExchange(Mechanism::kLogin);
+  const auto exchange = MakeExchange(Mechanism::kLogin, {});
   Next next = exchange->Start(initial);
   if (!initial.has_value()) {
     EXPECT_EQ(next, Next::kChallenge);
@@ -179,7 +180,7 @@ TEST(ExchangeTest, UnknownDisabledAndWrongTakeTheSameSteps) {
   CredentialRecord alice = RecordOf("secret");
   const auto steps = [&](ByteView name, ByteView password) {
     std::vector<Next> plain;
-    const auto exchange = MakeExchange(Mechanism::kPlain);
+    const auto exchange = MakeExchange(Mechanism::kPlain, {});
     const std::string response = "\0"s + std::string(name) + "\0"s + std::string(password);
     EXPECT_EQ(Finish(*exchange, exchange->Start(response), alice, &plain), Next::kFailure);
     EXPECT_EQ(exchange->failure(), Failure::kCredentials);
@@ -194,13 +195,13 @@ TEST(ExchangeTest, UnknownDisabledAndWrongTakeTheSameSteps) {
   alice.disabled = true;
   EXPECT_EQ(steps("alice", "secret"), wrong);
   alice.disabled = false;
-  alice.scram_sha_256.reset();
+  alice.Scram(ScramHash::kSha256).reset();
   EXPECT_EQ(steps("alice", "secret"), wrong);
 }
 
 TEST(ExchangeTest, ATemporaryVerdictIsNoWrongPassword) {
   const CredentialRecord alice = RecordOf("secret");
-  const auto exchange = MakeExchange(Mechanism::kPlain);
+  const auto exchange = MakeExchange(Mechanism::kPlain, {});
   ASSERT_EQ(exchange->Start("\0alice\0secret"s), Next::kLookup);
   ASSERT_EQ(exchange->OnRecord(&alice), Next::kVerify);
   EXPECT_EQ(exchange->OnVerified(Verdict::kTemporary), Next::kFailure);
@@ -218,15 +219,16 @@ TEST(MechanismTest, IsFoundByNameInAnyCase) {
     EXPECT_EQ(FindMechanism(info.name), info.mechanism);
 }
 
-TEST(MechanismTest, OnlyBuiltOnesAreOffered) {
+TEST(MechanismTest, EachScramHasItsPlus) {
+  EXPECT_EQ(PlusOf(Mechanism::kScramSha256), Mechanism::kScramSha256Plus);
+  EXPECT_EQ(PlusOf(Mechanism::kScramSha1), Mechanism::kScramSha1Plus);
+  EXPECT_EQ(PlusOf(Mechanism::kScramSha256Plus), std::nullopt);
+  EXPECT_EQ(PlusOf(Mechanism::kPlain), std::nullopt);
   MechanismSet set;
-  EXPECT_TRUE(set.Offered().empty());
+  EXPECT_TRUE(set.empty());
   set.Add(Mechanism::kScramSha256);
-  set.Add(Mechanism::kPlain);
   EXPECT_TRUE(set.Has(Mechanism::kScramSha256));
-  EXPECT_FALSE(set.Has(Mechanism::kLogin));
-  EXPECT_FALSE(set.Offered().Has(Mechanism::kScramSha256));
-  EXPECT_TRUE(set.Offered().Has(Mechanism::kPlain));
+  EXPECT_FALSE(set.Has(Mechanism::kScramSha256Plus));
 }
 
 }  // namespace

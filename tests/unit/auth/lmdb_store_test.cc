@@ -60,7 +60,8 @@ class LmdbStoreTest : public testing::Test {
 
 CredentialRecord Record(const std::string& tenant) {
   CredentialRecord record;
-  record.scram_sha_256 = DeriveScramSha256Keys("secret", "0123456789abcdef", 1);
+  record.Scram(ScramHash::kSha256) =
+      DeriveScramKeys(ScramHash::kSha256, "secret", "0123456789abcdef", 1);
   record.tenant = tenant;
   return record;
 }
@@ -98,7 +99,7 @@ TEST_F(LmdbStoreTest, AddsChangesAndRemoves) {
   EXPECT_EQ(store->Get("bob").status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(store->Update("alice", [](CredentialRecord& r) { r.tenant = "c"; }).ok());
   EXPECT_EQ(store->Get("alice")->tenant, "c");
-  EXPECT_EQ(store->Get("alice")->scram_sha_256, Record("").scram_sha_256);
+  EXPECT_EQ(store->Get("alice")->scram, Record("").scram);
   EXPECT_EQ(store->Update("bob", [](CredentialRecord&) {}).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(*store->Count(), 1u);
   EXPECT_TRUE(store->Remove("alice").ok());

@@ -13,7 +13,10 @@ namespace {
 CredentialRecord FullRecord() {
   CredentialRecord record;
   record.version = 0x0102030405060708;
-  record.scram_sha_256 = DeriveScramSha256Keys("secret", "0123456789abcdef", 10);
+  for (const ScramHash hash : {ScramHash::kSha1, ScramHash::kSha256, ScramHash::kSha512}) {
+    record.Scram(hash) = DeriveScramKeys(hash, "secret", "0123456789abcdef", 2);
+  }
+  record.cram_md5 = DeriveCramMd5States("secret");
   record.tenant = "acme";
   record.addresses = {"a@example.net", "b@example.net"};
   record.domains = {"example.org"};
@@ -50,7 +53,10 @@ TEST(RecordTest, ATypicalUserIsSmall) {
   record.addresses.resize(1);
   record.domains.clear();
   record.unknown_fields.clear();
-  EXPECT_LE(Encode(record).size(), 160u);
+  record.Scram(ScramHash::kSha1).reset();
+  record.Scram(ScramHash::kSha512).reset();
+  record.cram_md5.reset();
+  EXPECT_LE(Encode(record).size(), 300u);
 }
 
 TEST(RecordTest, CutAnywhereIsRefusedOrShorter) {
@@ -63,7 +69,7 @@ TEST(RecordTest, CutAnywhereIsRefusedOrShorter) {
     whole_fields++;
     EXPECT_EQ(Encode(read), bytes.substr(0, i));
   }
-  EXPECT_EQ(whole_fields, 9);  // after the version and after each field but the last
+  EXPECT_EQ(whole_fields, 12);  // after the version and after each field but the last
 }
 
 TEST(RecordTest, KeepsUnknownFieldsInOrder) {
@@ -90,6 +96,27 @@ TEST(RecordTest, RefusesWhatItMustNotIgnore) {
   EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8001, "x"), record));
   EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8001, "") + Field(0x8001, ""), record));
   EXPECT_FALSE(DecodeRecord("\x01" + Field(1, "1234567"), record));
+}
+
+TEST(RecordTest, KeysFromBeforeThereWereStatesAreWhole) {
+  const CredentialRecord record = FullRecord();
+  for (const auto& [hash, field] :
+       {std::pair(ScramHash::kSha1, 6), std::pair(ScramHash::kSha256, 2),
+        std::pair(ScramHash::kSha512, 7)}) {
+    const ScramKeys& keys = *record.Scram(hash);
+    std::string value = {static_cast<char>(keys.iterations),
+                         static_cast<char>(keys.iterations >> 8), 0, 0,
+                         static_cast<char>(keys.salt_bytes)};
+    value.append(keys.salt_view()).append(keys.stored_key_view()).append(keys.server_key_view());
+    CredentialRecord read;
+    ASSERT_TRUE(DecodeRecord(kFormatAndVersion + Field(static_cast<uint16_t>(field), value), read));
+    EXPECT_EQ(read.Scram(hash), record.Scram(hash));
+    EXPECT_FALSE(
+        DecodeRecord(kFormatAndVersion + Field(static_cast<uint16_t>(field), value + "x"), read));
+  }
+  CredentialRecord read;
+  EXPECT_TRUE(DecodeRecord(kFormatAndVersion + Field(8, std::string(32, 'x')), read));
+  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(8, std::string(31, 'x')), read));
 }
 
 TEST(RecordTest, RefusesKeysOfAWrongShape) {

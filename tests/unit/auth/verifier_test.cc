@@ -57,9 +57,9 @@ class Results {
   bool held_ = false;
 };
 
-std::optional<ScramSha256Keys> Keys() { return DeriveScramSha256Keys("secret", "salt", 2); }
+std::optional<ScramKeys> Keys() { return DeriveScramKeys(ScramHash::kSha256, "secret", "salt", 2); }
 
-VerifyJob Job(uint64_t connection, ByteView password, const std::optional<ScramSha256Keys>& keys) {
+VerifyJob Job(uint64_t connection, ByteView password, const std::optional<ScramKeys>& keys) {
   return {.token = {.connection = connection}, .keys = keys, .password = Secret(password)};
 }
 

@@ -127,12 +127,16 @@ relay = {next_hop = ["discard"]})",
   EXPECT_TRUE(options->relay.next_hop.empty());
 }
 
-TEST(OptionsTest, OffersOnlyBuiltMechanisms) {
-  const auto options = ParseOptions(kMinimal, "f");
-  ASSERT_TRUE(options.ok());
-  EXPECT_EQ(options->auth.mechanisms.front(), "SCRAM-SHA-256");
-  EXPECT_EQ(BuiltMechanisms(options->listener[0].mechanisms),
-            (std::vector<std::string>{"PLAIN", "LOGIN"}));
+TEST(OptionsTest, ScramIsOfferedWithChannelBindingUnlessTheListenerSaysNo) {
+  const auto options =
+      ParseOptions(std::string(kMinimal) + "[auth]\nchannel_binding = false\n", "f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(MechanismsUnderTls(options->listener[0]),
+            (std::vector<std::string>{"SCRAM-SHA-256", "PLAIN", "LOGIN"}));
+  const auto by_default = ParseOptions(kMinimal, "f");
+  ASSERT_TRUE(by_default.ok());
+  EXPECT_EQ(MechanismsUnderTls(by_default->listener[0]),
+            (std::vector<std::string>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"}));
 }
 
 struct BadCase {
@@ -199,8 +203,8 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "f:9:1: limits.body_bytes: is below limits.message_bytes: such a message could never be "
        "taken"},
       {"[auth]\nmechanisms = [\"PLAIN\", \"CRAM\"]",
-       "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-256\", "
-       "\"PLAIN\" or \"LOGIN\""},
+       "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-512\", "
+       "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"PLAIN\" or \"LOGIN\""},
       {"[auth]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
        "f:10:24: auth.mechanisms: \"PLAIN\" stands there twice, expected once"},
       {"[auth]\nmechanisms = \"PLAIN\"",

@@ -73,7 +73,7 @@ class UserTest : public testing::Test {
   bool HasPassword(ByteView login, ByteView password) {
     const auto store = *auth::LmdbStore::Open(auth::LmdbStore::PathIn(folder_));
     const auto record = store->Get(login);
-    return record.ok() && auth::PasswordMatches(record->scram_sha_256, password);
+    return record.ok() && auth::PasswordMatches(record->Scram(auth::ScramHash::kSha256), password);
   }
 
   std::string folder_;

@@ -1,0 +1,205 @@
+#include "auth/scram_exchange.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "auth/hmac_key.h"
+#include "auth/prepare.h"
+#include "core/base/base64.h"
+#include "core/base/check.h"
+
+namespace sluice::auth {
+namespace {
+
+constexpr size_t kNonceBytesMax = 512;  // of the client
+constexpr size_t kHeaderBytesMax = 1024;
+
+// Cuts "x=value" and the comma behind it from the front of `message`. False: another attribute
+// stands there, or none.
+bool TakeAttribute(ByteView& message, char name, ByteView& value) {
+  if (message.size() < 2 || message[0] != name || message[1] != '=') return false;
+  const size_t end = std::min(message.find(','), message.size());
+  value = message.substr(2, end - 2);
+  message.remove_prefix(std::min(end + 1, message.size()));
+  return true;
+}
+
+// saslname: "," and "=" are written "=2C" and "=3D".
+bool DecodeName(ByteView text, std::string& name) {
+  name.clear();
+  while (!text.empty()) {
+    if (text[0] != '=') {
+      name += text[0];
+      text.remove_prefix(1);
+      continue;
+    }
+    if (text.starts_with("=2C")) {
+      name += ',';
+    } else if (text.starts_with("=3D")) {
+      name += '=';
+    } else {
+      return false;
+    }
+    text.remove_prefix(3);
+  }
+  return true;
+}
+
+bool IsNonce(ByteView text) {
+  const auto is_printable = [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; };
+  return !text.empty() && text.size() <= kNonceBytesMax &&
+         std::all_of(text.begin(), text.end(), is_printable);
+}
+
+}  // namespace
+
+ScramExchange::ScramExchange(ScramHash hash, bool plus, const ExchangeContext& context)
+    : hash_(hash), plus_(plus), context_(context) {}
+
+Next ScramExchange::Done(Failure failure) {
+  state_ = State::kDone;
+  return Fail(failure);
+}
+
+Next ScramExchange::Start(std::optional<ByteView> initial) {
+  CHECK(state_ == State::kStart);
+  state_ = State::kFirst;
+  return initial.has_value() ? OnFirst(*initial) : Challenge("");
+}
+
+Next ScramExchange::Step(ByteView response) {
+  switch (state_) {
+    case State::kFirst:
+      return OnFirst(response);
+    case State::kFinal:
+      return OnFinal(response);
+    case State::kSigned:
+      if (!response.empty()) return Done(Failure::kMalformed);
+      state_ = State::kDone;
+      return Next::kSuccess;
+    case State::kStart:
+    case State::kRecord:
+    case State::kDone:
+      break;
+  }
+  CHECK(false);
+  return Next::kFailure;
+}
+
+// gs2-header = ("p=" cb-name / "n" / "y") "," ["a=" saslname] ","
+// An empty name, which the grammar has not and GNU SASL sends, is none.
+bool ScramExchange::TakeHeader(ByteView& message) {
+  const ByteView whole = message;
+  const size_t end = message.find(',');
+  if (end == ByteView::npos) return false;
+  const ByteView flag = message.substr(0, end);
+  message.remove_prefix(end + 1);
+  if (message.empty()) return false;
+  if (message[0] == ',') {
+    message.remove_prefix(1);
+  } else {
+    ByteView name;
+    const bool ended = message.find(',') != ByteView::npos;
+    if (!ended || !TakeAttribute(message, 'a', name)) return false;
+    if (!DecodeName(name, authorization_)) return false;
+  }
+  const size_t bytes = whole.size() - message.size();
+  if (bytes > kHeaderBytesMax) return false;
+  header_ = whole.substr(0, bytes);
+  if (flag.starts_with("p=")) return plus_ && CheckBinding(flag.substr(2));
+  downgraded_ = flag == "y" && context_.bindings != nullptr && context_.bindings->offered;
+  return !plus_ && (flag == "n" || flag == "y");
+}
+
+bool ScramExchange::CheckBinding(ByteView name) {
+  CHECK(context_.bindings != nullptr);  // -PLUS is offered under TLS alone
+  ByteView data;
+  if (name == "tls-exporter") data = context_.bindings->tls_exporter;
+  if (name == "tls-server-end-point") data = context_.bindings->tls_server_end_point;
+  header_ += data;
+  return !data.empty();
+}
+
+// client-first-message-bare = "n=" saslname "," "r=" nonce ["," extensions]
+Next ScramExchange::OnFirst(ByteView message) {
+  if (!TakeHeader(message)) return Done(Failure::kMalformed);
+  const ByteView bare = message;
+  ByteView name;
+  ByteView nonce;
+  if (!TakeAttribute(message, 'n', name) || !TakeAttribute(message, 'r', nonce) ||
+      !IsNonce(nonce)) {
+    return Done(Failure::kMalformed);  // also for "m=", which nobody may ignore
+  }
+  std::string decoded;
+  if (!DecodeName(name, decoded)) return Done(Failure::kMalformed);
+  auth_message_ = bare;
+  nonce_ = absl::StrCat(nonce, context_.nonce);
+  if (PrepareLogin(decoded, Purpose::kQuery, login_) != Prepared::kOk) {
+    return Done(Failure::kCredentials);
+  }
+  if (!authorization_.empty()) {
+    std::string as;
+    if (PrepareLogin(authorization_, Purpose::kQuery, as) != Prepared::kOk || as != login_) {
+      return Done(Failure::kCredentials);
+    }
+  }
+  state_ = State::kRecord;
+  return Next::kLookup;
+}
+
+Next ScramExchange::OnRecord(const CredentialRecord* record) {
+  CHECK(state_ == State::kRecord);
+  known_ = record != nullptr && !record->disabled && record->Scram(hash_).has_value();
+  keys_ = known_ ? *record->Scram(hash_) : context_.decoys->Keys(hash_, login_);
+  reply_ =
+      absl::StrCat("r=", nonce_, ",s=", Base64Encode(keys_->salt_view()), ",i=", keys_->iterations);
+  absl::StrAppend(&auth_message_, ",", reply_, ",");
+  state_ = State::kFinal;
+  return Challenge(reply_);
+}
+
+// client-final-message = "c=" base64 "," "r=" nonce ["," extensions] "," "p=" base64
+Next ScramExchange::OnFinal(ByteView message) {
+  const size_t proof_at = message.rfind(",p=");
+  if (proof_at == ByteView::npos) return Done(Failure::kMalformed);
+  ByteView rest = message.substr(0, proof_at);
+  auth_message_ += rest;
+  ByteView binding;
+  ByteView nonce;
+  if (!TakeAttribute(rest, 'c', binding) || !TakeAttribute(rest, 'r', nonce)) {
+    return Done(Failure::kMalformed);
+  }
+  const ByteView proof_text = message.substr(proof_at + 3);
+  std::array<char, Base64DecodedBytesMax(Base64EncodedBytes(kDigestBytesMax))> proof;
+  const size_t bytes = DigestBytes(hash_);
+  if (proof_text.size() != Base64EncodedBytes(bytes) ||
+      Base64Decode(proof_text, proof) != static_cast<ptrdiff_t>(bytes)) {
+    return Done(Failure::kMalformed);
+  }
+  const bool right_channel = binding == Base64Encode(header_);
+  const bool right_nonce = nonce == nonce_;
+  const bool proved = WithHash(hash_, [&]<typename H>(H) {
+    // ClientKey = ClientProof XOR ClientSignature; H(ClientKey) must be StoredKey.
+    DigestOf<H> key = HmacKey<H>::FromStates(keys_->stored_key_states_view()).Sign(auth_message_);
+    for (size_t i = 0; i < H::kBytes; i++) key[i] = static_cast<char>(key[i] ^ proof[i]);
+    const bool equal = ConstantTimeEquals(View(HashOf<H>(View(key))), keys_->stored_key_view());
+    const DigestOf<H> signature =
+        HmacKey<H>::FromStates(keys_->server_key_states_view()).Sign(auth_message_);
+    reply_ = absl::StrCat("v=", Base64Encode(View(signature)));
+    Wipe(key);
+    return equal;
+  });
+  if (!proved || !known_ || !right_channel || !right_nonce || downgraded_) {
+    return Done(Failure::kCredentials);
+  }
+  state_ = State::kSigned;
+  return Challenge(reply_);
+}
+
+Next ScramExchange::OnVerified(Verdict) {
+  CHECK(false);  // never wished for
+  return Next::kFailure;
+}
+
+}  // namespace sluice::auth

@@ -1,0 +1,75 @@
+"""Every SASL mechanism by clients that others wrote: GNU SASL's, msmtp and Python."""
+import subprocess
+
+import support
+from support import PASSWORD, PATIENCE, USER
+
+SCRAM = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
+GSASL_SCRAM = ("SCRAM-SHA-1", "SCRAM-SHA-256")  # has no SHA-512
+
+
+class SaslCase(support.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.msa = self.make_server()
+        self.trust = self.msa.folder / "cert.pem"
+
+    def make_server(self, name="serve", **auth):
+        return self.server(name, auth={"mechanisms": [*SCRAM, "CRAM-MD5", "PLAIN", "LOGIN"], "mechanisms_clear": ["CRAM-MD5", "SCRAM-SHA-256"],
+                                 "failure_delay": "50ms", "failure_jitter": "10ms", **auth})
+
+    def assert_log_ins(self, *expected):
+        events = self.msa.wait_events("Auth", len(expected))
+        self.assertEqual([(event["mechanism"], event["response"]["code"]) for event in events], list(expected))
+
+    def gsasl(self, mechanism, password=PASSWORD, user=USER, authorization=None, tls=True, ok=True):
+        # It takes STARTTLS by itself when it is offered. Where it could bind the channel it refuses SCRAM without -PLUS.
+        options = [f"--x509-ca-file={self.trust}"] if tls else ["--no-starttls"]
+        if not mechanism.endswith("-PLUS"):
+            options.append("--no-cb")
+        result = subprocess.run(
+            ["gsasl", "--smtp", f"--connect=127.0.0.1:{self.msa.starttls_port}", "--hostname", support.HOSTNAME, "--service", "smtp",
+             "--mechanism", mechanism, "--authentication-id", user, "--authorization-id",
+             user if authorization is None else authorization, "--password", password, "--no-client-first", *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+        said = result.stdout.decode(errors="replace")
+        self.assertEqual(result.returncode == 0, ok, said)
+        return said
+
+
+class GsaslTest(SaslCase):
+    def test_in_the_clear_where_it_is_offered(self):
+        for mechanism in ("SCRAM-SHA-256", "CRAM-MD5"):
+            self.gsasl(mechanism, tls=False)
+        self.assert_log_ins(("SCRAM-SHA-256", 235), ("CRAM-MD5", 235))
+
+    def test_acting_for_another_is_refused(self):
+        self.gsasl("SCRAM-SHA-256", authorization="")
+        self.gsasl("SCRAM-SHA-256", authorization="bob@example.net", ok=False)
+        self.gsasl("PLAIN", authorization="bob@example.net", ok=False)
+        self.assert_log_ins(("SCRAM-SHA-256", 235), ("SCRAM-SHA-256", 535), ("PLAIN", 535))
+
+    def test_without_channel_binding_plus_is_not_offered(self):
+        self.msa.stop()
+        self.msa = self.make_server(name="unbound", channel_binding=False)
+        self.trust = self.msa.folder / "cert.pem"
+        said = self.gsasl("SCRAM-SHA-256")
+        self.assertIn("AUTH SCRAM-SHA-1 SCRAM-SHA-256", said)
+        self.assertNotIn("-PLUS", said)
+
+    def test_each_mechanism(self):
+        mechanisms = [name + plus for name in GSASL_SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "PLAIN", "LOGIN"]
+        for mechanism in mechanisms:
+            with self.subTest(mechanism):
+                self.gsasl(mechanism)
+        self.assert_log_ins(*[(mechanism, 235) for mechanism in mechanisms])
+
+    def test_wrong_passwords_and_unknown_users(self):
+        for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5"):
+            self.gsasl(mechanism, password="wrong", ok=False)
+            self.gsasl(mechanism, user="nobody@example.net", ok=False)
+        self.assert_log_ins(*[(mechanism, 535) for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5") for _ in range(2)])
+
+
+if __name__ == "__main__":
+    support.main()
