@@ -77,6 +77,7 @@ class ShardReportsTest : public testing::Test {
     parts.verifier = &verifier_;
     parts.event_log = log_.get();
     parts.remember_key = "a key of thirty-two octets, or so";
+    parts.decoy_key = parts.remember_key;
     parts.listener_fds = {kListener};
     shard_ = std::make_unique<Shard>(std::move(parts));
     std::vector<std::string> report;
