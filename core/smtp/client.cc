@@ -100,8 +100,6 @@ ClientEffect Client::OnReply(Buffer& out) {
       return StartAuth(out);
     case State::kHandshake:
       return Fail(ClientFailure::kProtocol);
-    case State::kAuthUser:
-    case State::kAuthPassword:
     case State::kAuth:
       return OnAuthReply(out);
     case State::kReady:
@@ -146,8 +144,8 @@ void Client::ReadFeature(ByteView line) {
   }
   if (EqualsIgnoreCase(keyword, "AUTH")) {
     for (ByteView name = TakeWord(line); !name.empty(); name = TakeWord(line)) {
-      if (EqualsIgnoreCase(name, "PLAIN")) features_.auth_plain = true;
-      if (EqualsIgnoreCase(name, "LOGIN")) features_.auth_login = true;
+      if (options_->sasl != nullptr && EqualsIgnoreCase(name, options_->sasl->mechanism()))
+        features_.sasl = true;
     }
   }
 }
@@ -171,41 +169,40 @@ void Client::TlsStarted(Buffer& out) {
 }
 
 ClientEffect Client::StartAuth(Buffer& out) {
-  switch (options_->auth) {
-    case ClientOptions::Auth::kNone:
-      state_ = State::kReady;
-      return ClientEffect::kReady;
-    case ClientOptions::Auth::kPlain: {
-      if (!features_.auth_plain) return Fail(ClientFailure::kAuth);
-      std::string response;  // RFC 4616: no authorization identity
-      response.append(1, '\0').append(options_->user).append(1, '\0').append(options_->password);
-      out.Append("AUTH PLAIN ");
-      Base64Encode(response, out);
-      out.Append("\r\n");
-      Wipe(response.data(), response.size());
-      state_ = State::kAuth;
-      return ClientEffect::kNone;
-    }
-    case ClientOptions::Auth::kLogin:
-      if (!features_.auth_login) return Fail(ClientFailure::kAuth);
-      out.Append("AUTH LOGIN\r\n");
-      state_ = State::kAuthUser;
-      return ClientEffect::kNone;
+  if (options_->sasl == nullptr) {
+    state_ = State::kReady;
+    return ClientEffect::kReady;
   }
-  return Fail(ClientFailure::kAuth);
+  if (!features_.sasl) return Fail(ClientFailure::kAuth);
+  std::string response;
+  out.Append("AUTH ");
+  out.Append(options_->sasl->mechanism());
+  if (options_->sasl->Begin(response)) {
+    out.Append(response.empty() ? " =" : " ");
+    Base64Encode(response, out);
+    Wipe(response);
+  }
+  out.Append("\r\n");
+  state_ = State::kAuth;
+  return ClientEffect::kNone;
 }
 
 ClientEffect Client::OnAuthReply(Buffer& out) {
-  if (state_ == State::kAuth) {
-    if (reply_.code() != 235) return Fail(ClientFailure::kAuth);
+  if (reply_.code() == 235 && options_->sasl->Done()) {
     state_ = State::kReady;
     return ClientEffect::kReady;
   }
   if (reply_.code() != 334) return Fail(ClientFailure::kAuth);
-  const bool user = state_ == State::kAuthUser;
-  Base64Encode(user ? options_->user : options_->password, out);
+  const ByteView text = reply_.text();
+  std::string challenge(Base64DecodedBytesMax(text.size()), '\0');
+  const ptrdiff_t bytes = Base64Decode(text, challenge);
+  if (bytes < 0) return Fail(ClientFailure::kAuth);
+  challenge.resize(static_cast<size_t>(bytes));
+  std::string response;
+  if (!options_->sasl->Answer(challenge, response)) return Fail(ClientFailure::kAuth);
+  Base64Encode(response, out);
+  Wipe(response);
   out.Append("\r\n");
-  state_ = user ? State::kAuthPassword : State::kAuth;
   return ClientEffect::kNone;
 }
 

@@ -25,6 +25,7 @@
 
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
+#include "core/base/sasl_client.h"
 #include "core/smtp/peer_reply.h"
 
 namespace sluice::smtp {
@@ -34,13 +35,12 @@ inline constexpr uint32_t kClientUnderWayMax = 16;
 
 struct ClientOptions {
   enum class Tls : uint8_t { kNever, kIfOffered, kRequired };
-  enum class Auth : uint8_t { kNone, kPlain, kLogin };
 
   std::string ehlo_name;
   Tls tls = Tls::kIfOffered;  // STARTTLS; of no meaning when the connection began with a handshake
-  Auth auth = Auth::kNone;    // the caller decides whether a password may go out in the clear
-  std::string user;
-  std::string password;
+  // AUTH by it, with RFC 4954's rules; nullptr: none. The caller decides what may go out in the
+  // clear. A connection of its own, which it outlives.
+  SaslClient* sasl = nullptr;
   bool pipelining = true;  // where offered
   bool chunking = false;   // where offered, and PIPELINING is too
   std::vector<std::string> ignored;  // keywords of EHLO's reply, as if they were not there
@@ -54,8 +54,7 @@ struct ServerFeatures {
   bool starttls = false;
   bool enhanced_status_codes = false;
   bool chunking = false;
-  bool auth_plain = false;
-  bool auth_login = false;
+  bool sasl = false;      // AUTH with the mechanism that we were given
   uint64_t size_max = 0;  // 0: no fixed limit
 };
 
@@ -161,8 +160,6 @@ class Client {
     kStartTls,   // STARTTLS was sent
     kHandshake,  // TlsStarted is awaited
     kAuth,       // AUTH was sent
-    kAuthUser,   // AUTH LOGIN: the user name was sent
-    kAuthPassword,
     kReady,
     kQuit,
     kEnded,  // kFailed or kClosed was returned

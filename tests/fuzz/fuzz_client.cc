@@ -1,8 +1,10 @@
 // The client against a server that says anything: it does not crash, does not invent successes, and
 // asks for the same things wherever the server's octets are cut.
 #include <algorithm>
+#include <memory>
 #include <string>
 
+#include "auth/sasl_client.h"
 #include "core/base/check.h"
 #include "core/smtp/client.h"
 #include "core/smtp/limits.h"
@@ -86,11 +88,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ClientOptions options;
   options.ehlo_name = "client.example";
   options.tls = static_cast<ClientOptions::Tls>(data[0] % 3);
-  options.auth = static_cast<ClientOptions::Auth>(data[0] / 3 % 3);
+  std::unique_ptr<sluice::SaslClient> sasl;
+  const sluice::auth::Mechanism mechanisms[] = {sluice::auth::Mechanism::kPlain,
+                                                sluice::auth::Mechanism::kLogin,
+                                                sluice::auth::Mechanism::kCramMd5};
+  if (const int chosen = data[0] / 3 % 4; chosen > 0) {
+    sasl = sluice::auth::MakeSaslClient(mechanisms[chosen - 1],
+                                        {.user = "user", .password = "password"});
+  }
+  options.sasl = sasl.get();
   options.pipelining = data[0] / 9 % 2 == 0;
   options.chunking = data[0] / 18 % 2 == 0;
-  options.user = "user";
-  options.password = "password";
   const ByteView input(reinterpret_cast<const char*>(data) + 2, size - 2);
   const size_t whole_bytes = std::max<size_t>(input.size(), 1);
   const size_t piece_bytes = static_cast<size_t>(data[1]) + 1;

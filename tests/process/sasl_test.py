@@ -71,5 +71,32 @@ class GsaslTest(SaslCase):
         self.assert_log_ins(*[(mechanism, 535) for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5") for _ in range(2)])
 
 
+class LoadTest(SaslCase):
+    """sluice-load as a client, by each mechanism over both versions of TLS."""
+
+    def test_each_mechanism(self):
+        mechanisms = [name + plus for name in SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "PLAIN", "LOGIN"]
+        for mechanism in mechanisms:
+            for version in ("1.3", "1.2"):
+                with self.subTest(mechanism=mechanism, version=version):
+                    load = self.login(mechanism, PASSWORD, "--tls-version", version)
+                    # A client cannot tell whether its TLS 1.2 is one that can be bound to.
+                    ok = version == "1.3" or not mechanism.endswith("-PLUS")
+                    self.assertEqual(load.wait(), 0 if ok else 1, load.output())
+        logins = self.msa.stats()["logins_total"]
+        self.assertEqual({name: logins[name]["success"] for name in mechanisms},
+                         {name: 3 if name.endswith("-PLUS") else 6 for name in mechanisms})
+
+    def test_a_wrong_password_is_a_failure(self):
+        for mechanism in ("SCRAM-SHA-512-PLUS", "SCRAM-SHA-256", "CRAM-MD5"):
+            load = self.login(mechanism, "wrong")
+            self.assertEqual(load.wait(), 1)
+            self.assertIn("535", load.output())
+
+    def login(self, mechanism, password, *options):
+        return self.run_load("login", "--to", f"127.0.0.1:{self.msa.starttls_port}", "--tls", "starttls", "--connections", 1,
+                             "--logins", 3, "--user", USER, "--password", password, "--mechanism", mechanism, *options)
+
+
 if __name__ == "__main__":
     support.main()

@@ -119,6 +119,7 @@ class Generator {
   std::vector<ByteView> recipients_;
   Buffer scratch_;  // commands and bodies of one call on their way to a stream
   Prng prng_;
+  auth::ScramCache scram_cache_;
   LedgerWriter ledger_;
   Results results_;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "tools/load/generator.h"
 
 namespace sluice::load {
@@ -71,7 +72,6 @@ LoadConnection::LoadConnection(Generator& generator, uint64_t number)
   options_.ehlo_name = options.ehlo_name;
   options_.tls = options.tls == Tls::kStartTls ? smtp::ClientOptions::Tls::kRequired
                                                : smtp::ClientOptions::Tls::kNever;
-  options_.auth = options.auth;
   options_.pipelining = options.pipelining != RunOptions::Pipelining::kOff;
 }
 
@@ -81,9 +81,7 @@ void LoadConnection::Connect() {
   CHECK(at_rest());
   Login login = generator_.NextLogin();
   sender_ = SenderOf(generator_.options_, login);
-  options_.user = std::move(login.name);
-  options_.password = std::move(login.password);
-  if (Is(Behaviour::kWrongPassword)) options_.password += "-wrong";
+  MakeSasl(std::move(login));
   client_.emplace(options_, generator_.options_.tls == RunOptions::Tls::kImplicit);
   failed_ = ours_ = leaving_ = false;
   think_ = Think::kNone;
@@ -93,6 +91,21 @@ void LoadConnection::Connect() {
   state_ = State::kConnecting;
   generator_.io_.Connect(connect_, to_, source_.known() ? &source_ : nullptr);
   Watch();
+}
+
+void LoadConnection::MakeSasl(Login login) {
+  const std::optional<auth::Mechanism> mechanism = generator_.options_.mechanism;
+  if (!mechanism.has_value()) return;
+  if (Is(Behaviour::kWrongPassword)) login.password += "-wrong";
+  sasl_ = std::make_unique<Sasl>();
+  sasl_->binds = auth::Info(*mechanism).plus;
+  sasl_->client =
+      auth::MakeSaslClient(*mechanism, {.user = std::move(login.name),
+                                        .password = std::move(login.password),
+                                        .nonce = absl::StrCat(absl::Hex(generator_.prng_.Next())),
+                                        .cache = &generator_.scram_cache_,
+                                        .bindings = &sasl_->bindings});
+  options_.sasl = sasl_->client.get();
 }
 
 void LoadConnection::BackOff() {
@@ -195,6 +208,7 @@ void LoadConnection::Rest() {
   Unlink();
   const State was = std::exchange(state_, State::kRest);
   client_.reset();
+  sasl_.reset();
   if (was == State::kConnecting || was == State::kLoggingIn) {
     generator_.OnMade();
   } else {
@@ -274,6 +288,9 @@ void LoadConnection::StartTls() {
 
 void LoadConnection::OnSecure() {
   generator_.results_.handshakes++;
+  if (sasl_ != nullptr && sasl_->info.has_exporter) {
+    sasl_->bindings.tls_exporter = auth::View(sasl_->info.exporter);
+  }
   if (stream_.channel().resumed()) generator_.results_.resumed++;
   if (generator_.options_.tls == RunOptions::Tls::kImplicit) return;
   Buffer& out = generator_.scratch_;
@@ -323,6 +340,7 @@ void LoadConnection::Perform(smtp::ClientEffect effect, Buffer& out) {
 }
 
 void LoadConnection::OnReady() {
+  sasl_.reset();  // thousands of idle sessions need it no more
   state_ = State::kOpen;
   failures_ = 0;
   generator_.OnMade();

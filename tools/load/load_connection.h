@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "auth/sasl_client.h"
 #include "core/base/intrusive_list.h"
 #include "core/io/io.h"
 #include "core/io/timer_wheel.h"
@@ -53,6 +54,9 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
 
   // --- StreamOwner ---
   void OnSecure() override;
+  tls::HandshakeInfo* handshake_info() override {
+    return sasl_ != nullptr && sasl_->binds ? &sasl_->info : nullptr;
+  }
   void OnInput(ByteView& input) override;
   void OnInputEnd() override;
   void OnSent() override;
@@ -70,6 +74,14 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
     io::Timer timer;
   };
 
+  // Until it is logged in.
+  struct Sasl {
+    std::unique_ptr<SaslClient> client;
+    bool binds = false;  // the TLS channel: the next two are needed
+    tls::HandshakeInfo info;
+    auth::ChannelBindings bindings;
+  };
+
   // A message under way.
   struct Sent {
     smtp::OutgoingMessage message;
@@ -85,6 +97,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
 
   void OnConnect(const io::Completion& completion);
   void OnTimer();
+  void MakeSasl(Login login);
   void StartTls();
   bool Is(RunOptions::Behaviour behaviour) const;
   void Misbehave();
@@ -119,6 +132,7 @@ class LoadConnection final : public net::StreamOwner, public ListNode {
   MonoTime connected_;    // when Connect was called
   MonoTime due_;          // kLogin: its task's
   smtp::ClientOptions options_;
+  std::unique_ptr<Sasl> sasl_;
   std::string sender_;
   std::optional<smtp::Client> client_;
   std::array<Sent, 2> messages_;

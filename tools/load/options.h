@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "auth/mechanism.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/smtp/client.h"
@@ -93,7 +95,7 @@ struct RunOptions {
   bool resume = false;      // each connection resumes its last session, where the server allows it
   std::string server_name;  // SNI; empty: none. The certificate is not checked
 
-  smtp::ClientOptions::Auth auth = smtp::ClientOptions::Auth::kNone;
+  std::optional<auth::Mechanism> mechanism;  // nullopt: nobody logs in
   Users users;
   Pipelining pipelining = Pipelining::kAuto;
   std::string ehlo_name = "sluice-load.example";

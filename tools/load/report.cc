@@ -76,16 +76,8 @@ const char* ArrivalsName(Arrivals arrivals) {
   return arrivals == Arrivals::kPoisson ? "poisson" : "fixed";
 }
 
-const char* AuthName(smtp::ClientOptions::Auth auth) {
-  switch (auth) {
-    case smtp::ClientOptions::Auth::kNone:
-      return "none";
-    case smtp::ClientOptions::Auth::kPlain:
-      return "PLAIN";
-    case smtp::ClientOptions::Auth::kLogin:
-      return "LOGIN";
-  }
-  return "";
+std::string_view AuthName(const RunOptions& options) {
+  return options.mechanism.has_value() ? auth::Info(*options.mechanism).name : "none";
 }
 
 std::string RecipientsText(const RunOptions& options) {
@@ -244,7 +236,7 @@ std::string Title(const RunOptions& options) {
   std::string title = absl::StrCat("sluice-load ", ModeName(options.mode));
   if (!options.to.empty()) absl::StrAppend(&title, " to ", options.to.front().ToString());
   if (options.to.size() > 1) absl::StrAppend(&title, " and ", options.to.size() - 1, " more");
-  absl::StrAppend(&title, ", TLS ", TlsName(options.tls), ", AUTH ", AuthName(options.auth));
+  absl::StrAppend(&title, ", TLS ", TlsName(options.tls), ", AUTH ", AuthName(options));
   if (options.rate > 0) absl::StrAppend(&title, ", ", options.rate, " a second offered");
   return title;
 }
@@ -311,7 +303,7 @@ std::string ToText(const RunReport& report) {
   const RunOptions& options = report.options;
   const double seconds = Seconds(results);
   std::string text = absl::StrFormat("%d connections, TLS %s, AUTH %s", options.connections,
-                                     TlsName(options.tls), AuthName(options.auth));
+                                     TlsName(options.tls), AuthName(options));
   if (options.mode == RunOptions::Mode::kRun) {
     absl::StrAppendFormat(&text, ", messages of %d bytes%s to %s recipients, pipelining %s",
                           report.content_bytes, options.sizes.fixed() ? "" : " (mean)",
@@ -369,7 +361,7 @@ std::string ToJson(const RunReport& report) {
       {"connections", options.connections},
       {"threads", options.threads},
       {"tls", TlsName(options.tls)},
-      {"mechanism", AuthName(options.auth)},
+      {"mechanism", AuthName(options)},
       {"pipelining", PipeliningName(options.pipelining)},
       {"message_bytes", report.content_bytes},
       {"recipients", options.recipients},

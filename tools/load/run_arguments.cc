@@ -17,8 +17,6 @@ namespace {
 
 constexpr const char* kPasswordVariable = "SLUICE_LOAD_PASSWORD";
 
-using Auth = smtp::ClientOptions::Auth;
-
 uint32_t RunNumber(const std::string& text) {
   uint32_t run = 0;
   if (text.empty()) {
@@ -128,9 +126,13 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
                "each connection resumes its last TLS session by its ticket");
   app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
   app.add_option("--server-name", options.server_name, "for SNI");
-  AddChoice<Auth>(app, "--mechanism", arguments.mechanism,
-                  {{"PLAIN", Auth::kPlain}, {"LOGIN", Auth::kLogin}, {"none", Auth::kNone}},
-                  "otherwise PLAIN where there is a user");
+  std::vector<std::pair<std::string, std::optional<auth::Mechanism>>> mechanisms;
+  for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+    mechanisms.emplace_back(info.name, info.mechanism);
+  }
+  mechanisms.emplace_back("none", std::nullopt);
+  AddChoice<std::optional<auth::Mechanism>>(app, "--mechanism", arguments.mechanism, mechanisms,
+                                            "otherwise PLAIN where there is a user");
   app.add_option("--user", arguments.user, "login name; %d stands for the user's number");
   app.add_option("--users", arguments.users, "how many users the pattern names, from 1 on")
       ->check(CLI::PositiveNumber);
@@ -245,9 +247,14 @@ RunOptions Finish(RunArguments& arguments) {
   if (options.warm_up > Duration(0) && options.rate == 0) Refuse("--warm-up needs --rate");
   if (options.resume && options.tls == RunOptions::Tls::kNone) Refuse("--resume needs --tls");
   const bool has_user = !arguments.user.empty() || !arguments.user_file.empty();
-  options.auth = arguments.mechanism.value_or(has_user ? Auth::kPlain : Auth::kNone);
-  if (options.auth != Auth::kNone && !has_user) {
+  if (has_user) options.mechanism = auth::Mechanism::kPlain;
+  if (arguments.mechanism.has_value()) options.mechanism = *arguments.mechanism;
+  if (options.mechanism.has_value() && !has_user) {
     Refuse("--mechanism needs --user or --user-file");
+  }
+  if (options.mechanism.has_value() && auth::Info(*options.mechanism).plus &&
+      options.tls == RunOptions::Tls::kNone) {
+    Refuse("--mechanism ...-PLUS is bound to TLS: it needs --tls");
   }
   if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) {
     Refuse("--users needs %d in --user");

@@ -23,7 +23,8 @@ struct RunArguments {
   double hours = 0;   // of a soak
   std::string every;  // of a soak
   std::string warm_up = "0";
-  std::optional<smtp::ClientOptions::Auth> mechanism;
+  // As given; the inner one is absent for "none".
+  std::optional<std::optional<auth::Mechanism>> mechanism;
   std::string size;
   std::string eml;
   std::string recipients = "1";

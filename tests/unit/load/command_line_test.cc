@@ -46,7 +46,7 @@ TEST(CommandLineTest, RunWithTheLeast) {
   EXPECT_EQ(options.time, Duration(0));
   EXPECT_EQ(options.connections, 1u);
   EXPECT_EQ(options.tls, RunOptions::Tls::kNone);
-  EXPECT_EQ(options.auth, smtp::ClientOptions::Auth::kNone);
+  EXPECT_EQ(options.mechanism, std::nullopt);
   EXPECT_EQ(options.pipelining, RunOptions::Pipelining::kAuto);
 }
 
@@ -68,7 +68,7 @@ TEST(CommandLineTest, RunWithEverything) {
   EXPECT_EQ(options.tls, RunOptions::Tls::kStartTls);
   EXPECT_EQ(options.tls_parameters.versions, tls::Versions::kOnly13);
   EXPECT_EQ(options.tls_parameters.groups, (std::vector<std::string>{"X25519", "P-256"}));
-  EXPECT_EQ(options.auth, smtp::ClientOptions::Auth::kLogin);
+  EXPECT_EQ(options.mechanism, auth::Mechanism::kLogin);
   EXPECT_EQ(options.users.count(), 9u);
   EXPECT_EQ(options.users.At(8).name, "u9@x.example");
   EXPECT_EQ(options.pipelining, RunOptions::Pipelining::kDeep);
@@ -84,14 +84,16 @@ TEST(CommandLineTest, RunWithEverything) {
 
 TEST(CommandLineTest, AUserLogsInByPlainUnlessToldOtherwise) {
   const std::vector<std::string> run = {"run", "--to", "127.0.0.1:1", "--messages", "1"};
-  const auto auth = [&](std::vector<std::string> more) {
+  const auto mechanism = [&](std::vector<std::string> more) {
     more.insert(more.begin(), run.begin(), run.end());
-    return ParseRun(more).auth;
+    return ParseRun(more).mechanism;
   };
-  EXPECT_EQ(auth({}), smtp::ClientOptions::Auth::kNone);
-  EXPECT_EQ(auth({"--user", "u"}), smtp::ClientOptions::Auth::kPlain);
-  EXPECT_EQ(auth({"--user", "u", "--mechanism", "LOGIN"}), smtp::ClientOptions::Auth::kLogin);
-  EXPECT_EQ(auth({"--user", "u", "--mechanism", "none"}), smtp::ClientOptions::Auth::kNone);
+  EXPECT_EQ(mechanism({}), std::nullopt);
+  EXPECT_EQ(mechanism({"--user", "u"}), auth::Mechanism::kPlain);
+  EXPECT_EQ(mechanism({"--user", "u", "--mechanism", "LOGIN"}), auth::Mechanism::kLogin);
+  EXPECT_EQ(mechanism({"--user", "u", "--mechanism", "none"}), std::nullopt);
+  EXPECT_EQ(mechanism({"--user", "u", "--mechanism", "scram-sha-256-plus", "--tls", "starttls"}),
+            auth::Mechanism::kScramSha256Plus);
 }
 
 TEST(CommandLineTest, OpenLoops) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/sasl_client.h"
 #include "core/base/prng.h"
 #include "core/smtp/dot_stuff.h"
 #include "tests/unit/smtp/cuts.h"
@@ -139,14 +140,20 @@ class Sender {
   std::vector<std::string> log;
 };
 
-ClientOptions Options(ClientOptions::Auth auth = ClientOptions::Auth::kNone,
+// A SASL client of alice's; lives to the end of the test.
+SaslClient* Alice(auth::Mechanism mechanism) {
+  static std::deque<std::unique_ptr<SaslClient>> clients;
+  clients.push_back(
+      auth::MakeSaslClient(mechanism, {.user = "alice@example.net", .password = "secret"}));
+  return clients.back().get();
+}
+
+ClientOptions Options(SaslClient* sasl = nullptr,
                       ClientOptions::Tls tls = ClientOptions::Tls::kIfOffered) {
   ClientOptions options;
   options.ehlo_name = "client.example";
   options.tls = tls;
-  options.auth = auth;
-  options.user = "alice@example.net";
-  options.password = "secret";
+  options.sasl = sasl;
   return options;
 }
 
@@ -466,7 +473,7 @@ TEST(ClientTest, StartsTlsAndForgetsWhatTheClearSaid) {
   sender.Hear("250-mx\r\n250 SIZE 77\r\n");
   EXPECT_THAT(sender.log, ElementsAre("tls", "ready"));
   EXPECT_FALSE(sender.client.features().pipelining);
-  EXPECT_FALSE(sender.client.features().auth_plain);
+  EXPECT_FALSE(sender.client.features().sasl);
   EXPECT_EQ(sender.client.features().size_max, 77u);
 }
 
@@ -489,7 +496,7 @@ TEST(ClientTest, TlsPolicies) {
       {ClientOptions::Tls::kRequired, offered, "220 go\r\n", {"tls"}},
   };
   for (const auto& test : kCases) {
-    Sender sender(Options(ClientOptions::Auth::kNone, test.tls));
+    Sender sender(Options(nullptr, test.tls));
     sender.Hear("220 x\r\n");
     EXPECT_EQ(sender.Hear(test.ehlo), test.answer.empty() ? "" : "STARTTLS\r\n");
     sender.Hear(test.answer);
@@ -498,14 +505,14 @@ TEST(ClientTest, TlsPolicies) {
 }
 
 TEST(ClientTest, Authenticates) {
-  Sender plain(Options(ClientOptions::Auth::kPlain));
+  Sender plain(Options(Alice(auth::Mechanism::kPlain)));
   plain.Hear("220 x\r\n");
   EXPECT_EQ(plain.Hear("250-mx\r\n250 AUTH LOGIN PLAIN\r\n"),
             "AUTH PLAIN AGFsaWNlQGV4YW1wbGUubmV0AHNlY3JldA==\r\n");
   plain.Hear("235 in\r\n");
   EXPECT_THAT(plain.log, ElementsAre("ready"));
 
-  Sender login(Options(ClientOptions::Auth::kLogin));
+  Sender login(Options(Alice(auth::Mechanism::kLogin)));
   login.Hear("220 x\r\n");
   EXPECT_EQ(login.Hear("250-mx\r\n250-AUTH=LOGIN\r\n250 SIZE\r\n"), "AUTH LOGIN\r\n");
   EXPECT_EQ(login.Hear("334 VXNlcm5hbWU6\r\n"), "YWxpY2VAZXhhbXBsZS5uZXQ=\r\n");
@@ -515,19 +522,19 @@ TEST(ClientTest, Authenticates) {
 }
 
 TEST(ClientTest, FailsToAuthenticate) {
-  Sender absent(Options(ClientOptions::Auth::kPlain));
+  Sender absent(Options(Alice(auth::Mechanism::kPlain)));
   absent.Hear("220 x\r\n");
   absent.Hear("250-mx\r\n250 AUTH LOGIN\r\n");
   EXPECT_THAT(absent.log, ElementsAre(Down(ClientFailure::kAuth)));
 
-  Sender refused(Options(ClientOptions::Auth::kPlain));
+  Sender refused(Options(Alice(auth::Mechanism::kPlain)));
   refused.Hear("220 x\r\n");
   refused.Hear("250-mx\r\n250 AUTH PLAIN\r\n");
   refused.Hear("535 5.7.8 no\r\n");
   EXPECT_THAT(refused.log, ElementsAre(Down(ClientFailure::kAuth)));
   EXPECT_EQ(refused.client.reply().code(), 535);
 
-  Sender early(Options(ClientOptions::Auth::kLogin));
+  Sender early(Options(Alice(auth::Mechanism::kLogin)));
   early.Hear("220 x\r\n");
   early.Hear("250-mx\r\n250 AUTH LOGIN\r\n");
   EXPECT_EQ(early.Hear("454 later\r\n"), "");
@@ -574,7 +581,7 @@ TEST(ClientTest, SpeaksWithOurSession) {
     const SessionConfig config(server);
     Outside outside(config);
     ClientOptions options =
-        Options(prng.Chance(1, 2) ? ClientOptions::Auth::kPlain : ClientOptions::Auth::kLogin,
+        Options(Alice(prng.Chance(1, 2) ? auth::Mechanism::kPlain : auth::Mechanism::kLogin),
                 ClientOptions::Tls::kRequired);
     options.pipelining = prng.Chance(1, 2);
     Sender sender(options);
