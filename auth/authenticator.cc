@@ -88,8 +88,31 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
   }
 }
 
+bool Authenticator::Refresh(Identity& identity) {
+  const uint64_t generation = store_.Generation();
+  if (generation == identity.generation) return true;
+  CredentialRecord record;
+  switch (store_.Lookup(identity.login, record)) {
+    case LookupStatus::kError:
+      return true;
+    case LookupStatus::kNotFound:
+      return false;
+    case LookupStatus::kFound:
+      break;
+  }
+  identity.generation = generation;
+  if (record.disabled) return false;
+  if (record.version != identity.version) {
+    identity.version = record.version;
+    identity.sender = SenderPolicy(identity.login, record);
+    identity.tenant = std::move(record.tenant);
+  }
+  return true;
+}
+
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
+  identity_.generation = authenticator_.store_.Generation();
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
     case LookupStatus::kFound:
       identity_.version = record.version;

@@ -38,7 +38,8 @@ namespace sluice::auth {
 struct Identity {
   std::string login;  // canonical
   std::string tenant;
-  uint64_t version = 0;  // of the record it was proved against
+  uint64_t version = 0;     // of the record it was proved against, or that was read since
+  uint64_t generation = 0;  // of the store, when that was read
   SenderPolicy sender;
 };
 
@@ -103,6 +104,11 @@ class Authenticator {
   // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
   std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection,
                                  const ChannelBindings* bindings = nullptr);
+
+  // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
+  // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a
+  // store that cannot say leaves things as they are.
+  [[nodiscard]] bool Refresh(Identity& identity);
 
  private:
   friend class Attempt;

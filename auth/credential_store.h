@@ -25,6 +25,9 @@ class CredentialSource {
 
   // Reads the record of a canonical login as it is now. `record` is set only by kFound.
   virtual LookupStatus Lookup(ByteView login, CredentialRecord& record) = 0;
+
+  // Another number whenever a record may have changed. Cheap: asked for each command. 0: never.
+  virtual uint64_t Generation() const { return 0; }
 };
 
 }  // namespace sluice::auth

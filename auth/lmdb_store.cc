@@ -385,6 +385,11 @@ absl::StatusOr<std::string> LmdbStore::DecoyKey() {
 
 LmdbStore::Reader::~Reader() { mdb_txn_abort(txn_); }
 
+uint64_t LmdbStore::Reader::Generation() const {
+  MDB_envinfo info;
+  return mdb_env_info(mdb_txn_env(txn_), &info) == MDB_SUCCESS ? info.me_last_txnid : 0;
+}
+
 LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record) {
   if (login.empty() || login.size() > kLoginBytesMax || login[0] == '\0')
     return LookupStatus::kNotFound;

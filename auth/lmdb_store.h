@@ -101,6 +101,7 @@ class LmdbStore::Reader final : public CredentialSource {
  public:
   ~Reader() override;
   LookupStatus Lookup(ByteView login, CredentialRecord& record) override;
+  uint64_t Generation() const override;  // the last transaction's number, of any process
 
  private:
   friend class LmdbStore;

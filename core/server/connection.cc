@@ -215,6 +215,12 @@ void Connection::OnInput(ByteView& input) {
     input = ByteView();
     return;
   }
+  if (identity_ != nullptr && !session_.in_body() && !session_.waiting() &&
+      !shard_.authenticator().Refresh(*identity_)) {
+    input = ByteView();
+    Tell(smtp::reply::kDisabledLogin);
+    return Close();
+  }
   Buffer& replies = shard_.replies();
   replies.Clear();
   Run(input);

@@ -78,6 +78,24 @@ class UserTest(unittest.TestCase):
                 session.rset()
             return code, senders
 
+    def test_a_change_counts_at_the_next_command_of_a_session(self):
+        self.user("add", "alice@example.net", "--password-stdin", password="one")
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as session, \
+             smtplib.SMTP("127.0.0.1", self.port, timeout=20) as removed:
+            for each in (session, removed):
+                each.login("alice@example.net", "one")
+            self.assertEqual(session.mail("sales@example.org")[0], 553)
+            self.user("set", "alice@example.net", "--domain", "example.org")
+            self.assertEqual(session.mail("sales@example.org")[0], 250)
+            self.user("disable", "alice@example.net")
+            self.assertEqual(session.noop(), (421, b"4.7.0 Login no longer valid"))
+            self.assertEqual(session.sock.recv(1) if session.sock else b"", b"")
+            self.assertEqual(self.login("alice@example.net", "one")[0], 535)
+            self.user("enable", "alice@example.net")
+            self.assertEqual(removed.noop()[0], 250)  # said nothing meanwhile
+            self.user("remove", "alice@example.net")
+            self.assertEqual(removed.mail("alice@example.net")[0], 421)
+
     def test_each_change_counts_at_the_next_login(self):
         self.assertEqual(self.login("alice@example.net", "one")[0], 535)
         self.user("add", "Alice@Example.net", "--password-stdin", password="one\n")

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -207,6 +208,9 @@ struct Arguments {
   std::string tenant;
   bool password_stdin = false;
   bool no_null_sender = false;
+  bool itself = false;
+  bool tenant_given = false;
+  std::string null_sender;
   bool json = false;
   bool dry_run = false;
 };
@@ -355,31 +359,81 @@ void List(const Arguments& arguments) {
   if (!listed.ok()) Fail("list", listed);
 }
 
-void Remove(const Arguments& arguments) {
+// Changes all users that the arguments choose, or none, and says so: `done`, "removed", of each.
+void ChangeChosen(
+    const Arguments& arguments, const std::string& command, const std::string& done,
+    const std::function<absl::Status(LmdbStore::Changes&, const std::string&)>& change) {
   if (arguments.names.empty() == arguments.match.empty()) {
-    Fail("remove", absl::FailedPreconditionError("give either names or --match PATTERN"));
+    Fail(command, absl::FailedPreconditionError("give either names or --match PATTERN"));
   }
-  const auto store = MustOpen("remove", Load("remove", arguments));
+  const auto store = MustOpen(command, Load(command, arguments));
   std::vector<std::string> logins;
-  for (const std::string& name : arguments.names) logins.push_back(MustHaveLogin("remove", name));
+  for (const std::string& name : arguments.names) logins.push_back(MustHaveLogin(command, name));
   if (!arguments.match.empty()) {
     const absl::Status listed = store->ForEach([&](ByteView login, const CredentialRecord&) {
       if (Matches(arguments, login)) logins.emplace_back(login);
       return true;
     });
-    if (!listed.ok()) Fail("remove", listed);
+    if (!listed.ok()) Fail(command, listed);
   }
-  const absl::Status removed = store->Change([&](LmdbStore::Changes& changes) {
+  const absl::Status changed = store->Change([&](LmdbStore::Changes& changes) {
     for (const std::string& login : logins) {
-      if (absl::Status status = changes.Remove(login); !status.ok()) return status;
+      if (absl::Status status = change(changes, login); !status.ok()) return status;
     }
     return arguments.dry_run ? absl::CancelledError("only tried") : absl::OkStatus();
   });
-  if (!removed.ok() && !(arguments.dry_run && absl::IsCancelled(removed)))
-    FailForUser("remove", removed);
-  for (const std::string& login : logins) {
-    std::cout << (arguments.dry_run ? "would remove " : "removed ") << login << '\n';
+  if (!changed.ok() && !(arguments.dry_run && absl::IsCancelled(changed))) {
+    FailForUser(command, changed);
   }
+  for (const std::string& login : logins) {
+    std::cout << (arguments.dry_run ? "would " + command : done) << ' ' << login << '\n';
+  }
+}
+
+void Remove(const Arguments& arguments) {
+  ChangeChosen(
+      arguments, "remove", "removed",
+      [](LmdbStore::Changes& changes, const std::string& login) { return changes.Remove(login); });
+}
+
+void SetDisabled(const Arguments& arguments, const std::string& command, bool disabled) {
+  ChangeChosen(arguments, command, command + "d",
+               [disabled](LmdbStore::Changes& changes, const std::string& login) {
+                 return changes.Update(
+                     login, [disabled](CredentialRecord& record) { record.disabled = disabled; });
+               });
+}
+void Disable(const Arguments& arguments) { SetDisabled(arguments, "disable", true); }
+void Enable(const Arguments& arguments) { SetDisabled(arguments, "enable", false); }
+
+// What is given replaces what was there.
+void Set(const Arguments& arguments) {
+  const std::string login = MustHaveLogin("set", arguments.name);
+  CredentialRecord grants;
+  const absl::Status read =
+      SetGrants({.addresses = arguments.addresses, .domains = arguments.domains}, grants);
+  if (!read.ok()) Fail("set", read);
+  if (arguments.itself && !(arguments.addresses.empty() && arguments.domains.empty())) {
+    Fail("set", absl::FailedPreconditionError("--itself, or --address and --domain"));
+  }
+  const bool nothing = arguments.addresses.empty() && arguments.domains.empty() &&
+                       !arguments.itself && !arguments.tenant_given &&
+                       arguments.null_sender.empty();
+  if (nothing) {
+    Fail("set", absl::FailedPreconditionError(
+                    "say what: --address, --domain, --itself, --tenant or --null-sender"));
+  }
+  const auto store = MustOpen("set", Load("set", arguments));
+  const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
+    if (!grants.addresses.empty() || !grants.domains.empty() || arguments.itself) {
+      record.addresses = std::move(grants.addresses);
+      record.domains = std::move(grants.domains);
+    }
+    if (arguments.tenant_given) record.tenant = arguments.tenant;
+    if (!arguments.null_sender.empty())
+      record.null_sender_forbidden = arguments.null_sender == "no";
+  });
+  if (!updated.ok()) FailForUser("set", updated);
 }
 
 }  // namespace
@@ -442,10 +496,34 @@ void RegisterUser(CLI::App& app) {
   list->add_option("--match", arguments->match, "Only logins that match this pattern (* and ?)");
   list->add_flag("--json", arguments->json, "As JSON");
 
-  CLI::App* remove = subcommand("remove", "Remove users", Remove);
-  remove->add_option("name", arguments->names, "Logins");
-  remove->add_option("--match", arguments->match, "All logins that match this pattern (* and ?)");
-  remove->add_flag("--dry-run", arguments->dry_run, "Only say what would be removed");
+  const auto choosing = [&](const char* name, const char* what, void (*run)(const Arguments&)) {
+    CLI::App* command = subcommand(name, what, run);
+    command->add_option("name", arguments->names, "Logins");
+    command->add_option("--match", arguments->match,
+                        "All logins that match this pattern (* and ?)");
+    command->add_flag("--dry-run", arguments->dry_run, "Only say whom it would be done to");
+  };
+  choosing("remove", "Remove users", Remove);
+  choosing("disable", "Let users log in no more; their sessions end at their next command",
+           Disable);
+  choosing("enable", "Let users log in again", Enable);
+
+  CLI::App* set = subcommand("set", "Change what a user may do, from its next command on", Set);
+  set->add_option("name", arguments->name, "Login")->required();
+  list_option(set, "--address", arguments->addresses,
+              "Address to send as; repeatable, all others go");
+  list_option(set, "--domain", arguments->domains,
+              "Domain to send as any address of; repeatable, all others go");
+  set->add_flag("--itself", arguments->itself, "May send as its own name and nothing else");
+  set->add_option_function<std::string>(
+      "--tenant",
+      [arguments](const std::string& tenant) {
+        arguments->tenant = tenant;
+        arguments->tenant_given = true;
+      },
+      "Group that the user belongs to; empty: none");
+  set->add_option("--null-sender", arguments->null_sender, "Whether MAIL FROM:<> is allowed")
+      ->check(CLI::IsMember({"yes", "no"}));
 }
 
 }  // namespace sluice

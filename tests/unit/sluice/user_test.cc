@@ -235,6 +235,57 @@ TEST_F(UserTest, RemoveTakesNamesOrAPattern) {
   EXPECT_EQ(Run({"remove", "a", "--match", "b"}), EX_USAGE);
 }
 
+TEST_F(UserTest, DisableAndEnableTakeNamesOrAPattern) {
+  for (const char* name : {"a@x", "b@x"}) ASSERT_EQ(Run({"add", name, "--password-stdin"}, "p"), 0);
+  ASSERT_EQ(Run({"disable", "--match", "*@x", "--dry-run"}), 0);
+  EXPECT_EQ(out_, "would disable a@x\nwould disable b@x\n");
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "a@x  sends as itself\nb@x  sends as itself\n");
+  ASSERT_EQ(Run({"disable", "A@x"}), 0);
+  EXPECT_EQ(out_, "disabled a@x\n");
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "a@x  sends as itself  (disabled)\nb@x  sends as itself\n");
+  EXPECT_EQ(Run({"enable", "a@x", "nobody"}), EX_NOUSER);
+  ASSERT_EQ(Run({"enable", "a@x"}), 0);
+  EXPECT_EQ(out_, "enabled a@x\n");
+  EXPECT_TRUE(HasPassword("a@x", "p"));
+  EXPECT_EQ(Run({"disable"}), EX_USAGE);
+}
+
+TEST_F(UserTest, SetReplacesWhatIsGivenAndNothingElse) {
+  ASSERT_EQ(Run({"add", "a@x", "--tenant", "t", "--address", "b@y", "--password-stdin"}, "p"), 0);
+  const auto shown = [&] {
+    EXPECT_EQ(Run({"show", "a@x", "--json"}), 0);
+    return nlohmann::json::parse(out_);
+  };
+  ASSERT_EQ(Run({"set", "a@x", "--domain", "Z.example", "--null-sender", "no"}), 0) << err_;
+  EXPECT_EQ(shown()["domains"], nlohmann::json({"z.example"}));
+  EXPECT_EQ(shown()["addresses"], nlohmann::json::array());
+  EXPECT_EQ(shown()["null_sender"], false);
+  EXPECT_EQ(shown()["tenant"], "t");
+  ASSERT_EQ(Run({"set", "a@x", "--tenant", "", "--null-sender", "yes"}), 0) << err_;
+  EXPECT_EQ(shown()["domains"], nlohmann::json({"z.example"}));
+  EXPECT_EQ(shown()["null_sender"], true);
+  EXPECT_EQ(shown()["tenant"], "");
+  ASSERT_EQ(Run({"set", "a@x", "--itself"}), 0) << err_;
+  EXPECT_EQ(shown()["domains"], nlohmann::json::array());
+  EXPECT_TRUE(HasPassword("a@x", "p"));
+  EXPECT_EQ(Run({"set", "a@x"}), EX_USAGE);
+  EXPECT_EQ(Run({"set", "a@x", "--itself", "--address", "b@y"}), EX_USAGE);
+  EXPECT_EQ(Run({"set", "a@x", "--address", "nonsense"}), EX_DATAERR);
+  EXPECT_EQ(Run({"set", "nobody", "--itself"}), EX_NOUSER);
+}
+
+TEST_F(UserTest, KeysAreMadeForTheMechanismsThatAreListed) {
+  WriteConfig(R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN"])");
+  ASSERT_EQ(Run({"add", "a@x", "--password-stdin"}, "p"), 0) << err_;
+  ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
+  const auto shown = nlohmann::json::parse(out_);
+  std::vector<std::string> hashes;
+  for (const auto& key : shown["keys"]) hashes.push_back(key["hash"]);
+  EXPECT_EQ(hashes, (std::vector<std::string>{"SCRAM-SHA-1", "SCRAM-SHA-512", "CRAM-MD5"}));
+}
+
 TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
   // A session of its own has no terminal to ask.
   const pid_t child = fork();
