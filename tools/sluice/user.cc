@@ -22,6 +22,8 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "tools/sluice/password_input.h"
+#include "tools/sluice/user_store.h"
+#include "tools/sluice/user_transfer.h"
 
 namespace sluice {
 namespace {
@@ -31,169 +33,7 @@ using auth::LmdbStore;
 using auth::Prepared;
 using auth::Purpose;
 using auth::Secret;
-
-// --- What the commands share ------------------------------------------------------------------
-
-std::string Quoted(const std::string& text) { return "'" + text + "'"; }
-
-absl::Status CannotUse(const std::string& what, Prepared why) {
-  return absl::InvalidArgumentError(what + " " + std::string(auth::Explain(why)));
-}
-
-absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
-  std::string login;
-  const Prepared prepared = auth::PrepareLogin(name, purpose, login);
-  if (prepared != Prepared::kOk) return CannotUse("the name " + Quoted(name), prepared);
-  return login;
-}
-
-// The mechanisms that any listener takes, under TLS or not.
-auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
-  auth::MechanismSet set;
-  const auto add = [&](const std::vector<std::string>& names) {
-    for (const std::string& name : names)
-      set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
-  };
-  add(options.auth.mechanisms);
-  add(options.auth.mechanisms_clear);
-  for (const server::ListenerOptions& listener : options.listener) {
-    add(listener.mechanisms);
-    add(listener.mechanisms_clear);
-  }
-  return set;
-}
-
-// Which keys the mechanisms ask for. PLAIN and LOGIN are proved against SCRAM's, whichever there
-// are.
-struct KeysWanted {
-  std::array<bool, auth::kScramHashCount> scram{};
-  bool cram_md5 = false;
-
-  explicit KeysWanted(const auth::MechanismSet& mechanisms) {
-    for (const auth::MechanismInfo& info : auth::Mechanisms()) {
-      if (!mechanisms.Has(info.mechanism)) continue;
-      if (info.scram.has_value()) scram[static_cast<size_t>(*info.scram)] = true;
-      cram_md5 |= info.mechanism == auth::Mechanism::kCramMd5;
-      any_password |= info.plaintext_password;
-    }
-    const bool none = std::find(scram.begin(), scram.end(), true) == scram.end();
-    if (none && any_password) scram[static_cast<size_t>(auth::ScramHash::kSha256)] = true;
-  }
-  bool none() const {
-    return !cram_md5 && std::find(scram.begin(), scram.end(), true) == scram.end();
-  }
-
- private:
-  bool any_password = false;
-};
-
-// Gives `record` the keys of a new password; those of an old one go.
-absl::Status SetKeys(const server::Options& options, const Secret& password,
-                     CredentialRecord& record) {
-  const KeysWanted wanted(ConfiguredMechanisms(options));
-  if (wanted.none()) {
-    return absl::FailedPreconditionError(
-        "no mechanism in [auth] mechanisms uses a stored password");
-  }
-  Secret prepared;
-  const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
-  if (result != Prepared::kOk) return CannotUse("the password", result);
-  for (size_t i = 0; i < auth::kScramHashCount; i++) {
-    record.scram[i].reset();
-    if (!wanted.scram[i]) continue;
-    std::array<char, auth::kSaltBytes> salt;
-    if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
-      return absl::ErrnoToStatus(errno, "getrandom");
-    }
-    record.scram[i] = auth::DeriveScramKeys(static_cast<auth::ScramHash>(i), prepared.view(),
-                                            auth::View(salt), options.auth.iterations);
-  }
-  record.cram_md5.reset();
-  if (wanted.cram_md5) record.cram_md5 = auth::DeriveCramMd5States(prepared.view());
-  return absl::OkStatus();
-}
-
-// "SCRAM-SHA-256" for its keys.
-ByteView NameOf(auth::ScramHash hash) {
-  for (const auth::MechanismInfo& info : auth::Mechanisms()) {
-    if (info.scram == hash && !info.plus) return info.name;
-  }
-  return "";
-}
-
-absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
-  for (const std::string& address : user.addresses) {
-    const std::optional<std::string> canonical = auth::CanonicalAddress(address);
-    if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--address " + Quoted(address) +
-                                        " is no mail address: local@domain");
-    }
-    record.addresses.push_back(*canonical);
-  }
-  for (const std::string& domain : user.domains) {
-    const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
-    if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--domain " + Quoted(domain) +
-                                        " is no domain: example.net");
-    }
-    record.domains.push_back(*canonical);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& options) {
-  struct stat state;
-  if (stat(options.state_dir.c_str(), &state) != 0 && errno == ENOENT) {
-    return absl::NotFoundError(
-        "state_dir " + options.state_dir +
-        " does not exist: `sluice init` makes it, or correct the configuration");
-  }
-  absl::StatusOr<std::unique_ptr<LmdbStore>> store =
-      LmdbStore::Open(LmdbStore::PathIn(options.state_dir));
-  if (absl::IsPermissionDenied(store.status())) {
-    return absl::PermissionDeniedError(std::string(store.status().message()) +
-                                       "; run this as root or as the owner of " +
-                                       options.state_dir);
-  }
-  return store;
-}
-
-absl::Status ExistsAlready(const std::string& login) {
-  return absl::AlreadyExistsError("user " + login +
-                                  " exists already; `sluice user passwd` changes its password, "
-                                  "`sluice user remove` removes it");
-}
-
-int ExitCode(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return EX_DATAERR;
-    case absl::StatusCode::kAlreadyExists:
-      return EX_CANTCREAT;
-    case absl::StatusCode::kPermissionDenied:
-      return EX_NOPERM;
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kCancelled:
-      return EX_USAGE;
-    case absl::StatusCode::kNotFound:
-      return EX_NOINPUT;
-    default:
-      return EX_IOERR;
-  }
-}
-
-[[noreturn]] void Fail(ByteView command, const absl::Status& status, int code) {
-  std::cerr << "sluice user " << command << ": " << status.message() << '\n';
-  throw CLI::RuntimeError(code);
-}
-[[noreturn]] void Fail(ByteView command, const absl::Status& status) {
-  Fail(command, status, ExitCode(status));
-}
-
-// A failure of looking for one user: NotFound is the user, not the store.
-[[noreturn]] void FailForUser(ByteView command, const absl::Status& status) {
-  Fail(command, status, absl::IsNotFound(status) ? EX_NOUSER : ExitCode(status));
-}
+using namespace users;  // NOLINT(google-build-using-namespace): its other half
 
 // --- The commands -----------------------------------------------------------------------------
 
@@ -214,18 +54,6 @@ struct Arguments {
   bool json = false;
   bool dry_run = false;
 };
-
-server::Options Load(ByteView command, const Arguments& arguments) {
-  absl::StatusOr<server::Options> options = server::LoadOptions(arguments.config);
-  if (!options.ok()) Fail(command, options.status(), EX_CONFIG);
-  return *std::move(options);
-}
-
-std::unique_ptr<LmdbStore> MustOpen(ByteView command, const server::Options& options) {
-  absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
-  if (!store.ok()) Fail(command, store.status());
-  return *std::move(store);
-}
 
 std::string MustHaveLogin(ByteView command, const std::string& name) {
   absl::StatusOr<std::string> login = LoginOf(name, Purpose::kQuery);
@@ -277,7 +105,7 @@ bool Matches(const Arguments& arguments, ByteView login) {
 }
 
 void Add(const Arguments& arguments) {
-  const server::Options options = Load("add", arguments);
+  const server::Options options = Load("add", arguments.config);
   {  // before asking for a password
     const std::string login = MustHaveLogin("add", arguments.name);
     if (MustOpen("add", options)->Get(login).ok()) {
@@ -299,7 +127,7 @@ void Add(const Arguments& arguments) {
 }
 
 void Passwd(const Arguments& arguments) {
-  const server::Options options = Load("passwd", arguments);
+  const server::Options options = Load("passwd", arguments.config);
   const std::string login = MustHaveLogin("passwd", arguments.name);
   const auto store = MustOpen("passwd", options);
   if (const auto found = store->Get(login); !found.ok())
@@ -319,7 +147,7 @@ void Passwd(const Arguments& arguments) {
 void Show(const Arguments& arguments) {
   const std::string login = MustHaveLogin("show", arguments.name);
   const absl::StatusOr<CredentialRecord> record =
-      MustOpen("show", Load("show", arguments))->Get(login);
+      MustOpen("show", Load("show", arguments.config))->Get(login);
   if (!record.ok()) FailForUser("show", record.status());
   if (arguments.json) {
     std::cout << Dump(ToJson(login, *record), 2) << '\n';
@@ -341,7 +169,7 @@ void Show(const Arguments& arguments) {
 }
 
 void List(const Arguments& arguments) {
-  const auto store = MustOpen("list", Load("list", arguments));
+  const auto store = MustOpen("list", Load("list", arguments.config));
   bool first = true;
   if (arguments.json) std::cout << '[';
   const absl::Status listed = store->ForEach([&](ByteView login, const CredentialRecord& record) {
@@ -366,7 +194,7 @@ void ChangeChosen(
   if (arguments.names.empty() == arguments.match.empty()) {
     Fail(command, absl::FailedPreconditionError("give either names or --match PATTERN"));
   }
-  const auto store = MustOpen(command, Load(command, arguments));
+  const auto store = MustOpen(command, Load(command, arguments.config));
   std::vector<std::string> logins;
   for (const std::string& name : arguments.names) logins.push_back(MustHaveLogin(command, name));
   if (!arguments.match.empty()) {
@@ -423,7 +251,7 @@ void Set(const Arguments& arguments) {
     Fail("set", absl::FailedPreconditionError(
                     "say what: --address, --domain, --itself, --tenant or --null-sender"));
   }
-  const auto store = MustOpen("set", Load("set", arguments));
+  const auto store = MustOpen("set", Load("set", arguments.config));
   const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
     if (!grants.addresses.empty() || !grants.domains.empty() || arguments.itself) {
       record.addresses = std::move(grants.addresses);
@@ -507,6 +335,8 @@ void RegisterUser(CLI::App& app) {
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
   choosing("enable", "Let users log in again", Enable);
+
+  RegisterTransfer(*user);
 
   CLI::App* set = subcommand("set", "Change what a user may do, from its next command on", Set);
   set->add_option("name", arguments->name, "Login")->required();

@@ -286,6 +286,64 @@ TEST_F(UserTest, KeysAreMadeForTheMechanismsThatAreListed) {
   EXPECT_EQ(hashes, (std::vector<std::string>{"SCRAM-SHA-1", "SCRAM-SHA-512", "CRAM-MD5"}));
 }
 
+TEST_F(UserTest, ImportIsAllOrNothingWhereTheFileIsWrong) {
+  const std::string file = folder_ + "/users.csv";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  write("login,password\na@x,one\nb@x,two\n");
+  ASSERT_EQ(Run({"import", file, "--dry-run"}), 0) << err_;
+  EXPECT_EQ(out_, "would import 2 users; 0 exist already\n");
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "");
+  ASSERT_EQ(Run({"import", file}), 0) << err_;
+  EXPECT_EQ(out_, "imported 2 users\n");
+  EXPECT_TRUE(HasPassword("a@x", "one"));
+  EXPECT_TRUE(HasPassword("b@x", "two"));
+
+  write("login,password\nc@x,three\nA@x,new\n");
+  EXPECT_EQ(Run({"import", file}), EX_DATAERR);
+  EXPECT_NE(err_.find("line 3: user a@x exists already"), std::string::npos) << err_;
+  EXPECT_EQ(Run({"show", "c@x"}), EX_NOUSER);
+  ASSERT_EQ(Run({"import", file, "--existing", "skip"}), 0) << err_;
+  EXPECT_EQ(out_, "imported 1 users; 1 existed already and stayed as they were\n");
+  EXPECT_TRUE(HasPassword("a@x", "one"));
+  ASSERT_EQ(Run({"import", file, "--existing", "replace"}), 0) << err_;
+  EXPECT_TRUE(HasPassword("a@x", "new"));
+
+  for (const char* wrong : {"login,password\nd@x,p\nd@x,p\n", "login,password\nd@x\n",
+                            "name\nd@x\n", "login,password\nd@x,p\n\xff,p\n"}) {
+    write(wrong);
+    EXPECT_EQ(Run({"import", file}), EX_DATAERR) << wrong;
+    EXPECT_NE(err_.find("nothing was imported"), std::string::npos) << err_;
+    EXPECT_EQ(Run({"show", "d@x"}), EX_NOUSER);
+  }
+  EXPECT_EQ(Run({"import", folder_ + "/none"}), EX_NOINPUT);
+}
+
+TEST_F(UserTest, WhatIsExportedIsImportedTheSame) {
+  WriteConfig(R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-256", "CRAM-MD5"])");
+  ASSERT_EQ(
+      Run({"add", "a,b@x", "--password-stdin", "--tenant", "say \"t\"", "--no-null-sender"}, "p"),
+      0);
+  ASSERT_EQ(Run({"add", "c@x", "--password-stdin", "--address", "d@y", "--domain", "z"}, "q"), 0);
+  ASSERT_EQ(Run({"disable", "c@x"}), 0);
+  const auto shown = [&](const char* login) {
+    EXPECT_EQ(Run({"show", login, "--json"}), 0);
+    auto json = nlohmann::json::parse(out_);
+    json.erase("version");
+    return json;
+  };
+  const auto first = shown("a,b@x"), second = shown("c@x");
+  const std::string file = folder_ + "/all.csv";
+  ASSERT_EQ(Run({"export", file}), 0) << err_;
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  ASSERT_EQ(Run({"remove", "a,b@x", "c@x"}), 0);
+  ASSERT_EQ(Run({"import", file}), 0) << err_;
+  EXPECT_EQ(shown("a,b@x"), first);
+  EXPECT_EQ(shown("c@x"), second);
+  EXPECT_TRUE(HasPassword("a,b@x", "p"));
+  EXPECT_TRUE(HasPassword("c@x", "q"));
+}
+
 TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
   // A session of its own has no terminal to ask.
   const pid_t child = fork();

@@ -1,0 +1,147 @@
+#include "tools/sluice/user_file.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "auth/scram_keys.h"
+
+namespace sluice {
+namespace {
+
+using auth::ScramHash;
+
+std::vector<FileUser> ReadAll(ByteView text, UserFormat format) {
+  UserFile file(text, format);
+  std::vector<FileUser> users;
+  for (;;) {
+    auto user = file.Next();
+    EXPECT_TRUE(user.ok()) << user.status();
+    if (!user.ok() || !user->has_value()) return users;
+    users.push_back(**std::move(user));
+  }
+}
+
+std::string ProblemOf(ByteView text, UserFormat format) {
+  UserFile file(text, format);
+  for (;;) {
+    const auto user = file.Next();
+    if (!user.ok()) return std::string(user.status().message());
+    if (!user->has_value()) return "";
+  }
+}
+
+// The values are what doveadm pw (2.3.19) made of "secret".
+constexpr char kPasswdFile[] =
+    "# a comment\n"
+    "\n"
+    "alice@example.net:{SCRAM-SHA-256}4096,twvasK2bnE79MA+SaxLz6A==,"
+    "XybXYgcHkZsPJ94YdQ0xuOP2uqR1JQ6PXOWOg61Kfi8=,ZdDhR1bTmXITodBDBSUOGJD7nAIkSMe6v50R/"
+    "F6fur4=:1000:1000::/home::\r\n"
+    "bob:{SCRAM-SHA-1}4096,1E8TNdqNPEaSZOpYp3Wxxg==,zpB6fd2/"
+    "BCFSxUexUV2oC1tA36o=,tczk+gVx1pP7ML1ynnSbXDZStPY=:\n"
+    "carol:{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56\n"
+    "dave:{plain}secret";
+
+TEST(UserFileTest, DovecotsPasswdFile) {
+  const auto users = ReadAll(kPasswdFile, UserFormat::kDovecot);
+  ASSERT_EQ(users.size(), 4u);
+  EXPECT_EQ(users[0].name, "alice@example.net");
+  EXPECT_TRUE(auth::PasswordMatches(users[0].record.Scram(ScramHash::kSha256), "secret"));
+  EXPECT_EQ(users[0].record.Scram(ScramHash::kSha256),
+            auth::DeriveScramKeys(ScramHash::kSha256, "secret",
+                                  users[0].record.Scram(ScramHash::kSha256)->salt_view(), 4096));
+  EXPECT_TRUE(users[0].password.empty());
+  EXPECT_TRUE(auth::PasswordMatches(users[1].record.Scram(ScramHash::kSha1), "secret"));
+  EXPECT_EQ(users[2].record.cram_md5, auth::DeriveCramMd5States("secret"));
+  EXPECT_EQ(users[3].password.view(), "secret");
+}
+
+TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
+  const struct {
+    const char* text;
+    UserFormat format;
+    const char* problem;
+  } kCases[] = {
+      {"a:{PLAIN}x\nb\n", UserFormat::kDovecot, "line 2: no password"},
+      {"a:secret", UserFormat::kDovecot, "line 1: no {SCHEME}"},
+      {"a:{SSHA}abc", UserFormat::kDovecot, "line 1: {SSHA} is not known; known are"},
+      {"a:{PLAIN}", UserFormat::kDovecot, "the password is empty"},
+      {"a:{CRAM-MD5}cd3b", UserFormat::kDovecot, "64 hexadecimal"},
+      {"a:{SCRAM-SHA-256}4096,twvasK2bnE79MA+SaxLz6A==,AAAA,AAAA", UserFormat::kDovecot,
+       "of the right sizes"},
+      {"a:{SCRAM-SHA-1}0,1E8TNdqNPEaSZOpYp3Wxxg==,zpB6fd2/"
+       "BCFSxUexUV2oC1tA36o=,tczk+gVx1pP7ML1ynnSbXDZStPY=",
+       UserFormat::kDovecot, "of the right sizes"},
+      {"name,password\n", UserFormat::kCsv,
+       "line 1: 'name' is no column; columns are login, password"},
+      {"password\n", UserFormat::kCsv, "there is no column login"},
+      {"login,password\na\n", UserFormat::kCsv, "line 2: 1 fields where there are 2 columns"},
+      {"login\n\"a\n", UserFormat::kCsv, "a quoted field does not end"},
+      {"login\n\"a\"b\n", UserFormat::kCsv, "a quoted field does not end"},
+      {"login,disabled\na,maybe\n", UserFormat::kCsv, "disabled is maybe, expected yes or no"},
+      {"login,addresses\na,nonsense\n", UserFormat::kCsv, "'nonsense' is no mail address"},
+      {"login,domains\na,-\n", UserFormat::kCsv, ""},
+      {"no dump", UserFormat::kSasldb, "no HEADER=END"},
+      {"HEADER=END\n 61\n", UserFormat::kSasldb, "a key without its value"},
+      {"HEADER=END\n 6\n 61\n", UserFormat::kSasldb, "octets that db_dump does not write"},
+      {"format=print\nHEADER=END\n a\\0\n b\n", UserFormat::kSasldb,
+       "octets that db_dump does not write"},
+  };
+  for (const auto& test : kCases) {
+    const std::string problem = ProblemOf(test.text, test.format);
+    if (*test.problem != '\0')
+      EXPECT_NE(problem.find(test.problem), std::string::npos) << test.text << ": " << problem;
+  }
+}
+
+TEST(UserFileTest, CsvWithItsQuotes) {
+  const auto users = ReadAll(
+      "login,password,addresses,tenant,null_sender,disabled,domains\r\n"
+      "\"a,b\",\"se\"\"cret\",a@X b@y,,no,yes,\r\n"
+      "\n"
+      "c,,,,,,example.org z\n",
+      UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 2u);
+  EXPECT_EQ(users[0].name, "a,b");
+  EXPECT_EQ(users[0].password.view(), "se\"cret");
+  EXPECT_EQ(users[0].record.addresses, (std::vector<std::string>{"a@x", "b@y"}));
+  EXPECT_TRUE(users[0].record.null_sender_forbidden);
+  EXPECT_TRUE(users[0].record.disabled);
+  EXPECT_EQ(users[1].record.domains, (std::vector<std::string>{"example.org", "z"}));
+  EXPECT_TRUE(users[1].password.empty());
+  EXPECT_FALSE(users[1].record.disabled);
+}
+
+// What saslpasswd2 and db_dump wrote, in both of its forms.
+TEST(UserFileTest, DumpsOfSasldb) {
+  for (const char* dump :
+       {"VERSION=3\nformat=print\ntype=hash\nh_nelem=2\ndb_pagesize=4096\nHEADER=END\n"
+        " bob\\00example.net\\00userPassword\n two\n"
+        " bob\\00example.net\\00cmusaslsecretOTP\n x\n"
+        " alice\\00example.net\\00userPassword\n pa:ss w\\c3\\b6rd\\\\\nDATA=END\n",
+        "VERSION=3\nformat=bytevalue\ntype=hash\nh_nelem=2\ndb_pagesize=4096\nHEADER=END\n"
+        " 626f62006578616d706c652e6e6574007573657250617373776f7264\n 74776f\n"
+        " 616c696365006578616d706c652e6e6574007573657250617373776f7264\n"
+        " 70613a73732077c3b672645c\nDATA=END\n"}) {
+    const auto users = ReadAll(dump, UserFormat::kSasldb);
+    ASSERT_EQ(users.size(), 2u);
+    EXPECT_EQ(users[0].name, "bob@example.net");
+    EXPECT_EQ(users[0].password.view(), "two");
+    EXPECT_EQ(users[1].name, "alice@example.net");
+    EXPECT_EQ(users[1].password.view(), "pa:ss w\xc3\xb6rd\\");
+  }
+}
+
+TEST(UserFileTest, EveryCutOfAFileIsReadOrRefused) {
+  const std::string csv =
+      "login,keys,tenant\n\"a\",\"{CRAM-MD5}" + std::string(64, 'a') + "\",\"x\"\n";
+  for (const auto& [text, format] : {std::pair(csv, UserFormat::kCsv),
+                                     std::pair(std::string(kPasswdFile), UserFormat::kDovecot)}) {
+    for (size_t i = 0; i <= text.size(); i++) (void)ProblemOf(ByteView(text).substr(0, i), format);
+  }
+}
+
+}  // namespace
+}  // namespace sluice

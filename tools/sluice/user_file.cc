@@ -1,0 +1,322 @@
+#include "tools/sluice/user_file.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "auth/scram_keys.h"
+#include "auth/sender_policy.h"
+#include "core/base/base64.h"
+
+namespace sluice {
+namespace {
+
+using auth::CredentialRecord;
+using auth::ScramHash;
+using auth::ScramKeys;
+
+constexpr std::array<ByteView, 8> kColumns = {"login",   "password", "keys",        "addresses",
+                                              "domains", "tenant",   "null_sender", "disabled"};
+constexpr std::pair<ByteView, ScramHash> kScramSchemes[] = {{"SCRAM-SHA-1", ScramHash::kSha1},
+                                                            {"SCRAM-SHA-256", ScramHash::kSha256},
+                                                            {"SCRAM-SHA-512", ScramHash::kSha512}};
+
+// Base64 into `to`; its octets, or -1.
+ptrdiff_t Decode(ByteView text, MutableBytes to) {
+  std::string octets(Base64DecodedBytesMax(text.size()), '\0');
+  const ptrdiff_t bytes = Base64Decode(text, octets);
+  if (bytes < 0 || static_cast<size_t>(bytes) > to.size()) return -1;
+  std::copy_n(octets.begin(), bytes, to.begin());
+  return bytes;
+}
+
+std::optional<ScramKeys> ParseScram(ScramHash hash, ByteView text) {
+  const std::vector<std::string_view> parts = absl::StrSplit(text, ',');
+  if (parts.size() != 4) return std::nullopt;
+  ScramKeys keys;
+  keys.hash = hash;
+  const char* const end = parts[0].data() + parts[0].size();
+  const auto read = std::from_chars(parts[0].data(), end, keys.iterations);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  if (keys.iterations == 0 || keys.iterations > auth::kIterationsMax) return std::nullopt;
+  const ptrdiff_t salt = Decode(parts[1], keys.salt);
+  const auto bytes = static_cast<ptrdiff_t>(auth::DigestBytes(hash));
+  if (salt <= 0 || Decode(parts[2], keys.stored_key) != bytes ||
+      Decode(parts[3], keys.server_key) != bytes) {
+    return std::nullopt;
+  }
+  keys.salt_bytes = static_cast<uint8_t>(salt);
+  KeepStates(keys);
+  return keys;
+}
+
+// "{SCHEME}value". What is wrong; empty: nothing.
+std::string TakeKeys(ByteView text, FileUser& user) {
+  const size_t end = text.find('}');
+  if (!text.starts_with('{') || end == text.npos)
+    return "no {SCHEME} stands before the key or password";
+  const std::string scheme = absl::AsciiStrToUpper(text.substr(1, end - 1));
+  const ByteView value = text.substr(end + 1);
+  for (const auto& [name, hash] : kScramSchemes) {
+    if (scheme != name) continue;
+    user.record.Scram(hash) = ParseScram(hash, value);
+    if (user.record.Scram(hash).has_value()) return "";
+    return absl::StrCat("{", scheme, "} has no count,salt,StoredKey,ServerKey of the right sizes");
+  }
+  if (scheme == "CRAM-MD5") {
+    std::string states;
+    if (value.size() == 2 * sizeof(auth::CramMd5States) &&
+        std::all_of(value.begin(), value.end(), absl::ascii_isxdigit)) {
+      states = absl::HexStringToBytes(value);
+    }
+    if (states.empty()) return "{CRAM-MD5} has not 64 hexadecimal digits";
+    std::copy(states.begin(), states.end(), user.record.cram_md5.emplace().begin());
+    return "";
+  }
+  if (scheme == "PLAIN" || scheme == "CLEAR" || scheme == "CLEARTEXT") {
+    if (value.empty()) return "the password is empty";
+    user.password = auth::Secret(value);
+    return "";
+  }
+  return absl::StrCat("{", scheme,
+                      "} is not known; known are {SCRAM-SHA-1}, {SCRAM-SHA-256}, {SCRAM-SHA-512}, "
+                      "{CRAM-MD5} and {PLAIN}");
+}
+
+std::string TakeFlag(ByteView column, ByteView value, bool& flag) {
+  if (value.empty()) return "";
+  if (value != "yes" && value != "no")
+    return absl::StrCat(column, " is ", value, ", expected yes or no");
+  flag = value == "yes";
+  return "";
+}
+
+std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
+  const auto words = [value] {
+    return std::vector<std::string>(absl::StrSplit(value, ' ', absl::SkipEmpty()));
+  };
+  if (column == "login") {
+    user.name = value;
+  } else if (column == "password") {
+    if (!value.empty()) user.password = auth::Secret(value);
+  } else if (column == "keys") {
+    for (const std::string& word : words()) {
+      if (std::string wrong = TakeKeys(word, user); !wrong.empty()) return wrong;
+    }
+  } else if (column == "addresses") {
+    for (const std::string& word : words()) {
+      const auto address = auth::CanonicalAddress(word);
+      if (!address.has_value()) return absl::StrCat("'", word, "' is no mail address");
+      user.record.addresses.push_back(*address);
+    }
+  } else if (column == "domains") {
+    for (const std::string& word : words()) {
+      const auto domain = auth::CanonicalDomain(word);
+      if (!domain.has_value()) return absl::StrCat("'", word, "' is no domain");
+      user.record.domains.push_back(*domain);
+    }
+  } else if (column == "tenant") {
+    user.record.tenant = value;
+  } else if (column == "null_sender") {
+    bool allowed = true;
+    std::string wrong = TakeFlag(column, value, allowed);
+    user.record.null_sender_forbidden = !allowed;
+    return wrong;
+  } else {
+    return TakeFlag(column, value, user.record.disabled);
+  }
+  return "";
+}
+
+// The fields of a line of RFC 4180; nullopt: a quote that does not end, or something behind its
+// end.
+std::optional<std::vector<std::string>> SplitCsv(ByteView line) {
+  std::vector<std::string> fields;
+  for (;;) {
+    std::string& field = fields.emplace_back();
+    if (!line.starts_with('"')) {
+      const size_t end = std::min(line.find(','), line.size());
+      field = line.substr(0, end);
+      line.remove_prefix(end);
+    } else {
+      for (line.remove_prefix(1);; line.remove_prefix(1)) {
+        const size_t end = line.find('"');
+        if (end == line.npos) return std::nullopt;
+        field += line.substr(0, end);
+        line.remove_prefix(end + 1);
+        if (!line.starts_with('"')) break;
+        field += '"';
+      }
+    }
+    if (line.empty()) return fields;
+    if (line[0] != ',') return std::nullopt;
+    line.remove_prefix(1);
+  }
+}
+
+std::string QuotedCsv(ByteView field) {
+  if (field.find_first_of("\",\r\n") == field.npos) return std::string(field);
+  return absl::StrCat("\"", absl::StrReplaceAll(field, {{"\"", "\"\""}}), "\"");
+}
+
+// A line of db_dump: octets in hexadecimal, or with -p as they are but for \xx and \\.
+std::optional<std::string> DecodeDump(ByteView line, bool printable) {
+  if (!printable) {
+    if (line.size() % 2 != 0 || !std::all_of(line.begin(), line.end(), absl::ascii_isxdigit))
+      return std::nullopt;
+    return absl::HexStringToBytes(line);
+  }
+  std::string octets;
+  while (!line.empty()) {
+    if (line[0] != '\\') {
+      octets += line[0];
+      line.remove_prefix(1);
+    } else if (line.starts_with("\\\\")) {
+      octets += '\\';
+      line.remove_prefix(2);
+    } else {
+      if (line.size() < 3 || !absl::ascii_isxdigit(line[1]) || !absl::ascii_isxdigit(line[2]))
+        return std::nullopt;
+      octets += absl::HexStringToBytes(line.substr(1, 2));
+      line.remove_prefix(3);
+    }
+  }
+  return octets;
+}
+
+}  // namespace
+
+bool UserFile::TakeLine(ByteView& line) {
+  if (rest_.empty()) return false;
+  const size_t end = std::min(rest_.find('\n'), rest_.size());
+  line = rest_.substr(0, end);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  line_++;
+  return true;
+}
+
+absl::Status UserFile::Problem(ByteView what) const {
+  return absl::InvalidArgumentError(absl::StrCat("line ", line_, ": ", what));
+}
+
+absl::StatusOr<std::optional<FileUser>> UserFile::Next() {
+  switch (format_) {
+    case UserFormat::kCsv:
+      return NextCsv();
+    case UserFormat::kDovecot:
+      return NextDovecot();
+    case UserFormat::kSasldb:
+      break;
+  }
+  return NextSasldb();
+}
+
+absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
+  ByteView line;
+  while (TakeLine(line)) {
+    if (line.empty()) continue;
+    auto fields = SplitCsv(line);
+    if (!fields.has_value()) return Problem("a quoted field does not end where it should");
+    if (!std::exchange(begun_, true)) {
+      for (const std::string& column : *fields) {
+        if (std::find(kColumns.begin(), kColumns.end(), column) != kColumns.end()) continue;
+        return Problem(absl::StrCat("'", column, "' is no column; columns are ",
+                                    absl::StrJoin(kColumns, ", ")));
+      }
+      if (std::find(fields->begin(), fields->end(), "login") == fields->end()) {
+        return Problem("there is no column login");
+      }
+      columns_ = *std::move(fields);
+      continue;
+    }
+    if (fields->size() != columns_.size()) {
+      return Problem(
+          absl::StrCat(fields->size(), " fields where there are ", columns_.size(), " columns"));
+    }
+    FileUser user;
+    for (size_t i = 0; i < columns_.size(); i++) {
+      if (std::string wrong = TakeColumn(columns_[i], (*fields)[i], user); !wrong.empty())
+        return Problem(wrong);
+    }
+    return user;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<std::optional<FileUser>> UserFile::NextDovecot() {
+  ByteView line;
+  while (TakeLine(line)) {
+    if (line.empty() || line[0] == '#') continue;
+    const std::vector<std::string_view> fields = absl::StrSplit(line, ':');
+    if (fields.size() < 2) return Problem("no password stands behind a colon");
+    FileUser user;
+    user.name = fields[0];
+    if (std::string wrong = TakeKeys(fields[1], user); !wrong.empty()) return Problem(wrong);
+    return user;
+  }
+  return std::nullopt;
+}
+
+// Lines in pairs: "user NUL realm NUL userPassword" and the password, each behind a space. Users of
+// other properties (of mechanisms that were removed long ago) are passed over.
+absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
+  ByteView line;
+  while (!begun_ && TakeLine(line)) {
+    if (line == "format=print") printable_ = true;
+    begun_ = line == "HEADER=END";
+  }
+  if (!begun_) return Problem("there is no HEADER=END: this is not what db_dump prints");
+  ByteView value_line;
+  while (TakeLine(line) && line != "DATA=END") {
+    if (!line.starts_with(' ') || !TakeLine(value_line) || !value_line.starts_with(' ')) {
+      return Problem("a key without its value");
+    }
+    auto key = DecodeDump(line.substr(1), printable_);
+    auto value = DecodeDump(value_line.substr(1), printable_);
+    if (!key.has_value() || !value.has_value())
+      return Problem("octets that db_dump does not write");
+    const std::vector<std::string> parts = absl::StrSplit(*key, '\0');
+    if (parts.size() != 3 || parts[2] != "userPassword") continue;
+    FileUser user;
+    user.name = parts[1].empty() || parts[0].find('@') != std::string::npos
+                    ? parts[0]
+                    : absl::StrCat(parts[0], "@", parts[1]);
+    if (value->empty()) return Problem("the password is empty");
+    user.password = auth::Secret(*value);
+    Wipe(*value);
+    return user;
+  }
+  return std::nullopt;
+}
+
+std::string CsvColumns() { return "login,keys,addresses,domains,tenant,null_sender,disabled\n"; }
+
+std::string CsvLine(ByteView login, const CredentialRecord& record) {
+  std::vector<std::string> keys;
+  for (const auto& [name, hash] : kScramSchemes) {
+    const std::optional<ScramKeys>& scram = record.Scram(hash);
+    if (!scram.has_value()) continue;
+    keys.push_back(absl::StrCat(
+        "{", name, "}", scram->iterations, ",", Base64Encode(scram->salt_view()), ",",
+        Base64Encode(scram->stored_key_view()), ",", Base64Encode(scram->server_key_view())));
+  }
+  if (record.cram_md5.has_value()) {
+    keys.push_back(
+        absl::StrCat("{CRAM-MD5}", absl::BytesToHexString(auth::View(*record.cram_md5))));
+  }
+  return absl::StrCat(QuotedCsv(login), ",", QuotedCsv(absl::StrJoin(keys, " ")), ",",
+                      QuotedCsv(absl::StrJoin(record.addresses, " ")), ",",
+                      absl::StrJoin(record.domains, " "), ",", QuotedCsv(record.tenant), ",",
+                      record.null_sender_forbidden ? "no" : "yes", ",",
+                      record.disabled ? "yes" : "no", "\n");
+}
+
+}  // namespace sluice

@@ -1,0 +1,66 @@
+// Users in files: what `sluice user import` reads and `sluice user export` writes.
+//
+//   CSV      (RFC 4180) a line of column names first: login, and of password, keys, addresses,
+//   domains,
+//            tenant, null_sender (yes, no), disabled (yes, no) those that there are. Addresses,
+//            domains and keys are separated by spaces.
+//   Dovecot  a passwd-file: user:{SCHEME}value:..., the rest of a line is not looked at
+//   sasldb   what `db_dump` (with or without -p) prints of Cyrus SASL's /etc/sasldb2
+//
+// Keys, in CSV and Dovecot's files: {SCRAM-SHA-1}, {SCRAM-SHA-256} and {SCRAM-SHA-512} with
+// count,salt,StoredKey,ServerKey (the last three in base64), {CRAM-MD5} with its states in
+// hexadecimal, as `doveadm pw` makes them; {PLAIN}, {CLEAR} and {CLEARTEXT} are passwords. Pure.
+#ifndef SLUICE_TOOLS_SLUICE_USER_FILE_H_
+#define SLUICE_TOOLS_SLUICE_USER_FILE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "auth/record.h"
+#include "auth/secret.h"
+#include "core/base/bytes.h"
+
+namespace sluice {
+
+struct FileUser {
+  std::string name;               // as it stands there
+  auth::Secret password;          // empty: there are keys
+  auth::CredentialRecord record;  // keys and what is allowed; addresses canonical
+};
+
+enum class UserFormat : uint8_t { kCsv, kDovecot, kSasldb };
+
+class UserFile {
+ public:
+  // `text` outlives the object.
+  UserFile(ByteView text, UserFormat format) : rest_(text), format_(format) {}
+
+  // The next user; nullopt: no more. InvalidArgument names the line, and says what is wrong.
+  absl::StatusOr<std::optional<FileUser>> Next();
+  size_t line() const { return line_; }  // of the last user
+
+ private:
+  bool TakeLine(ByteView& line);
+  absl::StatusOr<std::optional<FileUser>> NextCsv();
+  absl::StatusOr<std::optional<FileUser>> NextDovecot();
+  absl::StatusOr<std::optional<FileUser>> NextSasldb();
+  absl::Status Problem(ByteView what) const;
+
+  ByteView rest_;
+  const UserFormat format_;
+  size_t line_ = 0;
+  bool begun_ = false;                // CSV: columns were read; sasldb: the header
+  bool printable_ = false;            // sasldb: db_dump -p
+  std::vector<std::string> columns_;  // CSV
+};
+
+// As a line of CSV, with its line end. No password, but keys: whoever has {CRAM-MD5} can log in.
+std::string CsvColumns();
+std::string CsvLine(ByteView login, const auth::CredentialRecord& record);
+
+}  // namespace sluice
+
+#endif  // SLUICE_TOOLS_SLUICE_USER_FILE_H_

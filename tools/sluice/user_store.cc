@@ -1,0 +1,197 @@
+#include "tools/sluice/user_store.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <iostream>
+#include <optional>
+
+#include "auth/mechanism.h"
+#include "auth/scram_keys.h"
+#include "auth/sender_policy.h"
+
+namespace sluice::users {
+namespace {
+
+using auth::CredentialRecord;
+using auth::LmdbStore;
+using auth::Prepared;
+using auth::Purpose;
+using auth::Secret;
+
+std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+absl::Status CannotUse(const std::string& what, Prepared why) {
+  return absl::InvalidArgumentError(what + " " + std::string(auth::Explain(why)));
+}
+
+// The mechanisms that any listener takes, under TLS or not.
+auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
+  auth::MechanismSet set;
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
+  };
+  add(options.auth.mechanisms);
+  add(options.auth.mechanisms_clear);
+  for (const server::ListenerOptions& listener : options.listener) {
+    add(listener.mechanisms);
+    add(listener.mechanisms_clear);
+  }
+  return set;
+}
+
+// Which keys the mechanisms ask for. PLAIN and LOGIN are proved against SCRAM's, whichever there
+// are.
+struct KeysWanted {
+  std::array<bool, auth::kScramHashCount> scram{};
+  bool cram_md5 = false;
+
+  explicit KeysWanted(const auth::MechanismSet& mechanisms) {
+    for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+      if (!mechanisms.Has(info.mechanism)) continue;
+      if (info.scram.has_value()) scram[static_cast<size_t>(*info.scram)] = true;
+      cram_md5 |= info.mechanism == auth::Mechanism::kCramMd5;
+      any_password |= info.plaintext_password;
+    }
+    const bool none = std::find(scram.begin(), scram.end(), true) == scram.end();
+    if (none && any_password) scram[static_cast<size_t>(auth::ScramHash::kSha256)] = true;
+  }
+  bool none() const {
+    return !cram_md5 && std::find(scram.begin(), scram.end(), true) == scram.end();
+  }
+
+ private:
+  bool any_password = false;
+};
+
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return EX_DATAERR;
+    case absl::StatusCode::kAlreadyExists:
+      return EX_CANTCREAT;
+    case absl::StatusCode::kPermissionDenied:
+      return EX_NOPERM;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kCancelled:
+      return EX_USAGE;
+    case absl::StatusCode::kNotFound:
+      return EX_NOINPUT;
+    default:
+      return EX_IOERR;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
+  std::string login;
+  const Prepared prepared = auth::PrepareLogin(name, purpose, login);
+  if (prepared != Prepared::kOk) return CannotUse("the name " + Quoted(name), prepared);
+  return login;
+}
+
+absl::Status SetKeys(const server::Options& options, const Secret& password,
+                     CredentialRecord& record) {
+  const KeysWanted wanted(ConfiguredMechanisms(options));
+  if (wanted.none()) {
+    return absl::FailedPreconditionError(
+        "no mechanism in [auth] mechanisms uses a stored password");
+  }
+  Secret prepared;
+  const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
+  if (result != Prepared::kOk) return CannotUse("the password", result);
+  for (size_t i = 0; i < auth::kScramHashCount; i++) {
+    record.scram[i].reset();
+    if (!wanted.scram[i]) continue;
+    std::array<char, auth::kSaltBytes> salt;
+    if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
+      return absl::ErrnoToStatus(errno, "getrandom");
+    }
+    record.scram[i] = auth::DeriveScramKeys(static_cast<auth::ScramHash>(i), prepared.view(),
+                                            auth::View(salt), options.auth.iterations);
+  }
+  record.cram_md5.reset();
+  if (wanted.cram_md5) record.cram_md5 = auth::DeriveCramMd5States(prepared.view());
+  return absl::OkStatus();
+}
+
+ByteView NameOf(auth::ScramHash hash) {
+  for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+    if (info.scram == hash && !info.plus) return info.name;
+  }
+  return "";
+}
+
+absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
+  for (const std::string& address : user.addresses) {
+    const std::optional<std::string> canonical = auth::CanonicalAddress(address);
+    if (!canonical.has_value()) {
+      return absl::InvalidArgumentError("--address " + Quoted(address) +
+                                        " is no mail address: local@domain");
+    }
+    record.addresses.push_back(*canonical);
+  }
+  for (const std::string& domain : user.domains) {
+    const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
+    if (!canonical.has_value()) {
+      return absl::InvalidArgumentError("--domain " + Quoted(domain) +
+                                        " is no domain: example.net");
+    }
+    record.domains.push_back(*canonical);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& options) {
+  struct stat state;
+  if (stat(options.state_dir.c_str(), &state) != 0 && errno == ENOENT) {
+    return absl::NotFoundError(
+        "state_dir " + options.state_dir +
+        " does not exist: `sluice init` makes it, or correct the configuration");
+  }
+  absl::StatusOr<std::unique_ptr<LmdbStore>> store =
+      LmdbStore::Open(LmdbStore::PathIn(options.state_dir));
+  if (absl::IsPermissionDenied(store.status())) {
+    return absl::PermissionDeniedError(std::string(store.status().message()) +
+                                       "; run this as root or as the owner of " +
+                                       options.state_dir);
+  }
+  return store;
+}
+
+absl::Status ExistsAlready(const std::string& login) {
+  return absl::AlreadyExistsError("user " + login +
+                                  " exists already; `sluice user passwd` changes its password, "
+                                  "`sluice user remove` removes it");
+}
+
+void Fail(ByteView command, const absl::Status& status, int code) {
+  std::cerr << "sluice user " << command << ": " << status.message() << '\n';
+  throw CLI::RuntimeError(code);
+}
+void Fail(ByteView command, const absl::Status& status) { Fail(command, status, ExitCode(status)); }
+
+void FailForUser(ByteView command, const absl::Status& status) {
+  Fail(command, status, absl::IsNotFound(status) ? EX_NOUSER : ExitCode(status));
+}
+
+server::Options Load(ByteView command, const std::string& config) {
+  absl::StatusOr<server::Options> options = server::LoadOptions(config);
+  if (!options.ok()) Fail(command, options.status(), EX_CONFIG);
+  return *std::move(options);
+}
+
+std::unique_ptr<LmdbStore> MustOpen(ByteView command, const server::Options& options) {
+  absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
+  if (!store.ok()) Fail(command, store.status());
+  return *std::move(store);
+}
+
+}  // namespace sluice::users
