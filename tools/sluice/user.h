@@ -1,4 +1,4 @@
-// `sluice user add|passwd|show|list|remove`: who may log in, and what as.
+// `sluice user ...`: who may log in, and what as.
 //
 // The commands change the credential store directly, whether the server runs or not; it sees a
 // change at the next login. Exit codes are those of sysexits.h: 67 no such user, 73 exists already,

@@ -203,6 +203,11 @@ bool UserFile::TakeLine(ByteView& line) {
   return true;
 }
 
+bool UserFile::TakeFirstLine(ByteView& line) {
+  offset_ = text_.size() - rest_.size();
+  return TakeLine(line);
+}
+
 absl::Status UserFile::Problem(ByteView what) const {
   return absl::InvalidArgumentError(absl::StrCat("line ", line_, ": ", what));
 }
@@ -221,7 +226,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::Next() {
 
 absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
   ByteView line;
-  while (TakeLine(line)) {
+  while (TakeFirstLine(line)) {
     if (line.empty()) continue;
     auto fields = SplitCsv(line);
     if (!fields.has_value()) return Problem("a quoted field does not end where it should");
@@ -253,7 +258,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
 
 absl::StatusOr<std::optional<FileUser>> UserFile::NextDovecot() {
   ByteView line;
-  while (TakeLine(line)) {
+  while (TakeFirstLine(line)) {
     if (line.empty() || line[0] == '#') continue;
     const std::vector<std::string_view> fields = absl::StrSplit(line, ':');
     if (fields.size() < 2) return Problem("no password stands behind a colon");
@@ -275,7 +280,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
   }
   if (!begun_) return Problem("there is no HEADER=END: this is not what db_dump prints");
   ByteView value_line;
-  while (TakeLine(line) && line != "DATA=END") {
+  while (TakeFirstLine(line) && line != "DATA=END") {
     if (!line.starts_with(' ') || !TakeLine(value_line) || !value_line.starts_with(' ')) {
       return Problem("a key without its value");
     }

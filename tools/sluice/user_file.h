@@ -36,22 +36,30 @@ enum class UserFormat : uint8_t { kCsv, kDovecot, kSasldb };
 class UserFile {
  public:
   // `text` outlives the object.
-  UserFile(ByteView text, UserFormat format) : rest_(text), format_(format) {}
+  UserFile(ByteView text, UserFormat format) : text_(text), rest_(text), format_(format) {}
 
   // The next user; nullopt: no more. InvalidArgument names the line, and says what is wrong.
   absl::StatusOr<std::optional<FileUser>> Next();
-  size_t line() const { return line_; }  // of the last user
+  size_t line() const { return line_; }      // of the last user
+  size_t offset() const { return offset_; }  // where its lines begin in the text
+
+  // The next user is the one that begins there; lines are no longer counted. REQUIRES: all were
+  // read before.
+  void Seek(size_t offset) { rest_ = text_.substr(offset); }
 
  private:
   bool TakeLine(ByteView& line);
+  bool TakeFirstLine(ByteView& line);  // of a user, maybe
   absl::StatusOr<std::optional<FileUser>> NextCsv();
   absl::StatusOr<std::optional<FileUser>> NextDovecot();
   absl::StatusOr<std::optional<FileUser>> NextSasldb();
   absl::Status Problem(ByteView what) const;
 
+  const ByteView text_;
   ByteView rest_;
   const UserFormat format_;
   size_t line_ = 0;
+  size_t offset_ = 0;
   bool begun_ = false;                // CSV: columns were read; sasldb: the header
   bool printable_ = false;            // sasldb: db_dump -p
   std::vector<std::string> columns_;  // CSV

@@ -13,9 +13,9 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "tools/sluice/user_file.h"
 #include "tools/sluice/user_store.h"
@@ -102,29 +102,27 @@ class Import {
       : arguments_(arguments),
         options_(users::Load("import", arguments.config)),
         text_(ReadFile(arguments.file)),
-        store_(users::MustOpen("import", options_)) {}
+        store_(users::MustOpen("import", options_)),
+        file_(text_, FormatOf(arguments.format)) {}
 
   void Run() {
     Check();
     if (arguments_.dry_run) {
-      std::cout << "would import " << users_ - existing_ << " users; " << existing_
+      std::cout << "would import " << places_.size() - existing_ << " users; " << existing_
                 << " exist already\n";
       return;
     }
-    const Progress progress(users_);
-    UserFile file(text_, FormatOf(arguments_.format));
+    const Progress progress(places_.size());
     std::vector<NewRecord> chunk;
-    for (bool more = true; more;) {
-      auto next = file.Next();  // has been read before, so it can be
-      more = next.ok() && next->has_value();
-      if (more)
-        chunk.push_back({.login = *users::LoginOf((*next)->name, auth::Purpose::kStore),
-                         .user = **std::move(next)});
-      if (chunk.size() < kChunk && more) continue;
-      Write(chunk);
-      committed_ += chunk.size();
-      progress.Show(committed_);
+    for (size_t done = 0; done < places_.size(); done += chunk.size()) {
       chunk.clear();
+      for (size_t i = done; i < std::min(done + kChunk, places_.size()); i++) {
+        file_.Seek(places_[i].offset);
+        auto user = file_.Next();  // was read before, so it can be
+        chunk.push_back({.login = std::move(places_[i].login), .user = **std::move(user)});
+      }
+      Write(chunk, done);
+      progress.Show(done + chunk.size());
     }
     std::cout << "imported " << written_ << " users";
     if (skipped_ > 0) std::cout << "; " << skipped_ << " existed already and stayed as they were";
@@ -132,28 +130,39 @@ class Import {
   }
 
  private:
-  // Everything is looked at before anything is changed.
+  struct Place {
+    std::string login;
+    size_t offset;
+    size_t line;
+  };
+
+  // Everything is looked at before anything is changed. In the order of logins the pages of the
+  // store get full, and it is half as big.
   void Check() {
-    UserFile file(text_, FormatOf(arguments_.format));
-    absl::flat_hash_set<std::string> logins;
     for (;;) {
-      const auto user = file.Next();
+      const auto user = file_.Next();
       if (!user.ok()) Refuse(user.status().message());
       if (!user->has_value()) break;
-      const auto login = users::LoginOf((*user)->name, auth::Purpose::kStore);
-      if (!login.ok()) Refuse(absl::StrCat("line ", file.line(), ": ", login.status().message()));
-      if (!logins.insert(*login).second) {
-        Refuse(absl::StrCat("line ", file.line(), ": ", *login, " stands there twice"));
+      auto login = users::LoginOf((*user)->name, auth::Purpose::kStore);
+      if (!login.ok()) Refuse(absl::StrCat("line ", file_.line(), ": ", login.status().message()));
+      places_.push_back({*std::move(login), file_.offset(), file_.line()});
+    }
+    std::sort(places_.begin(), places_.end(), [](const Place& a, const Place& b) {
+      return std::tie(a.login, a.line) < std::tie(b.login, b.line);
+    });
+    for (size_t i = 0; i < places_.size(); i++) {
+      const auto& [login, offset, line] = places_[i];
+      if (i > 0 && login == places_[i - 1].login) {
+        Refuse(absl::StrCat("line ", line, ": ", login, " stands there twice"));
       }
-      const auto found = store_->Get(*login);
+      const auto found = store_->Get(login);
       if (!found.ok() && !absl::IsNotFound(found.status())) Fail("import", found.status());
       if (found.ok() && arguments_.existing == "fail") {
-        Refuse(absl::StrCat("line ", file.line(), ": user ", *login,
+        Refuse(absl::StrCat("line ", line, ": user ", login,
                             " exists already; --existing skip leaves those as they are, --existing "
                             "replace does not"));
       }
       existing_ += found.ok();
-      users_++;
     }
   }
   [[noreturn]] void Refuse(std::string_view what) const {
@@ -161,7 +170,7 @@ class Import {
                        absl::StrCat(arguments_.file, ": ", what, "; nothing was imported")));
   }
 
-  void Write(std::vector<NewRecord>& chunk) {
+  void Write(std::vector<NewRecord>& chunk, size_t done) {
     MakeKeys(options_, chunk);
     const absl::Status status = store_->Change([&](LmdbStore::Changes& changes) {
       for (NewRecord& made : chunk) {
@@ -181,20 +190,22 @@ class Import {
       return absl::OkStatus();
     });
     if (status.ok()) return;
-    Fail("import", absl::Status(status.code(),
-                                absl::StrCat(status.message(), "; the first ", committed_,
-                                             " users of the file are imported, the rest is not")));
+    Fail("import",
+         absl::Status(status.code(),
+                      absl::StrCat(status.message(), "; ", done, " of ", places_.size(),
+                                   " users are imported, those from ", chunk.front().login,
+                                   " on in the order of logins are not")));
   }
 
   const Arguments& arguments_;
   const server::Options options_;
   const std::string text_;
   const std::unique_ptr<LmdbStore> store_;
-  size_t users_ = 0;     // in the file
-  size_t existing_ = 0;  // of those
+  UserFile file_;
+  std::vector<Place> places_;  // in the order of logins
+  size_t existing_ = 0;        // of those
   size_t written_ = 0;
   size_t skipped_ = 0;
-  size_t committed_ = 0;  // of the file, whatever was done with them
 };
 
 // Whoever reads it can try passwords, so nobody else may.
