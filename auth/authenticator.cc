@@ -13,6 +13,7 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       verifier_(verifier),
       shard_(options.shard),
       hostname_(options.hostname),
+      wanted_(options.wanted),
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
@@ -116,6 +117,7 @@ std::optional<Next> Attempt::LookUp() {
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
     case LookupStatus::kFound:
       identity_.version = record.version;
+      missing_ = authenticator_.wanted_.MissingIn(record);
       identity_.sender = SenderPolicy(exchange_->login(), record);
       identity_.tenant = std::move(record.tenant);
       return exchange_->OnRecord(&record);
@@ -135,6 +137,11 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   if (known && exchange_->keys().has_value()) return Verdict::kMatch;
 
   VerifyJob job{.token = token_, .keys = exchange_->keys(), .password = exchange_->TakePassword()};
+  if (missing_.any()) {
+    job.missing = missing_;
+    job.login = exchange_->login();
+    job.version = identity_.version;
+  }
   if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
   return std::nullopt;
 }

@@ -84,6 +84,7 @@ class Attempt {
   std::unique_ptr<Exchange> exchange_;
   std::optional<RememberedLogins::Ticket> ticket_;
   Identity identity_;
+  WantedKeys missing_;
   Failure failure_ = Failure::kNone;
 };
 
@@ -93,6 +94,7 @@ class Authenticator {
     ByteView process_key;  // 32 random octets of this process: for nonces
     ByteView decoy_key;    // 32 that the store keeps: auth/decoys.h
     uint32_t iterations = kIterationsDefault;
+    WantedKeys wanted;  // added to records that lack them, by the verifier
     std::string hostname;
     uint32_t shard = 0;
   };
@@ -120,6 +122,7 @@ class Authenticator {
   PasswordVerifier& verifier_;
   const uint32_t shard_;
   const std::string hostname_;
+  const WantedKeys wanted_;
   const HmacSha256Key nonce_key_;
   const Decoys decoys_;
   uint32_t attempts_ = 0;

@@ -10,7 +10,8 @@
 // is a range of addresses fixed when the file is made; the file itself grows as users are added.
 // When root opens it, files are made and opened with the rights of the state folder's owner.
 //
-// Open, Maintain, Prefault and the changes: one thread, off the shards. A Reader: its shard's.
+// Open, Maintain and Prefault: one thread, off the shards. Changes: any thread but a shard's; they
+// wait for each other, those of other processes too. A Reader: its shard's.
 #ifndef SLUICE_AUTH_LMDB_STORE_H_
 #define SLUICE_AUTH_LMDB_STORE_H_
 

@@ -22,8 +22,9 @@ struct alignas(64) VerifierThreads::Cell {
   VerifyJob job;
 };
 
-VerifierThreads::VerifierThreads(const Options& options, Sink sink)
+VerifierThreads::VerifierThreads(const Options& options, Sink sink, Upgrade upgrade)
     : sink_(std::move(sink)),
+      upgrade_(std::move(upgrade)),
       nice_(options.nice),
       mask_(std::bit_ceil(std::max(options.queue_max, 2u)) - 1),
       cells_(std::make_unique<Cell[]>(size_t{mask_} + 1)) {
@@ -88,8 +89,9 @@ void VerifierThreads::Run(unsigned index) {
     while (sem_wait(&work_) != 0) CHECK(errno == EINTR);
     while (!stopping_.load() && Pop(job)) {
       const bool match = PasswordMatches(job.keys, job.password.view());
-      job.password.Clear();
       sink_(job.token, match ? Verdict::kMatch : Verdict::kMismatch);
+      if (match && upgrade_ && job.missing.any()) upgrade_(job);
+      job.password.Clear();
     }
     if (stopping_.load()) return;
   }

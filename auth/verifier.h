@@ -22,6 +22,7 @@
 #include "auth/exchange.h"
 #include "auth/record.h"
 #include "auth/secret.h"
+#include "auth/wanted_keys.h"
 
 namespace sluice::auth {
 
@@ -38,6 +39,11 @@ struct VerifyJob {
   VerifyToken token;
   std::optional<ScramKeys> keys;  // none: an unknown user
   Secret password;
+
+  // Where the record lacks keys that are wanted: whose it is. Empty otherwise.
+  WantedKeys missing;
+  std::string login;
+  uint64_t version = 0;
 };
 
 class PasswordVerifier {
@@ -59,9 +65,12 @@ class VerifierThreads final : public PasswordVerifier {
   // Called on a verifier's thread, and by Stop() on its caller's. It must not block: it posts the
   // verdict to the shard's mailbox and wakes the shard.
   using Sink = std::function<void(VerifyToken, Verdict)>;
+  // Called on a verifier's thread behind the sink, when a password was right and keys are missing,
+  // which can be made of it now. It may take its time.
+  using Upgrade = std::function<void(const VerifyJob&)>;
 
-  VerifierThreads(const Options& options,
-                  Sink sink);   // starts the threads, all signals blocked in them
+  // Starts the threads, all signals blocked in them.
+  VerifierThreads(const Options& options, Sink sink, Upgrade upgrade = nullptr);
   ~VerifierThreads() override;  // Stop()
   VerifierThreads(const VerifierThreads&) = delete;
   VerifierThreads& operator=(const VerifierThreads&) = delete;
@@ -82,6 +91,7 @@ class VerifierThreads final : public PasswordVerifier {
   bool Pop(VerifyJob& job);
 
   const Sink sink_;
+  const Upgrade upgrade_;
   const int nice_;
   const uint32_t mask_;
   std::unique_ptr<Cell[]> cells_;

@@ -254,6 +254,21 @@ std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener) {
   return offered;
 }
 
+auth::MechanismSet ConfiguredMechanisms(const Options& options) {
+  auth::MechanismSet set;
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
+  };
+  add(options.auth.mechanisms);
+  add(options.auth.mechanisms_clear);
+  for (const ListenerOptions& listener : options.listener) {
+    add(listener.mechanisms);
+    add(listener.mechanisms_clear);
+  }
+  return set;
+}
+
 absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& path) {
   Problems problems(path);
   Options options;

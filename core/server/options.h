@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "auth/mechanism.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/server/tuning.h"
@@ -47,6 +48,10 @@ struct ListenerOptions {
 // What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
 // -PLUS before it.
 std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
+
+struct Options;
+// Those that any listener takes, under TLS or not; without -PLUS.
+auth::MechanismSet ConfiguredMechanisms(const Options& options);
 
 struct AuthOptions {
   // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.

@@ -126,6 +126,7 @@ class ServerProcess final : public Server, public AdminSource {
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
+  void AddMissingKeys(const auth::VerifyJob& job);
   absl::Status MakeShards();
   absl::Status Recover();
   void Report(const SyncProbe& probe);
@@ -164,6 +165,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
   std::atomic<bool> space_low_{false};
+  std::atomic<bool> keys_warned_{false};
   std::atomic<bool> drained_{false};  // no shard takes connections
 };
 
@@ -323,9 +325,11 @@ absl::Status ServerProcess::MakeShards() {
   verifiers.threads = options_.auth.verifiers > 0 ? options_.auth.verifiers : (options_.shards + 3) / 4;
   verifiers.queue_max = options_.auth.verifier_queue;
   verifier_ = std::make_unique<auth::VerifierThreads>(
-      verifiers, [this](auth::VerifyToken token, auth::Verdict verdict) {
+      verifiers,
+      [this](auth::VerifyToken token, auth::Verdict verdict) {
         shards_[token.shard]->shard->PostVerdict(token, verdict);
-      });
+      },
+      [this](const auth::VerifyJob& job) { AddMissingKeys(job); });
 
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
@@ -371,6 +375,28 @@ absl::Status ServerProcess::MakeShards() {
   Wipe(remember_key);
   Wipe(*decoy_key);
   return absl::OkStatus();
+}
+
+// On a verifier's thread. The record is left alone when it has changed meanwhile.
+void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
+  auth::Salts salts;
+  tls::FillRandom(salts[0].data(), sizeof salts);
+  auth::CredentialRecord made;
+  auth::AddKeys(job.missing, job.password.view(), salts, options_.auth.iterations, made);
+  bool stale = false;
+  const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
+    absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
+      stale = record.version != job.version;
+      for (size_t i = 0; i < made.scram.size(); i++) {
+        if (made.scram[i].has_value()) record.scram[i] = made.scram[i];
+      }
+      if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
+    });
+    return stale ? absl::CancelledError("the record has changed") : updated;
+  });
+  if (status.ok() || stale || absl::IsNotFound(status) || keys_warned_.exchange(true)) return;
+  std::fprintf(stderr, "sluice: warning: keys could not be added to a user's record: %s\n",
+               std::string(status.message()).c_str());
 }
 
 // All shards at once: each reads its own folders.

@@ -109,6 +109,7 @@ Shard::Shard(ShardParts parts)
                      {.process_key = parts.remember_key,
                       .decoy_key = parts.decoy_key,
                       .iterations = options_.auth.iterations,
+                      .wanted = auth::WantedKeys::For(ConfiguredMechanisms(options_)),
                       .hostname = options_.hostname,
                       .shard = parts.index}),
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),

@@ -1,4 +1,5 @@
 """Every SASL mechanism by clients that others wrote: GNU SASL's, msmtp and Python."""
+import json
 import subprocess
 
 import support
@@ -69,6 +70,31 @@ class GsaslTest(SaslCase):
             self.gsasl(mechanism, password="wrong", ok=False)
             self.gsasl(mechanism, user="nobody@example.net", ok=False)
         self.assert_log_ins(*[(mechanism, 535) for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5") for _ in range(2)])
+
+
+class MissingKeysTest(SaslCase):
+    def test_they_are_added_when_the_password_is_next_proved(self):
+        self.msa.stop()
+        site = self.msa.site
+        mechanisms = {"failure_delay": "50ms", "failure_jitter": "10ms", "mechanisms_clear": ["CRAM-MD5"]}
+        site.write_config(auth={"mechanisms": ["PLAIN"], "failure_delay": "50ms", "failure_jitter": "10ms"})
+        site.add_user("late@example.net", "its password")
+        site.write_config(auth={"mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"], **mechanisms})
+        self.msa = site.start()
+        self.gsasl("SCRAM-SHA-256", user="late@example.net", password="its password")
+        self.gsasl("SCRAM-SHA-1", user="late@example.net", password="its password", ok=False)
+        self.gsasl("PLAIN", user="late@example.net", password="wrong", ok=False)
+        self.assertEqual(self.keys(site), ["SCRAM-SHA-256"])
+        self.gsasl("PLAIN", user="late@example.net", password="its password")
+        support.wait_until(lambda: len(self.keys(site)) == 3, "the keys have been added")
+        self.gsasl("SCRAM-SHA-1", user="late@example.net", password="its password")
+        self.gsasl("CRAM-MD5", user="late@example.net", password="its password", tls=False)
+        self.gsasl("CRAM-MD5", user="late@example.net", password="wrong", tls=False, ok=False)
+
+    def keys(self, site):
+        shown = subprocess.run([support.SLUICE, "user", "show", "late@example.net", "--json", "--config", site.config],
+                               stdout=subprocess.PIPE, check=True)
+        return [key["hash"] for key in json.loads(shown.stdout)["keys"]]
 
 
 class LoadTest(SaslCase):

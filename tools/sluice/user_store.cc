@@ -5,15 +5,14 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <iostream>
 #include <optional>
 
 #include "auth/mechanism.h"
-#include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
+#include "auth/wanted_keys.h"
 
 namespace sluice::users {
 namespace {
@@ -29,46 +28,6 @@ std::string Quoted(const std::string& text) { return "'" + text + "'"; }
 absl::Status CannotUse(const std::string& what, Prepared why) {
   return absl::InvalidArgumentError(what + " " + std::string(auth::Explain(why)));
 }
-
-// The mechanisms that any listener takes, under TLS or not.
-auth::MechanismSet ConfiguredMechanisms(const server::Options& options) {
-  auth::MechanismSet set;
-  const auto add = [&](const std::vector<std::string>& names) {
-    for (const std::string& name : names)
-      set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
-  };
-  add(options.auth.mechanisms);
-  add(options.auth.mechanisms_clear);
-  for (const server::ListenerOptions& listener : options.listener) {
-    add(listener.mechanisms);
-    add(listener.mechanisms_clear);
-  }
-  return set;
-}
-
-// Which keys the mechanisms ask for. PLAIN and LOGIN are proved against SCRAM's, whichever there
-// are.
-struct KeysWanted {
-  std::array<bool, auth::kScramHashCount> scram{};
-  bool cram_md5 = false;
-
-  explicit KeysWanted(const auth::MechanismSet& mechanisms) {
-    for (const auth::MechanismInfo& info : auth::Mechanisms()) {
-      if (!mechanisms.Has(info.mechanism)) continue;
-      if (info.scram.has_value()) scram[static_cast<size_t>(*info.scram)] = true;
-      cram_md5 |= info.mechanism == auth::Mechanism::kCramMd5;
-      any_password |= info.plaintext_password;
-    }
-    const bool none = std::find(scram.begin(), scram.end(), true) == scram.end();
-    if (none && any_password) scram[static_cast<size_t>(auth::ScramHash::kSha256)] = true;
-  }
-  bool none() const {
-    return !cram_md5 && std::find(scram.begin(), scram.end(), true) == scram.end();
-  }
-
- private:
-  bool any_password = false;
-};
 
 int ExitCode(const absl::Status& status) {
   switch (status.code()) {
@@ -99,26 +58,21 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
 
 absl::Status SetKeys(const server::Options& options, const Secret& password,
                      CredentialRecord& record) {
-  const KeysWanted wanted(ConfiguredMechanisms(options));
-  if (wanted.none()) {
+  const auto wanted = auth::WantedKeys::For(server::ConfiguredMechanisms(options));
+  if (!wanted.any()) {
     return absl::FailedPreconditionError(
         "no mechanism in [auth] mechanisms uses a stored password");
   }
   Secret prepared;
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
   if (result != Prepared::kOk) return CannotUse("the password", result);
-  for (size_t i = 0; i < auth::kScramHashCount; i++) {
-    record.scram[i].reset();
-    if (!wanted.scram[i]) continue;
-    std::array<char, auth::kSaltBytes> salt;
-    if (getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size())) {
-      return absl::ErrnoToStatus(errno, "getrandom");
-    }
-    record.scram[i] = auth::DeriveScramKeys(static_cast<auth::ScramHash>(i), prepared.view(),
-                                            auth::View(salt), options.auth.iterations);
+  auth::Salts salts;
+  if (getrandom(salts.data(), sizeof salts, 0) != static_cast<ssize_t>(sizeof salts)) {
+    return absl::ErrnoToStatus(errno, "getrandom");
   }
+  record.scram = {};
   record.cram_md5.reset();
-  if (wanted.cram_md5) record.cram_md5 = auth::DeriveCramMd5States(prepared.view());
+  auth::AddKeys(wanted, prepared.view(), salts, options.auth.iterations, record);
   return absl::OkStatus();
 }
 

@@ -178,5 +178,29 @@ TEST(VerifierTest, RunsBelowTheShards) {
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), ours);
 }
 
+TEST(VerifierTest, KeysThatAreMissingCanBeMadeOfARightPasswordAlone) {
+  std::mutex mutex;
+  std::vector<std::string> upgraded;
+  {
+    VerifierThreads verifier({.threads = 2}, [](VerifyToken, Verdict) {}, [&](const VerifyJob& job) {
+      const std::lock_guard lock(mutex);
+      EXPECT_TRUE(job.missing.cram_md5);
+      upgraded.push_back(job.login + " " + std::string(job.password.view()));
+    });
+    for (const bool right : {true, false}) {
+      for (const bool missing : {true, false}) {
+        VerifyJob job{.token = {.attempt = 1},
+                      .keys = DeriveScramKeys(ScramHash::kSha256, "secret", "salt", 2),
+                      .password = Secret(right ? "secret" : "wrong")};
+        job.missing.cram_md5 = missing;
+        job.login = "alice";
+        while (!verifier.Submit(std::move(job))) std::this_thread::yield();
+      }
+    }
+    while (verifier.waiting() > 0) std::this_thread::yield();
+  }
+  EXPECT_EQ(upgraded, std::vector<std::string>{"alice secret"});
+}
+
 }  // namespace
 }  // namespace sluice::auth
