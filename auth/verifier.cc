@@ -90,7 +90,7 @@ void VerifierThreads::Run(unsigned index) {
     while (!stopping_.load() && Pop(job)) {
       const bool match = PasswordMatches(job.keys, job.password.view());
       sink_(job.token, match ? Verdict::kMatch : Verdict::kMismatch);
-      if (match && upgrade_ && job.missing.any()) upgrade_(job);
+      if (match && upgrade_ && job.missing.any()) upgrade_(std::move(job));
       job.password.Clear();
     }
     if (stopping_.load()) return;

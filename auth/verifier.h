@@ -66,8 +66,8 @@ class VerifierThreads final : public PasswordVerifier {
   // verdict to the shard's mailbox and wakes the shard.
   using Sink = std::function<void(VerifyToken, Verdict)>;
   // Called on a verifier's thread behind the sink, when a password was right and keys are missing,
-  // which can be made of it now. It may take its time.
-  using Upgrade = std::function<void(const VerifyJob&)>;
+  // which can be made of it now. It must not block either; what it does not move away is wiped.
+  using Upgrade = std::function<void(VerifyJob&&)>;
 
   // Starts the threads, all signals blocked in them.
   VerifierThreads(const Options& options, Sink sink, Upgrade upgrade = nullptr);

@@ -1,5 +1,6 @@
-// HelperThread: runs what may block (making segment files) off the shards, in order. Shards give it tasks; a
-// task posts its result back to the shard's mailbox itself. One for the whole server.
+// HelperThread: runs what may block (making segment files) off the shards, in order. Shards give it
+// tasks; a task posts its result back to the shard's mailbox itself. The server has one for files
+// and one for records.
 #ifndef SLUICE_CORE_SERVER_HELPER_THREAD_H_
 #define SLUICE_CORE_SERVER_HELPER_THREAD_H_
 

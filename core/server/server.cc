@@ -55,6 +55,7 @@ constexpr Duration kPublishPatience = milliseconds(250);
 constexpr Duration kWalkPatience = seconds(1);
 constexpr Duration kLookAtSpace = seconds(1);
 constexpr uint64_t kPrefaultBytes = uint64_t{256} << 20;
+constexpr uint32_t kKeysWaitingMax = 256;  // passwords of which missing keys are to be made
 
 MonoTime MonoNow() {
   return MonoTime(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
@@ -165,6 +166,8 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
   std::atomic<bool> space_low_{false};
+  std::unique_ptr<HelperThread> keys_helper_;  // adds keys to records
+  std::atomic<uint32_t> keys_waiting_{0};
   std::atomic<bool> keys_warned_{false};
   std::atomic<bool> drained_{false};  // no shard takes connections
 };
@@ -173,6 +176,7 @@ ServerProcess::~ServerProcess() {
   admin_.reset();
   if (verifier_ != nullptr) verifier_->Stop();
   if (helper_ != nullptr) helper_->Stop();
+  if (keys_helper_ != nullptr) keys_helper_->Stop();
   for (auto& own : shards_) {
     own->ring.reset();  // first: then nothing is in flight any more
     for (auto& device : own->devices) device->Abandon();
@@ -321,6 +325,7 @@ absl::Status ServerProcess::MakeShards() {
   probe_ = *probe;
 
   helper_ = std::make_unique<HelperThread>();
+  keys_helper_ = std::make_unique<HelperThread>();
   auth::VerifierThreads::Options verifiers;
   verifiers.threads = options_.auth.verifiers > 0 ? options_.auth.verifiers : (options_.shards + 3) / 4;
   verifiers.queue_max = options_.auth.verifier_queue;
@@ -329,7 +334,16 @@ absl::Status ServerProcess::MakeShards() {
       [this](auth::VerifyToken token, auth::Verdict verdict) {
         shards_[token.shard]->shard->PostVerdict(token, verdict);
       },
-      [this](const auth::VerifyJob& job) { AddMissingKeys(job); });
+      [this](auth::VerifyJob&& job) {
+        if (keys_waiting_.fetch_add(1) >= kKeysWaitingMax) {  // the next login asks again
+          keys_waiting_--;
+          return;
+        }
+        keys_helper_->Run([this, waiting = std::make_shared<auth::VerifyJob>(std::move(job))] {
+          AddMissingKeys(*waiting);
+          keys_waiting_--;
+        });
+      });
 
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
@@ -377,7 +391,9 @@ absl::Status ServerProcess::MakeShards() {
   return absl::OkStatus();
 }
 
-// On a verifier's thread. The record is left alone when it has changed meanwhile.
+// On a thread of its own: another process may hold the store's lock for a while, and neither logins
+// nor the journal's segments are to wait for that. The record is left alone when it has changed
+// meanwhile.
 void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
   auth::Salts salts;
   tls::FillRandom(salts[0].data(), sizeof salts);

@@ -182,11 +182,13 @@ TEST(VerifierTest, KeysThatAreMissingCanBeMadeOfARightPasswordAlone) {
   std::mutex mutex;
   std::vector<std::string> upgraded;
   {
-    VerifierThreads verifier({.threads = 2}, [](VerifyToken, Verdict) {}, [&](const VerifyJob& job) {
-      const std::lock_guard lock(mutex);
-      EXPECT_TRUE(job.missing.cram_md5);
-      upgraded.push_back(job.login + " " + std::string(job.password.view()));
-    });
+    VerifierThreads verifier(
+        {.threads = 2}, [](VerifyToken, Verdict) {},
+        [&](VerifyJob&& job) {
+          const std::lock_guard lock(mutex);
+          EXPECT_TRUE(job.missing.cram_md5);
+          upgraded.push_back(job.login + " " + std::string(job.password.view()));
+        });
     for (const bool right : {true, false}) {
       for (const bool missing : {true, false}) {
         VerifyJob job{.token = {.attempt = 1},
