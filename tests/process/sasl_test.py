@@ -1,5 +1,6 @@
-"""Every SASL mechanism by clients that others wrote: GNU SASL's, msmtp and Python."""
+"""Every SASL mechanism by clients that others wrote, GNU SASL's first, and by sluice-load."""
 import json
+import smtplib
 import subprocess
 
 import support
@@ -70,6 +71,52 @@ class GsaslTest(SaslCase):
             self.gsasl(mechanism, password="wrong", ok=False)
             self.gsasl(mechanism, user="nobody@example.net", ok=False)
         self.assert_log_ins(*[(mechanism, 535) for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5") for _ in range(2)])
+
+
+class OtherClientsTest(SaslCase):
+    """What they have beside PLAIN and LOGIN, which clients_test.py tries."""
+
+    def run_client(self, *command, ok=True):
+        result = subprocess.run(list(map(str, command)), input=b"Subject: x\r\n\r\ntext\r\n", stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, timeout=PATIENCE)
+        self.assertEqual(result.returncode == 0, ok, result.stdout.decode(errors="replace"))
+
+    def test_msmtp(self):
+        for mechanism in (*GSASL_SCRAM, "CRAM-MD5"):
+            for password in (PASSWORD, "wrong"):
+                config = self.folder / "msmtprc"
+                config.write_text(f"""
+                    account sluice
+                    host 127.0.0.1
+                    port {self.msa.starttls_port}
+                    from {support.SENDER}
+                    auth {mechanism.lower()}
+                    user {USER}
+                    password "{password}"
+                    tls on
+                    tls_trust_file {self.trust}
+                    """)
+                config.chmod(0o600)
+                self.run_client("msmtp", "-C", config, "-a", "sluice", support.RECIPIENT, ok=password == PASSWORD)
+        self.assert_log_ins(*[(mechanism, code) for mechanism in (*GSASL_SCRAM, "CRAM-MD5") for code in (235, 535)])
+
+    def test_curl_and_swaks_by_cram_md5(self):
+        for password in (PASSWORD, "wrong"):
+            self.run_client("curl", "--silent", "--show-error", "--noproxy", "*", "--ssl-reqd", "--cacert", self.trust, "--resolve",
+                            f"{support.HOSTNAME}:{self.msa.starttls_port}:127.0.0.1", "--url",
+                            f"smtp://{support.HOSTNAME}:{self.msa.starttls_port}", "--user", f"{USER}:{password}",
+                            "--login-options", "AUTH=CRAM-MD5", "--mail-from", support.SENDER, "--mail-rcpt", support.RECIPIENT,
+                            "--upload-file", "-", ok=password == PASSWORD)
+            self.run_client("swaks", "--server", "127.0.0.1", "--port", self.msa.starttls_port, "--tls", "--auth", "CRAM-MD5",
+                            "--auth-user", USER, "--auth-password", password, "--from", support.SENDER, "--to", support.RECIPIENT,
+                            ok=password == PASSWORD)
+        self.assert_log_ins(*[("CRAM-MD5", code) for code in (235, 235, 535, 535)])
+
+    def test_python_by_cram_md5(self):
+        with smtplib.SMTP("127.0.0.1", self.msa.starttls_port, timeout=PATIENCE) as session:
+            session.ehlo()
+            session.user, session.password = USER, PASSWORD
+            self.assertEqual(session.auth("CRAM-MD5", session.auth_cram_md5, initial_response_ok=False)[0], 235)
 
 
 class MissingKeysTest(SaslCase):

@@ -72,11 +72,9 @@ std::string TakeKeys(ByteView text, FileUser& user) {
   }
   if (scheme == "CRAM-MD5") {
     std::string states;
-    if (value.size() == 2 * sizeof(auth::CramMd5States) &&
-        std::all_of(value.begin(), value.end(), absl::ascii_isxdigit)) {
-      states = absl::HexStringToBytes(value);
+    if (value.size() != 2 * sizeof(auth::CramMd5States) || !absl::HexStringToBytes(value, &states)) {
+      return "{CRAM-MD5} has not 64 hexadecimal digits";
     }
-    if (states.empty()) return "{CRAM-MD5} has not 64 hexadecimal digits";
     std::copy(states.begin(), states.end(), user.record.cram_md5.emplace().begin());
     return "";
   }
@@ -168,12 +166,11 @@ std::string QuotedCsv(ByteView field) {
 
 // A line of db_dump: octets in hexadecimal, or with -p as they are but for \xx and \\.
 std::optional<std::string> DecodeDump(ByteView line, bool printable) {
-  if (!printable) {
-    if (line.size() % 2 != 0 || !std::all_of(line.begin(), line.end(), absl::ascii_isxdigit))
-      return std::nullopt;
-    return absl::HexStringToBytes(line);
-  }
   std::string octets;
+  if (!printable) {
+    if (!absl::HexStringToBytes(line, &octets)) return std::nullopt;
+    return octets;
+  }
   while (!line.empty()) {
     if (line[0] != '\\') {
       octets += line[0];
@@ -182,9 +179,9 @@ std::optional<std::string> DecodeDump(ByteView line, bool printable) {
       octets += '\\';
       line.remove_prefix(2);
     } else {
-      if (line.size() < 3 || !absl::ascii_isxdigit(line[1]) || !absl::ascii_isxdigit(line[2]))
-        return std::nullopt;
-      octets += absl::HexStringToBytes(line.substr(1, 2));
+      std::string octet;
+      if (line.size() < 3 || !absl::HexStringToBytes(line.substr(1, 2), &octet)) return std::nullopt;
+      octets += octet;
       line.remove_prefix(3);
     }
   }
