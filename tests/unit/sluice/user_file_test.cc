@@ -82,7 +82,6 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
       {"login\n\"a\"b\n", UserFormat::kCsv, "a quoted field does not end"},
       {"login,disabled\na,maybe\n", UserFormat::kCsv, "disabled is maybe, expected yes or no"},
       {"login,addresses\na,nonsense\n", UserFormat::kCsv, "'nonsense' is no mail address"},
-      {"login,domains\na,-\n", UserFormat::kCsv, ""},
       {"no dump", UserFormat::kSasldb, "no HEADER=END"},
       {"HEADER=END\n 61\n", UserFormat::kSasldb, "a key without its value"},
       {"HEADER=END\n 6\n 61\n", UserFormat::kSasldb, "octets that db_dump does not write"},
