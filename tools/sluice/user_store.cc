@@ -4,15 +4,15 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
-#include <iostream>
 #include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "auth/mechanism.h"
 #include "auth/sender_policy.h"
 #include "auth/wanted_keys.h"
+#include "tools/sluice/fail.h"
 
 namespace sluice::users {
 namespace {
@@ -127,8 +127,7 @@ absl::Status ExistsAlready(const std::string& login) {
 }
 
 void Fail(ByteView command, const absl::Status& status, int code) {
-  std::cerr << "sluice user " << command << ": " << status.message() << '\n';
-  throw CLI::RuntimeError(code);
+  sluice::Fail(absl::StrCat("user ", command), status.message(), code);
 }
 void Fail(ByteView command, const absl::Status& status) { Fail(command, status, ExitCode(status)); }
 
