@@ -93,6 +93,10 @@ class Exchange {
     challenge_ = bytes;
     return Next::kChallenge;
   }
+  // Whether login() asks for no other identity than its own: an authorization identity as it came,
+  // empty where there was none. Acting for another is not built yet.
+  [[nodiscard]] bool IsItself(ByteView authorization) const;
+
   Next Fail(Failure failure) {
     failure_ = failure;
     password_.Clear();

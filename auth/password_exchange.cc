@@ -60,13 +60,7 @@ Next PlainExchange::Step(ByteView response) {
   const ByteView authorization = response.substr(0, first);
   const ByteView name = response.substr(first + 1, second - first - 1);
   const Next next = HaveCredentials(name, response.substr(second + 1));
-  if (next == Next::kLookup && !authorization.empty()) {
-    std::string as;
-    if (PrepareLogin(authorization, Purpose::kQuery, as) != Prepared::kOk || as != login_) {
-      return Done(Failure::kCredentials);
-    }
-  }
-  return next;
+  return next == Next::kLookup && !IsItself(authorization) ? Done(Failure::kCredentials) : next;
 }
 
 Next LoginExchange::Start(std::optional<ByteView> initial) {

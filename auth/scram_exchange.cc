@@ -138,12 +138,7 @@ Next ScramExchange::OnFirst(ByteView message) {
   if (PrepareLogin(decoded, Purpose::kQuery, login_) != Prepared::kOk) {
     return Done(Failure::kCredentials);
   }
-  if (!authorization_.empty()) {
-    std::string as;
-    if (PrepareLogin(authorization_, Purpose::kQuery, as) != Prepared::kOk || as != login_) {
-      return Done(Failure::kCredentials);
-    }
-  }
+  if (!IsItself(authorization_)) return Done(Failure::kCredentials);
   state_ = State::kRecord;
   return Next::kLookup;
 }
