@@ -1,5 +1,8 @@
 #include "auth/authenticator.h"
 
+#include <algorithm>
+
+#include "auth/prepare.h"
 #include "core/base/base64.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
@@ -12,6 +15,7 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       remembered_(remembered),
       verifier_(verifier),
       shard_(options.shard),
+      detail_delimiter_(options.detail_delimiter),
       hostname_(options.hostname),
       wanted_(options.wanted),
       nonce_key_(options.process_key),
@@ -30,16 +34,18 @@ std::string Authenticator::NewNonce() {
 }
 
 std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
+                                              const SockAddr& peer,
                                               const ChannelBindings* bindings) {
   const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, bindings));
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, peer, bindings));
 }
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-                 const ChannelBindings* bindings)
+                 const SockAddr& peer, const ChannelBindings* bindings)
     : authenticator_(authenticator),
       mechanism_(mechanism),
       token_(token),
+      peer_(peer),
       exchange_(MakeExchange(
           mechanism,
           {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
@@ -81,18 +87,87 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
         break;
       }
       case Next::kSuccess:
-        identity_.login = exchange_->login();
-        return Result::kSuccess;
+        return Authorize();
       case Next::kFailure:
         return Fail(exchange_->failure());
     }
   }
 }
 
+// Only now, that who asks has proved itself: whom it may act for is nobody else's business.
+Attempt::Result Attempt::Authorize() {
+  const std::vector<Network>& networks = identity_.limits.networks;
+  const auto has_peer = [this](const Network& network) { return network.Contains(peer_); };
+  if (!networks.empty() && std::none_of(networks.begin(), networks.end(), has_peer)) {
+    return Fail(Failure::kCredentials);
+  }
+  if (exchange_->authorization().empty()) return Result::kSuccess;
+  switch (authenticator_.ActFor(identity_, exchange_->authorization(), identity_)) {
+    case Acting::kAllowed:
+      return Result::kSuccess;
+    case Acting::kForbidden:
+    case Acting::kUnknown:
+      return Fail(Failure::kCredentials);
+    case Acting::kTemporary:
+      break;
+  }
+  return Fail(Failure::kTemporary);
+}
+
+Identity Authenticator::IdentityOf(ByteView login, CredentialRecord&& record) const {
+  Identity identity;
+  identity.login = login;
+  identity.version = record.version;
+  identity.sender = SenderPolicy(login, record, detail_delimiter_);
+  identity.tenant = std::move(record.tenant);
+  identity.limits = std::move(record.limits);
+  for (const std::string& name : record.acts_for) identity.acts_for.Add(name);
+  return identity;
+}
+
+Acting Authenticator::ActFor(const Identity& actor, ByteView name, Identity& as) {
+  std::string login;
+  if (PrepareLogin(name, Purpose::kQuery, login) != Prepared::kOk) return Acting::kForbidden;
+  if (login == actor.login) {
+    if (&as != &actor) as = actor;
+    return Acting::kAllowed;
+  }
+  if (!actor.acts_for.Has(login)) return Acting::kForbidden;
+  const uint64_t generation = store_.Generation();
+  CredentialRecord record;
+  switch (store_.Lookup(login, record)) {
+    case LookupStatus::kError:
+      return Acting::kTemporary;
+    case LookupStatus::kNotFound:
+      return Acting::kUnknown;
+    case LookupStatus::kFound:
+      break;
+  }
+  if (!record.may_log_in()) return Acting::kUnknown;
+  Identity other = IdentityOf(login, std::move(record));
+  other.generation = generation;
+  other.actor = actor.actor.empty() ? actor.login : actor.actor;
+  as = std::move(other);
+  return Acting::kAllowed;
+}
+
+// The generation is read before the records: a change in between is seen at the next command.
 bool Authenticator::Refresh(Identity& identity) {
   const uint64_t generation = store_.Generation();
   if (generation == identity.generation) return true;
   CredentialRecord record;
+  if (!identity.actor.empty()) {
+    switch (store_.Lookup(identity.actor, record)) {
+      case LookupStatus::kError:
+        return true;
+      case LookupStatus::kNotFound:
+        return false;
+      case LookupStatus::kFound:
+        break;
+    }
+    if (!record.may_log_in()) return false;
+    if (!IdentityOf(identity.actor, std::move(record)).acts_for.Has(identity.login)) return false;
+  }
   switch (store_.Lookup(identity.login, record)) {
     case LookupStatus::kError:
       return true;
@@ -101,26 +176,27 @@ bool Authenticator::Refresh(Identity& identity) {
     case LookupStatus::kFound:
       break;
   }
-  identity.generation = generation;
-  if (record.disabled) return false;
+  if (!record.may_log_in()) return false;
   if (record.version != identity.version) {
-    identity.version = record.version;
-    identity.sender = SenderPolicy(identity.login, record);
-    identity.tenant = std::move(record.tenant);
+    std::string actor = std::move(identity.actor);
+    identity = IdentityOf(std::string(identity.login), std::move(record));
+    identity.actor = std::move(actor);
   }
+  identity.generation = generation;
   return true;
 }
 
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
-  identity_.generation = authenticator_.store_.Generation();
+  const uint64_t generation = authenticator_.store_.Generation();
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
-    case LookupStatus::kFound:
-      identity_.version = record.version;
+    case LookupStatus::kFound: {
       missing_ = authenticator_.wanted_.MissingIn(record);
-      identity_.sender = SenderPolicy(exchange_->login(), record);
-      identity_.tenant = std::move(record.tenant);
-      return exchange_->OnRecord(&record);
+      const Next next = exchange_->OnRecord(&record);
+      identity_ = authenticator_.IdentityOf(exchange_->login(), std::move(record));
+      identity_.generation = generation;
+      return next;
+    }
     case LookupStatus::kNotFound:
       return exchange_->OnRecord(nullptr);
     case LookupStatus::kError:

@@ -30,18 +30,24 @@
 #include "auth/remembered.h"
 #include "auth/sender_policy.h"
 #include "auth/verifier.h"
+#include "core/base/sock_addr.h"
 #include "core/base/time.h"
 
 namespace sluice::auth {
 
 // Who a session is, from 235 until it ends.
 struct Identity {
-  std::string login;  // canonical
+  std::string login;  // canonical; whose rights and limits these are
+  std::string actor;  // who has authenticated, where that is another; otherwise empty
   std::string tenant;
   uint64_t version = 0;     // of the record it was proved against, or that was read since
   uint64_t generation = 0;  // of the store, when that was read
   SenderPolicy sender;
+  LoginLimits limits;
+  Grants acts_for;  // logins for which it may act in turn
 };
+
+enum class Acting : uint8_t { kAllowed, kForbidden, kUnknown, kTemporary };
 
 class Authenticator;
 
@@ -71,16 +77,18 @@ class Attempt {
  private:
   friend class Authenticator;
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-          const ChannelBindings* bindings);
+          const SockAddr& peer, const ChannelBindings* bindings);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
+  Result Authorize();
   Result Fail(Failure failure);
 
   Authenticator& authenticator_;
   const Mechanism mechanism_;
   const VerifyToken token_;
+  const SockAddr peer_;
   std::unique_ptr<Exchange> exchange_;
   std::optional<RememberedLogins::Ticket> ticket_;
   Identity identity_;
@@ -96,6 +104,7 @@ class Authenticator {
     uint32_t iterations = kIterationsDefault;
     WantedKeys wanted;  // added to records that lack them, by the verifier
     std::string hostname;
+    char detail_delimiter = 0;  // auth/sender_policy.h
     uint32_t shard = 0;
   };
   // All of them outlive the Authenticator, and it outlives its attempts.
@@ -104,7 +113,8 @@ class Authenticator {
 
   // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
   // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
-  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection,
+  // `peer`: who logs in, for the networks that its record may name.
+  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection, const SockAddr& peer,
                                  const ChannelBindings* bindings = nullptr);
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
@@ -112,15 +122,22 @@ class Authenticator {
   // store that cannot say leaves things as they are.
   [[nodiscard]] bool Refresh(Identity& identity);
 
+  // Whether `actor` may act for `name`, a login in any form (RFC 4422 section 3.4.1, RFC 4954
+  // section 5). kAllowed: `as` is then that login with its own rights. kUnknown: it may, but there
+  // is nobody of that name, or he is disabled. `as` may be `actor`.
+  [[nodiscard]] Acting ActFor(const Identity& actor, ByteView name, Identity& as);
+
  private:
   friend class Attempt;
 
   std::string NewNonce();
+  Identity IdentityOf(ByteView login, CredentialRecord&& record) const;
 
   CredentialSource& store_;
   RememberedLogins& remembered_;
   PasswordVerifier& verifier_;
   const uint32_t shard_;
+  const char detail_delimiter_;
   const std::string hostname_;
   const WantedKeys wanted_;
   const HmacSha256Key nonce_key_;

@@ -47,7 +47,7 @@ Next CramMd5Exchange::Step(ByteView response) {
 
 Next CramMd5Exchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
-  const bool known = record != nullptr && !record->disabled && record->cram_md5.has_value();
+  const bool known = record != nullptr && record->may_log_in() && record->cram_md5.has_value();
   const CramMd5States states = known ? *record->cram_md5 : CramMd5States();
   const DigestOf<Md5> wanted = HmacKey<Md5>::FromStates(View(states)).Sign(sent_);
   const bool equal = ConstantTimeEquals(absl::BytesToHexString(View(wanted)), digest_);

@@ -2,17 +2,10 @@
 
 #include "auth/cram_md5_exchange.h"
 #include "auth/password_exchange.h"
-#include "auth/prepare.h"
 #include "auth/scram_exchange.h"
 #include "core/base/check.h"
 
 namespace sluice::auth {
-
-bool Exchange::IsItself(ByteView authorization) const {
-  std::string as;
-  return authorization.empty() ||
-         (PrepareLogin(authorization, Purpose::kQuery, as) == Prepared::kOk && as == login_);
-}
 
 std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context) {
   const MechanismInfo& info = Info(mechanism);

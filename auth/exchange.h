@@ -78,6 +78,9 @@ class Exchange {
 
   ByteView challenge() const { return challenge_; }    // valid until the next call
   const std::string& login() const { return login_; }  // canonical, from kLookup on
+  // Whom login() asks to act for (RFC 4422 section 3.4.1), as it came; empty: itself. What it may
+  // is for the outside to say. Known with kSuccess.
+  const std::string& authorization() const { return authorization_; }
   Failure failure() const { return failure_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
@@ -93,10 +96,6 @@ class Exchange {
     challenge_ = bytes;
     return Next::kChallenge;
   }
-  // Whether login() asks for no other identity than its own: an authorization identity as it came,
-  // empty where there was none. Acting for another is not built yet.
-  [[nodiscard]] bool IsItself(ByteView authorization) const;
-
   Next Fail(Failure failure) {
     failure_ = failure;
     password_.Clear();
@@ -104,6 +103,7 @@ class Exchange {
   }
 
   std::string login_;
+  std::string authorization_;
   Secret password_;
   std::optional<ScramKeys> keys_;
 

@@ -20,7 +20,7 @@ Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
   // Without keys the verifier does the same work and says no: from here nothing tells an unknown
   // user, a disabled one and a wrong password apart.
-  if (record != nullptr && !record->disabled) keys_ = record->PasswordKeys();
+  if (record != nullptr && record->may_log_in()) keys_ = record->PasswordKeys();
   state_ = State::kVerdict;
   return Next::kVerify;
 }
@@ -57,10 +57,9 @@ Next PlainExchange::Step(ByteView response) {
   const size_t first = response.find('\0');
   const size_t second = first == ByteView::npos ? first : response.find('\0', first + 1);
   if (second == ByteView::npos) return Done(Failure::kMalformed);
-  const ByteView authorization = response.substr(0, first);
+  authorization_ = response.substr(0, first);
   const ByteView name = response.substr(first + 1, second - first - 1);
-  const Next next = HaveCredentials(name, response.substr(second + 1));
-  return next == Next::kLookup && !IsItself(authorization) ? Done(Failure::kCredentials) : next;
+  return HaveCredentials(name, response.substr(second + 1));
 }
 
 Next LoginExchange::Start(std::optional<ByteView> initial) {

@@ -27,7 +27,6 @@ class PasswordExchange : public Exchange {
 };
 
 //   C: [authzid] NUL authcid NUL passwd
-// An authorization identity must be empty or the login itself: acting for another is not built yet.
 class PlainExchange final : public PasswordExchange {
  public:
   Next Start(std::optional<ByteView> initial) override;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr char kFormat = 1;
 constexpr size_t kFieldHeaderBytes = 4;
+constexpr size_t kRateBytes = 10;
 
 // Never reuse a number. Those from kCriticalField on must be understood by whoever lets the user
 // in.
@@ -20,14 +21,27 @@ enum Field : uint16_t {
   kScramSha1 = 6,                 // as kScramSha256
   kScramSha512 = 7,               // likewise
   kCramMd5 = 8,                   // two HMAC-MD5 states, the outer first (32)
+  kActsFor = 20,                  // text; may stand many times
   kDisabled = 0x8001,             // no value
   kNullSenderForbidden = 0x8002,  // no value
+  kRate = 0x8003,                 // counted(1) window(1) max(8); once a kind
+  kConnections = 0x8004,          // 4
+  kRecipients = 0x8005,           // 4
+  kMessageBytes = 0x8006,         // 8
+  kNetwork = 0x8007,              // text; may stand many times
+  kSuspended = 0x8008,            // no value
 };
 
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
 
+  template <typename Number>
+  void PutNumber(Field type, Number number) {
+    char value[sizeof number];
+    StoreLe<Number>(value, number);
+    Put(type, ByteView(value, sizeof value));
+  }
   void Put(Field type, ByteView value) {
     if (value.size() > UINT16_MAX) {
       fits_ = false;
@@ -99,6 +113,33 @@ bool SetFlag(ByteView value, bool& flag) {
   return true;
 }
 
+// A number that may stand once, and is not 0 then.
+template <typename Number>
+bool SetNumber(ByteView value, Number& number) {
+  if (value.size() != sizeof(Number) || number != 0) return false;
+  number = LoadLe<Number>(value.data());
+  return number != 0;
+}
+
+bool AddRate(ByteView value, std::vector<RateLimit>& rates) {
+  if (value.size() != kRateBytes) return false;
+  const auto counted = static_cast<uint8_t>(value[0]), window = static_cast<uint8_t>(value[1]);
+  const RateLimit rate{static_cast<Counted>(counted), static_cast<Window>(window),
+                       LoadLe<uint64_t>(value.data() + 2)};
+  if (counted >= kCounteds || window >= kWindows || rate.max > kRateMax) return false;
+  for (const RateLimit& other : rates) {
+    if (other.SameKind(rate)) return false;
+  }
+  rates.push_back(rate);
+  return true;
+}
+
+bool AddNetwork(ByteView value, std::vector<Network>& networks) {
+  const std::optional<Network> network = Network::Parse(value);
+  if (network.has_value()) networks.push_back(*network);
+  return network.has_value();
+}
+
 // One field that is known by its type. `seen` has a bit for each type that may stand once.
 bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord& record) {
   const auto once = [&] { return (seen & 1u << type) == 0 && (seen |= 1u << type) != 0; };
@@ -127,17 +168,32 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
     case kDomain:
       record.domains.emplace_back(value);
       return true;
+    case kActsFor:
+      record.acts_for.emplace_back(value);
+      return true;
     case kDisabled:
       return SetFlag(value, record.disabled);
     case kNullSenderForbidden:
       return SetFlag(value, record.null_sender_forbidden);
+    case kRate:
+      return AddRate(value, record.limits.rates);
+    case kConnections:
+      return SetNumber(value, record.limits.connections);
+    case kRecipients:
+      return SetNumber(value, record.limits.recipients);
+    case kMessageBytes:
+      return SetNumber(value, record.limits.message_bytes);
+    case kNetwork:
+      return AddNetwork(value, record.limits.networks);
+    case kSuspended:
+      return SetFlag(value, record.suspended);
   }
   return false;  // IsKnown() is false for all others
 }
 
 bool IsKnown(uint16_t type) {
-  return (type >= kVersion && type <= kCramMd5) || type == kDisabled ||
-         type == kNullSenderForbidden;
+  return (type >= kVersion && type <= kCramMd5) || type == kActsFor ||
+         (type >= kDisabled && type <= kSuspended);
 }
 
 }  // namespace
@@ -153,9 +209,7 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   const size_t before = out.size();
   out += kFormat;
   Writer writer(out);
-  char version[8];
-  StoreLe<uint64_t>(version, record.version);
-  writer.Put(kVersion, ByteView(version, sizeof version));
+  writer.PutNumber(kVersion, record.version);
   for (const std::optional<ScramKeys>& keys : record.scram) {
     if (keys.has_value()) {
       writer.Put(kScramFields[static_cast<size_t>(keys->hash)], EncodeKeys(*keys));
@@ -165,8 +219,20 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   if (!record.tenant.empty()) writer.Put(kTenant, record.tenant);
   for (const std::string& address : record.addresses) writer.Put(kAddress, address);
   for (const std::string& domain : record.domains) writer.Put(kDomain, domain);
+  for (const std::string& name : record.acts_for) writer.Put(kActsFor, name);
   if (record.disabled) writer.Put(kDisabled, "");
   if (record.null_sender_forbidden) writer.Put(kNullSenderForbidden, "");
+  const LoginLimits& limits = record.limits;
+  for (const RateLimit& rate : limits.rates) {
+    char value[kRateBytes] = {static_cast<char>(rate.counted), static_cast<char>(rate.window)};
+    StoreLe<uint64_t>(value + 2, rate.max);
+    writer.Put(kRate, ByteView(value, sizeof value));
+  }
+  if (limits.connections != 0) writer.PutNumber(kConnections, limits.connections);
+  if (limits.recipients != 0) writer.PutNumber(kRecipients, limits.recipients);
+  if (limits.message_bytes != 0) writer.PutNumber(kMessageBytes, limits.message_bytes);
+  for (const Network& network : limits.networks) writer.Put(kNetwork, network.ToString());
+  if (record.suspended) writer.Put(kSuspended, "");
   out += record.unknown_fields;
   if (writer.fits() && out.size() - before <= kRecordBytesMax) return true;
   out.resize(before);

@@ -20,7 +20,9 @@
 #include <vector>
 
 #include "auth/hash.h"
+#include "auth/rate_limit.h"
 #include "core/base/bytes.h"
+#include "core/base/network.h"
 
 namespace sluice::auth {
 
@@ -61,6 +63,16 @@ struct ScramKeys {
 // them can log in by CRAM-MD5, so a record has them only where the operator wants that mechanism.
 using CramMd5States = std::array<char, 32>;
 
+// What bounds a login beside what all have in common.
+struct LoginLimits {
+  std::vector<RateLimit> rates;   // at most one of a kind; those not here are as configured
+  uint32_t connections = 0;       // at a time; 0: as configured
+  uint32_t recipients = 0;        // of a message; likewise
+  uint64_t message_bytes = 0;     // likewise
+  std::vector<Network> networks;  // where it may log in from; empty: anywhere
+  bool operator==(const LoginLimits&) const = default;
+};
+
 struct CredentialRecord {
   // Differs for each change of each user, and is never used again by the store: a remembered login
   // is bound to it. Set by the store.
@@ -73,7 +85,12 @@ struct CredentialRecord {
   // Policy. Addresses and domains are canonical (auth/sender_policy.h).
   std::vector<std::string> addresses;
   std::vector<std::string> domains;
+  // For whom it may act, by an authorization identity or AUTH= of MAIL: canonical logins,
+  // "@example.net" for all of a domain, "*" for everybody.
+  std::vector<std::string> acts_for;
+  LoginLimits limits;
   bool disabled = false;
+  bool suspended = false;  // disabled, and its queued mail waits
   bool null_sender_forbidden = false;
 
   std::string unknown_fields;  // whole fields, in their order
@@ -84,6 +101,8 @@ struct CredentialRecord {
   }
   // Those that a password is proved against: SHA-256's, or whichever there are.
   const std::optional<ScramKeys>& PasswordKeys() const;
+
+  [[nodiscard]] bool may_log_in() const { return !disabled && !suspended; }
 
   bool operator==(const CredentialRecord&) const = default;
 };

@@ -138,14 +138,13 @@ Next ScramExchange::OnFirst(ByteView message) {
   if (PrepareLogin(decoded, Purpose::kQuery, login_) != Prepared::kOk) {
     return Done(Failure::kCredentials);
   }
-  if (!IsItself(authorization_)) return Done(Failure::kCredentials);
   state_ = State::kRecord;
   return Next::kLookup;
 }
 
 Next ScramExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
-  known_ = record != nullptr && !record->disabled && record->Scram(hash_).has_value();
+  known_ = record != nullptr && record->may_log_in() && record->Scram(hash_).has_value();
   keys_ = known_ ? *record->Scram(hash_) : context_.decoys->Keys(hash_, login_);
   reply_ =
       absl::StrCat("r=", nonce_, ",s=", Base64Encode(keys_->salt_view()), ",i=", keys_->iterations);

@@ -49,7 +49,6 @@ class ScramExchange final : public Exchange {
   bool known_ = false;         // keys() are a user's that may log in
   bool downgraded_ = false;    // said `y` where -PLUS was offered
   std::string header_;         // gs2 header, and the binding's data behind it: what `c=` must be
-  std::string authorization_;  // decoded; empty: none
   std::string nonce_;          // the client's and ours
   std::string auth_message_;   // as far as it is known (RFC 5802 section 3)
   std::string reply_;          // the challenge

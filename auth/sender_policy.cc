@@ -2,8 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "core/base/check.h"
-#include "core/base/endian.h"
 
 namespace sluice::auth {
 namespace {
@@ -25,6 +26,17 @@ class Canonical {
     for (const char c : domain) {
       if (IsSpecial(c) || !Add(AsciiLower(c))) return false;
     }
+    return true;
+  }
+
+  // Takes what begins with the delimiter out of the local part; false, with nothing changed, when
+  // there is none, or nothing before it.
+  bool DropDetail(char delimiter) {
+    const size_t at = view().rfind('@');
+    const size_t from = delimiter == 0 ? ByteView::npos : view().find(delimiter);
+    if (from == 0 || from >= at) return false;
+    std::copy(bytes_ + at, bytes_ + size_, bytes_ + from);
+    size_ -= at - from;
     return true;
   }
 
@@ -89,8 +101,6 @@ class Canonical {
   size_t size_ = 0;
 };
 
-constexpr size_t kLengthBytes = 2;
-
 }  // namespace
 
 std::optional<std::string> CanonicalAddress(ByteView address) {
@@ -105,37 +115,22 @@ std::optional<std::string> CanonicalDomain(ByteView domain) {
   return std::string(canonical.view());
 }
 
-SenderPolicy::SenderPolicy(ByteView login, const CredentialRecord& record)
-    : null_sender_(!record.null_sender_forbidden) {
-  for (const std::string& address : record.addresses) Grant(address);
-  for (const std::string& domain : record.domains) Grant('@' + domain);
+SenderPolicy::SenderPolicy(ByteView login, const CredentialRecord& record, char detail_delimiter)
+    : detail_delimiter_(detail_delimiter), null_sender_(!record.null_sender_forbidden) {
+  for (const std::string& address : record.addresses) grants_.Add(address);
+  for (const std::string& domain : record.domains) grants_.Add('@' + domain);
   if (record.addresses.empty() && record.domains.empty()) {
     Canonical own;
-    if (own.AddAddress(login)) Grant(own.view());
+    if (own.AddAddress(login)) grants_.Add(own.view());
   }
-}
-
-void SenderPolicy::Grant(ByteView entry) {
-  char length[kLengthBytes];
-  StoreLe<uint16_t>(length, static_cast<uint16_t>(entry.size()));  // a record's field is no longer
-  grants_.append(length, sizeof length);
-  grants_.append(entry);
 }
 
 bool SenderPolicy::Allows(ByteView sender) const {
   if (sender.empty()) return null_sender_;
   Canonical canonical;
   if (!canonical.AddAddress(sender)) return false;
-  const ByteView address = canonical.view();
-  // The last one: a quoted local part may have an '@' too, a domain may not. The local part is
-  // never empty, so no address looks like a domain's entry.
-  const ByteView at_domain = address.substr(address.rfind('@'));
-  for (ByteView rest = grants_; !rest.empty();) {
-    const ByteView entry = rest.substr(kLengthBytes, LoadLe<uint16_t>(rest.data()));
-    if (entry == address || entry == at_domain) return true;
-    rest.remove_prefix(kLengthBytes + entry.size());
-  }
-  return false;
+  return grants_.Has(canonical.view()) ||
+         (canonical.DropDetail(detail_delimiter_) && grants_.Has(canonical.view()));
 }
 
 }  // namespace sluice::auth

@@ -3,7 +3,9 @@
 // A grant is an address, or a domain of which every address may be used (its subdomains may not).
 // Without any grant a login may use the address that it is itself. Addresses are compared in
 // canonical form, so that a quoted local part, letter case and the ways to write an IPv6 literal
-// make no difference: MAIL FROM:<"J.Doe"@Example.NET> is the address j.doe@example.net.
+// make no difference: MAIL FROM:<"J.Doe"@Example.NET> is the address j.doe@example.net. Where the
+// operator names a delimiter, what follows it in a local part is detail (RFC 5233): alice+lists@ is
+// alice@.
 //
 // Pure; a value of a few dozen octets that lives as long as the session.
 #ifndef SLUICE_AUTH_SENDER_POLICY_H_
@@ -12,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "auth/grants.h"
 #include "auth/record.h"
 #include "core/base/bytes.h"
 
@@ -30,16 +33,16 @@ std::optional<std::string> CanonicalDomain(ByteView domain);
 class SenderPolicy {
  public:
   SenderPolicy() = default;  // allows nothing
-  SenderPolicy(ByteView login, const CredentialRecord& record);
+  // `detail_delimiter`: '+', say; 0: there is no detail.
+  SenderPolicy(ByteView login, const CredentialRecord& record, char detail_delimiter = 0);
 
   // `sender` as in MAIL FROM, between its angle brackets; empty for the null sender, which every
   // login may use unless its record forbids it (a client may return a bounce or a receipt).
   [[nodiscard]] bool Allows(ByteView sender) const;
 
  private:
-  void Grant(ByteView entry);
-
-  std::string grants_;  // entries, each behind its length (2 octets); a domain stands as "@domain"
+  Grants grants_;
+  char detail_delimiter_ = 0;
   bool null_sender_ = false;
 };
 

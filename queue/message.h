@@ -35,8 +35,9 @@ enum class RecipientTag : uint16_t {
 };
 
 enum EnvelopeFlags : uint32_t {
-  kBody8BitMime = 1u << 0,  // RFC 6152: BODY=8BITMIME was declared or is needed
-  kBounce = 1u << 1,        // made by us
+  kBody8BitMime = 1u << 0,     // RFC 6152: BODY=8BITMIME was declared or is needed
+  kBounce = 1u << 1,           // made by us
+  kSubmitterUntold = 1u << 2,  // RFC 4954 section 5: AUTH=<> to the next hop, whatever the login
 };
 
 class EnvelopeBuilder {

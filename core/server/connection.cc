@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/server/shard.h"
+#include "core/smtp/originators.h"
 #include "core/smtp/trace.h"
 #include "queue/message.h"
 
@@ -150,7 +151,7 @@ void Connection::OnSecure() {
   if (listener_.mode == ListenerMode::kImplicit) {
     Greet();
   } else {  // RFC 3207 4.2: what was learnt in the clear is forgotten
-    identity_.reset();
+    login_.reset();
     session_.TlsStarted();
   }
   CountState();
@@ -215,8 +216,7 @@ void Connection::OnInput(ByteView& input) {
     input = ByteView();
     return;
   }
-  if (identity_ != nullptr && !session_.in_body() && !session_.waiting() &&
-      !shard_.authenticator().Refresh(*identity_)) {
+  if (login_ != nullptr && !session_.in_body() && !session_.waiting() && !IsStillWelcome()) {
     input = ByteView();
     Tell(smtp::reply::kDisabledLogin);
     return Close();
@@ -224,6 +224,17 @@ void Connection::OnInput(ByteView& input) {
   Buffer& replies = shard_.replies();
   replies.Clear();
   Run(input);
+}
+
+// Whether who has logged in may go on; what it may do is as its record says now.
+bool Connection::IsStillWelcome() {
+  auth::Identity& identity = login_->identity;
+  const uint64_t version = identity.version;
+  if (!shard_.authenticator().Refresh(identity)) return false;
+  if (identity.version != version && shard_.usage() != nullptr) {
+    login_->account = *shard_.usage()->Open(identity, /*bound=*/false);
+  }
+  return true;
 }
 
 // REQUIRES: the shard's replies hold only what is ours.
@@ -241,6 +252,7 @@ void Connection::Run(ByteView& input) {
   }
   if (!stream_.ending()) {
     if (session_.in_body()) CountBody();
+    if (!session_.in_transaction()) ForgetSubmitter();
     stream_.Write(replies.view());
     if (stream_.unsent_bytes() > kUnsentMax) {
       unread_ = true;
@@ -282,7 +294,7 @@ void Connection::Perform(smtp::Effect effect) {
       const auto mechanism = auth::FindMechanism(session_.auth_mechanism());
       CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
       attempt_ = shard_.authenticator().Begin(
-          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation,
+          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
           tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings);
       std::optional<ByteView> initial;
       if (session_.has_auth_response()) initial = session_.auth_response();
@@ -293,7 +305,7 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kMail:
       return OnMail();
     case smtp::Effect::kRcpt:
-      return session_.Accept(replies);
+      return OnRcpt();
     case smtp::Effect::kData:
       body_since_ = shard_.now();
       body_before_ = 0;
@@ -306,7 +318,8 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kAbort:
       if (attempt_ != nullptr) CountLogin(LoginResult::kAbandoned);
       attempt_.reset();
-      return Abandon();
+      Abandon();
+      return ForgetSubmitter();
     case smtp::Effect::kClose:
       stream_.Write(replies.view());
       replies.Clear();
@@ -333,7 +346,12 @@ void Connection::OnAuth(auth::Attempt::Result result) {
     case auth::Attempt::Result::kWait:
       return stream_.Pause();
     case auth::Attempt::Result::kSuccess: {
-      identity_ = std::make_unique<auth::Identity>(attempt_->TakeIdentity());
+      login_ = std::make_unique<Submitter>(attempt_->TakeIdentity());
+      if (shard_.usage() != nullptr) {
+        std::optional<Account> account = shard_.usage()->Open(login_->identity, /*bound=*/true);
+        if (!account.has_value()) return RefuseSession();
+        login_->account = *std::move(account);
+      }
       Event event = MakeEvent(EventType::kAuth);
       event.response = ResponseOf(smtp::reply::kAuthenticated, "");
       event.mechanism = auth::Info(attempt_->mechanism()).name;
@@ -347,6 +365,18 @@ void Connection::OnAuth(auth::Attempt::Result result) {
     case auth::Attempt::Result::kFailure:
       return FailAuth();
   }
+}
+
+// Proved, but there are as many connections of the login or of its group as may be.
+void Connection::RefuseSession() {
+  Event event = MakeEvent(EventType::kAuth);
+  event.response = ResponseOf(smtp::reply::kTooManySessions, "");
+  event.mechanism = auth::Info(attempt_->mechanism()).name;
+  shard_.events().Write(event);
+  CountLogin(LoginResult::kTemporary);
+  login_.reset();
+  attempt_.reset();
+  session_.AuthFailed(smtp::AuthFailure::kTooManySessions, shard_.replies());
 }
 
 // What says something about a user leaves at a fixed time after the command plus jitter, whatever the cause. It is
@@ -406,10 +436,117 @@ void Connection::OnMail() {
     case queue::Admission::kSealed:
       return Reject(smtp::reply::kShuttingDown);
   }
-  if (identity_ != nullptr && !identity_->sender.Allows(session_.transaction().sender())) {
-    return Reject(smtp::reply::kSenderNotOwned);
+  smtp::Transaction& transaction = session_.transaction();
+  if (login_ != nullptr) {
+    if (!TakeSubmitter()) return;
+    const auth::Identity& identity = submitter().identity;
+    if (!identity.sender.Allows(transaction.sender())) return Reject(smtp::reply::kSenderNotOwned);
+    if (identity.limits.message_bytes != 0) {
+      if (transaction.declared_bytes > identity.limits.message_bytes)
+        return Reject(smtp::reply::kMessageTooBig);
+      transaction.LimitBytes(identity.limits.message_bytes);
+    }
+    if (IsOver({.messages = 1, .bytes = transaction.declared_bytes})) return;
   }
   session_.Accept(shard_.replies());
+}
+
+// RFC 4954 section 5: whose mail this is, where MAIL says so and the login may say so; it then has
+// that login's rights and limits. What a login may not say is as if it had said AUTH=<>. False:
+// refused.
+bool Connection::TakeSubmitter() {
+  ForgetSubmitter();
+  const smtp::Transaction& transaction = session_.transaction();
+  login_->untold = transaction.has_auth_parameter;
+  if (!transaction.has_auth_parameter || transaction.auth_parameter().empty()) return true;
+  auto other = std::make_unique<Submitter>();
+  switch (shard_.authenticator().ActFor(login_->identity, transaction.auth_parameter(),
+                                        other->identity)) {
+    case auth::Acting::kAllowed:
+      break;
+    case auth::Acting::kForbidden:
+      return true;
+    case auth::Acting::kUnknown:
+      Reject(smtp::reply::kSubmitterUnknown);
+      return false;
+    case auth::Acting::kTemporary:
+      Reject(smtp::reply::kSubmitterTemporary);
+      return false;
+  }
+  login_->untold = false;
+  if (other->identity.login == login_->identity.login) return true;
+  if (shard_.usage() != nullptr)
+    other->account = *shard_.usage()->Open(other->identity, /*bound=*/false);
+  login_->other = std::move(other);
+  return true;
+}
+
+void Connection::ForgetSubmitter() {
+  if (login_ == nullptr) return;
+  login_->other.reset();
+  login_->untold = login_->originators_checked = login_->add_sender = false;
+}
+
+// Whether `more` would pass a limit; it is then refused.
+bool Connection::IsOver(const Amount& more) {
+  if (login_ == nullptr || shard_.usage() == nullptr) return false;
+  const auto over = shard_.usage()->Find(submitter().account, more, shard_.wall_now());
+  if (over.has_value()) RefuseOver(*over);
+  return over.has_value();
+}
+
+void Connection::RefuseOver(const OverLimit& over) {
+  shard_.words().Clear();
+  Reject(smtp::FormatReply(450, "4.7.1", over.Describe(), shard_.words()));
+}
+
+void Connection::OnRcpt() {
+  const auto count = static_cast<uint32_t>(session_.transaction().recipients.size());
+  if (login_ != nullptr) {
+    const uint32_t own_max = submitter().identity.limits.recipients;
+    if (own_max != 0 && count > own_max) return Reject(smtp::reply::kTooManyRecipients);
+    if (IsOver({.recipients = count})) return;
+  }
+  session_.Accept(shard_.replies());
+}
+
+// Once a message, when its header section is whole. A reply: it is refused.
+std::optional<smtp::Reply> Connection::CheckOriginators() {
+  const OriginatorCheck check = shard_.options().submission.originator;
+  if (check == OriginatorCheck::kOff || login_ == nullptr || login_->originators_checked)
+    return std::nullopt;
+  login_->originators_checked = true;
+  smtp::Transaction& transaction = session_.transaction();
+  const uint32_t header_bytes = transaction.header.header_bytes();
+  const smtp::Originators found = smtp::CheckOriginators(
+      transaction.body.view().substr(0, header_bytes),
+      [this](ByteView address) { return submitter().identity.sender.Allows(address); });
+  if (found == smtp::Originators::kOwned) return std::nullopt;
+  if (check == OriginatorCheck::kRewrite && !SenderToAdd().empty()) {
+    smtp::RemoveFields(transaction.body, header_bytes, "Sender");
+    login_->add_sender = true;
+    return std::nullopt;
+  }
+  switch (found) {
+    case smtp::Originators::kForeignFrom:
+      return smtp::reply::kFromNotOwned;
+    case smtp::Originators::kForeignSender:
+      return smtp::reply::kSenderFieldNotOwned;
+    case smtp::Originators::kNone:
+      return smtp::reply::kFromMissing;
+    case smtp::Originators::kOwned:
+    case smtp::Originators::kUnreadable:
+      break;
+  }
+  return smtp::reply::kOriginatorsUnreadable;
+}
+
+// An address of the submitter: the envelope's, which was checked; with a null sender its login, if
+// that is one.
+ByteView Connection::SenderToAdd() const {
+  const ByteView sender = session_.transaction().sender();
+  if (!sender.empty()) return sender;
+  return submitter().identity.sender.Allows(login()) ? login() : ByteView();
 }
 
 void Connection::EnsureIncoming() {
@@ -420,6 +557,7 @@ void Connection::EnsureIncoming() {
 }
 
 void Connection::OnBodyPart() {
+  if (const auto refusal = CheckOriginators()) return Reject(*refusal);
   EnsureIncoming();
   incoming_->content = std::move(session_.transaction().body);
   StoreParts();
@@ -431,7 +569,7 @@ void Connection::CountBody() {
   if (session_.body_refused()) return;
   const smtp::Transaction& transaction = session_.transaction();
   const uint64_t bytes = transaction.body_bytes + transaction.body.room();
-  if (shard_.bodies().Hold(body_charge_, identity_->login, bytes)) return;
+  if (shard_.bodies().Hold(body_charge_, login(), bytes)) return;
   if (part_waits()) return;  // OnPartStored goes on with the paused stream, and comes here again
   Abandon();
   session_.RefuseBody(smtp::reply::kSpoolFull);
@@ -439,10 +577,15 @@ void Connection::CountBody() {
 
 void Connection::OnMessage() {
   const smtp::Transaction& transaction = session_.transaction();
+  if (const auto refusal = CheckOriginators()) {
+    Abandon();
+    return Reject(*refusal);
+  }
   if (!shard_.bodies().Complete(body_charge_, transaction.body_bytes)) {
     Abandon();
     return Reject(smtp::reply::kSpoolFull);
   }
+  if (!Charge()) return Abandon();
   EnsureIncoming();
   incoming_->bytes = transaction.body_bytes;
   incoming_->content = std::move(session_.transaction().body);
@@ -450,6 +593,20 @@ void Connection::OnMessage() {
   MakeEnvelope();
   StoreParts();
   if (incoming_ != nullptr) stream_.Pause();
+}
+
+// What this message counts as, when it is whole. False: it would pass a limit, and is refused.
+bool Connection::Charge() {
+  if (login_ == nullptr || shard_.usage() == nullptr) return true;
+  const auto over = shard_.usage()->Charge(submitter().account, MessageAmount(), shard_.wall_now());
+  if (over.has_value()) RefuseOver(*over);
+  return !over.has_value();
+}
+
+Amount Connection::MessageAmount() const {
+  const smtp::Transaction& transaction = session_.transaction();
+  return {
+      .messages = 1, .recipients = transaction.recipients.size(), .bytes = transaction.body_bytes};
 }
 
 // Gives the queue what it should have of the body now, a part at a time: the next when the last is durable. One may come
@@ -487,6 +644,9 @@ void Connection::OnPartStored(bool durable) {
 }
 
 void Connection::RefuseMessage(queue::SubmitResult result) {
+  if (incoming_->complete && login_ != nullptr && shard_.usage() != nullptr) {
+    shard_.usage()->Refund(submitter().account, MessageAmount(), shard_.wall_now());
+  }
   Abandon();
   switch (result) {
     case queue::SubmitResult::kAccepted:
@@ -524,25 +684,28 @@ void Connection::MakeEnvelope() {
   trace.authenticated = session_.authenticated();
   trace.add_date = !transaction.header.has_date();
   trace.add_message_id = !transaction.header.has_message_id();
+  if (login_ != nullptr && login_->add_sender) trace.sender = SenderToAdd();
   trace.add_separator = transaction.header.needs_separator();
   smtp::AppendTrace(trace, submission.prefix);
 
   queue::EnvelopeBuilder envelope;
   envelope.SetSender(transaction.sender());
   for (ByteView recipient : transaction.recipients) envelope.AddRecipient(recipient);
-  if (identity_ != nullptr) envelope.SetLogin(identity_->login);
+  if (login_ != nullptr) envelope.SetLogin(login());
   envelope.SetClient(client_ip);
   envelope.SetHelo(session_.helo());
   envelope.SetProtocol(smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated()));
   envelope.SetCreated(now);
-  if (transaction.eight_bit) envelope.SetFlags(queue::kBody8BitMime);
+  const uint32_t flags = (transaction.eight_bit ? queue::kBody8BitMime : 0u) |
+                         (login_ != nullptr && login_->untold ? queue::kSubmitterUntold : 0u);
+  if (flags != 0) envelope.SetFlags(flags);
   submission.envelope = envelope.Take();
 }
 
 void Connection::OnCommitted(bool durable) {
   Buffer& replies = shard_.replies();
   replies.Clear();
-  shard_.bodies().Release(body_charge_, identity_->login);
+  shard_.bodies().Release(body_charge_, login());
   if (!durable) {
     incoming_.reset();
     Reject(smtp::reply::kSpoolFailed);
@@ -573,7 +736,7 @@ void Connection::ReportReception(ByteView id) {
 }
 
 void Connection::Abandon() {
-  if (identity_ != nullptr) shard_.bodies().Release(body_charge_, identity_->login);
+  if (login_ != nullptr) shard_.bodies().Release(body_charge_, login());
   if (incoming_ == nullptr) return;
   incoming_->part_waiter.Detach();
   incoming_->message_waiter.Detach();
@@ -590,7 +753,8 @@ Event Connection::MakeEvent(EventType type) const {
   event.session = session_id_;
   event.peer = peer_;
   event.peer_name = session_.helo();
-  if (identity_ != nullptr) event.login = identity_->login;
+  event.login = login();
+  if (login_ != nullptr) event.actor = submitter().identity.actor;
   event.protocol = smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated());
   if (stream_.secure()) {
     event.tls_protocol = stream_.channel().version();
@@ -711,7 +875,7 @@ bool Connection::Matches(const SessionFilter& filter) const {
     if (!peer_.SameHost(filter.peer)) return false;
     if (filter.peer.port() != 0 && filter.peer.port() != peer_.port()) return false;
   }
-  return filter.login.empty() || (identity_ != nullptr && identity_->login == filter.login);
+  return filter.login.empty() || (login_ != nullptr && login_->identity.login == filter.login);
 }
 
 ListedSession Connection::Describe() const {
@@ -719,7 +883,7 @@ ListedSession Connection::Describe() const {
   session.id = session_id_;
   session.shard = shard_.index();
   session.peer = peer_;
-  if (identity_ != nullptr) session.login = identity_->login;
+  if (login_ != nullptr) session.login = login_->identity.login;
   session.state = state_;
   session.age = shard_.now().time_since_epoch() - opened_ds_ * kTenth;
   session.idle = shard_.now() - active_;

@@ -19,6 +19,7 @@
 #include "core/server/counters.h"
 #include "core/server/event_log.h"
 #include "core/server/session_listing.h"
+#include "core/server/usage.h"
 #include "core/smtp/session.h"
 #include "queue/queue.h"
 
@@ -76,6 +77,17 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void TellAuthFailure();
   smtp::AuthFailure FailureToTell() const;
   void OnMail();
+  bool TakeSubmitter();
+  void ForgetSubmitter();
+  bool IsOver(const Amount& more);
+  void OnRcpt();
+  std::optional<smtp::Reply> CheckOriginators();
+  void RefuseOver(const OverLimit& over);
+  bool Charge();
+  Amount MessageAmount() const;
+  ByteView SenderToAdd() const;
+  void RefuseSession();
+  bool IsStillWelcome();
   void OnBodyPart();
   void OnMessage();
   void StoreParts();
@@ -145,7 +157,20 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   };
   std::unique_ptr<TlsChannel> tls_channel_;
   std::unique_ptr<auth::Attempt> attempt_;
-  std::unique_ptr<auth::Identity> identity_;
+  // Whose mail it is, and what that counts for.
+  struct Submitter {
+    auth::Identity identity;
+    Account account;
+    // Of this transaction:
+    std::unique_ptr<Submitter> other;  // where AUTH= of MAIL names another
+    bool untold = false;               // AUTH=<> to the next hop
+    bool originators_checked = false;
+    bool add_sender = false;
+  };
+  // REQUIRES: somebody has logged in.
+  const Submitter& submitter() const { return login_->other != nullptr ? *login_->other : *login_; }
+  ByteView login() const { return login_ == nullptr ? ByteView() : submitter().identity.login; }
+  std::unique_ptr<Submitter> login_;  // who has logged in
   struct Incoming;
   std::unique_ptr<Incoming> incoming_;  // a message on its way into the journal
 };

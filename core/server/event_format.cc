@@ -161,6 +161,7 @@ void AppendEvent(const Event& event, Buffer& out) {
   ResponseField(json, event.response);
   PeerField(json, event.peer_name, event.peer);
   OptionalField(json, "login", event.login);
+  OptionalField(json, "actor", event.actor);
   OptionalField(json, "mechanism", event.mechanism);
   OptionalField(json, IsOutbound(event.type) ? "delivery_protocol" : "reception_protocol",
                 event.protocol);

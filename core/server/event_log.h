@@ -77,6 +77,7 @@ struct Event {
   ByteView peer_name;  // what a client said in EHLO
   SockAddr peer;
   ByteView login;
+  ByteView actor;  // who authenticated, where `login` is another
   ByteView mechanism;
   ByteView protocol;      // "ESMTPSA" for a reception, "ESMTP" for a delivery
   ByteView tls_protocol;  // "TLSv1.3"

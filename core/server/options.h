@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "auth/mechanism.h"
+#include "auth/rate_limit.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/server/tuning.h"
@@ -150,6 +151,34 @@ struct LimitsOptions {
   uint64_t body_bytes_login = 128 * kMiB;  // ... of them those of one login
   // Octets a second that a body must come at, over each minute; 0: any. Slower ones are closed.
   uint64_t body_rate = 256;
+
+  // Places for what is counted against a rate: one for each rate of each login that sent in its
+  // window.
+  uint32_t meters = 1 << 20;
+};
+
+// What a rate or a connection limit counts for: all that a login, a tenant or the server does.
+struct SharedLimits {
+  std::vector<auth::RateLimit> rates;  // at most one of a kind
+  uint32_t connections = 0;            // logged in at a time; 0: no limit
+};
+
+// One [[tenant]]: limits that the logins of a group share.
+struct TenantOptions {
+  std::string name;  // required; as in `sluice user --tenant`
+  std::vector<auth::RateLimit> rates;
+  uint32_t connections = 0;
+};
+
+enum class OriginatorCheck : uint8_t {
+  kOff,      // "off": what stands in From and Sender is the client's affair
+  kReject,   // "reject": 550 5.7.1 where an address is not the login's
+  kRewrite,  // "rewrite": Sender then names who submitted (RFC 6409 8.1)
+};
+
+struct SubmissionOptions {
+  std::string detail_delimiter;  // "+": alice+lists@ is alice@; empty: there is no detail
+  OriginatorCheck originator = OriginatorCheck::kOff;
 };
 
 enum class BareLf : uint8_t {
@@ -203,6 +232,10 @@ struct Options {
   RelayOptions relay;
   QueueOptions queue;
   LimitsOptions limits;
+  SharedLimits login_limits;   // of each login, where its record has none of its own
+  SharedLimits server_limits;  // of all together
+  std::vector<TenantOptions> tenant;
+  SubmissionOptions submission;
   SmtpOptions smtp;
   IoOptions io;
   AdminOptions admin;

@@ -14,6 +14,11 @@ std::string Element(std::string_view list, size_t index, std::string_view key) {
   return absl::StrCat(list, "[", index, "].", key);
 }
 
+// Of RFC 5322 3.2.3, without letters and digits, which part nothing.
+bool IsAtomCharacter(char c) {
+  return std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
+}
+
 // A domain as RFC 5321 4.1.2 writes it: labels of letters, digits and inner hyphens.
 bool IsDomain(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
@@ -164,6 +169,30 @@ void CheckLimits(const Options& options, const ReportFn& report) {
   }
 }
 
+void CheckTenants(const Options& options, const ReportFn& report) {
+  std::map<std::string, size_t> taken;
+  for (size_t i = 0; i < options.tenant.size(); i++) {
+    const std::string& name = options.tenant[i].name;
+    if (name.empty())
+      report(Element("tenant", i, "name"), "is missing, expected the tenant's name");
+    const auto [other, is_new] = taken.emplace(name, i);
+    if (!is_new && !name.empty()) {
+      report(Element("tenant", i, "name"),
+             absl::StrCat("\"", name, "\" is that of tenant[", other->second, "] too"));
+    }
+  }
+}
+
+void CheckSubmission(const SubmissionOptions& submission, const ReportFn& report) {
+  const std::string& delimiter = submission.detail_delimiter;
+  if (delimiter.empty()) return;
+  if (delimiter.size() > 1 || !IsAtomCharacter(delimiter[0])) {
+    report("submission.detail_delimiter",
+           absl::StrCat("\"", delimiter,
+                        "\" is not one character of a local part, expected \"+\", \"-\" or \"\""));
+  }
+}
+
 }  // namespace
 
 void CheckOptions(const Options& options, const ReportFn& report) {
@@ -173,6 +202,8 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);
+  CheckTenants(options, report);
+  CheckSubmission(options.submission, report);
   CheckIo(options.io, report);
   CheckShards(options, report);
 }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kModeWords[] = {"starttls", "implicit", "plain"};
 constexpr std::string_view kRelayTlsWords[] = {"none", "opportunistic", "required", "verify"};
+constexpr std::string_view kOriginatorWords[] = {"off", "reject", "rewrite"};
 constexpr std::string_view kBareLfWords[] = {"normalize", "reject"};
 
 constexpr uint32_t kMany = 1'000'000;
@@ -163,7 +164,30 @@ void LimitsKeys(Options& all, KeyVisitor& v) {
         "memory held for slow or stalled peers, a shard");
   v.Key("body_bytes", Bytes(&o.body_bytes, kMiB, 1024 * kGiB), "bodies not yet durable, a shard; beyond: 452");
   v.Key("body_bytes_login", Bytes(&o.body_bytes_login, kMiB, 1024 * kGiB), "... of one login");
+  v.Key("meters", Count(&o.meters, 1024, 1u << 28), "places for what is counted against rates");
   v.Key("body_rate", Bytes(&o.body_rate, 0, kGiB), "octets a second a body must come at; 0: any");
+}
+
+constexpr std::string_view kRatesHelp =
+    "[\"100 messages/minute\", \"2G bytes/day\"]; messages, recipients or bytes";
+
+void SharedLimitsKeys(SharedLimits& o, KeyVisitor& v) {
+  v.Key("rates", Rates(&o.rates), kRatesHelp);
+  v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
+}
+
+void TenantKeys(TenantOptions& o, KeyVisitor& v) {
+  v.Key("name", Text(&o.name), "as in `sluice user set --tenant`");
+  v.Key("rates", Rates(&o.rates), kRatesHelp);
+  v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
+}
+
+void SubmissionKeys(SubmissionOptions& o, KeyVisitor& v) {
+  v.Key("detail_delimiter", Text(&o.detail_delimiter),
+        "\"+\": alice+lists@ is alice@; empty: it is not");
+  v.Key("originator", Word(&o.originator, kOriginatorWords),
+        "From and Sender that are not the login's: \"off\", \"reject\" or \"rewrite\" (Sender is "
+        "set)");
 }
 
 void SmtpKeys(SmtpOptions& o, KeyVisitor& v) {
@@ -221,6 +245,10 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o, in); });
   v.Table("queue", [&](KeyVisitor& in) { QueueKeys(o, in); });
   v.Table("limits", [&](KeyVisitor& in) { LimitsKeys(o, in); });
+  v.Table("login_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.login_limits, in); });
+  v.Table("server_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.server_limits, in); });
+  v.Tables("tenant", ListOf(&o.tenant, TenantKeys));
+  v.Table("submission", [&](KeyVisitor& in) { SubmissionKeys(o.submission, in); });
   v.Table("smtp", [&](KeyVisitor& in) { SmtpKeys(o.smtp, in); });
   v.Table("io", [&](KeyVisitor& in) { IoKeys(o, in); });
   v.Table("admin", [&](KeyVisitor& in) { AdminKeys(o.admin, in); });

@@ -335,6 +335,38 @@ std::string Words::Show() const {
   return out + "]";
 }
 
+std::optional<ValueProblem> Rates::Read(const toml::node& node, std::string_view) {
+  constexpr std::string_view kExpected =
+      "a number, messages, recipients or bytes, and minute, hour or day: \"100 messages/minute\"";
+  const toml::array* list = node.as_array();
+  if (list == nullptr)
+    return WrongType(node, "a list such as [\"100 messages/minute\", \"2G bytes/day\"]");
+  std::vector<auth::RateLimit> rates;
+  for (const toml::node& element : *list) {
+    const auto text = element.value_exact<std::string>();
+    if (!text) return WrongType(element, kExpected);
+    const std::optional<auth::RateLimit> rate = auth::ParseRateLimit(*text);
+    if (!rate) return Wrong(element, *text, kExpected);
+    for (const auth::RateLimit& other : rates) {
+      if (!other.SameKind(*rate)) continue;
+      return ValueProblem{&element,
+                          absl::StrCat(Quoted(*text), " is of the kind of ",
+                                       Quoted(auth::ToString(other)), ", expected one of a kind")};
+    }
+    rates.push_back(*rate);
+  }
+  *field_ = std::move(rates);
+  return std::nullopt;
+}
+
+std::string Rates::Show() const {
+  std::string out = "[";
+  for (const auth::RateLimit& rate : *field_) {
+    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(auth::ToString(rate)));
+  }
+  return out + "]";
+}
+
 std::optional<ValueProblem> NextHops::Read(const toml::node& node, std::string_view) {
   const toml::array* list = node.as_array();
   if (list == nullptr)

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/rate_limit.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 
@@ -172,6 +173,17 @@ class NextHops : public Value {
  private:
   std::vector<SockAddr>* hops_;
   bool* discard_;
+};
+
+// A list of rates, at most one of a kind: ["100 messages/minute", "2G bytes/day"].
+class Rates : public Value {
+ public:
+  explicit Rates(std::vector<auth::RateLimit>* field) : field_(field) {}
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+  std::string Show() const override;
+
+ private:
+  std::vector<auth::RateLimit>* field_;
 };
 
 // nullopt: not a duration, or beyond 100 years.

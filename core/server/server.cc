@@ -41,6 +41,8 @@
 #include "core/server/shard_tunings.h"
 #include "core/server/spool_files.h"
 #include "core/server/tls_files.h"
+#include "core/server/usage.h"
+#include "core/server/usage_file.h"
 #include "core/server/watchdog.h"
 #include "tls/hooks.h"
 
@@ -127,6 +129,8 @@ class ServerProcess final : public Server, public AdminSource {
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
+  void MakeUsage();
+  void SaveUsage();
   void AddMissingKeys(const auth::VerifyJob& job);
   absl::Status MakeShards();
   absl::Status Recover();
@@ -158,6 +162,9 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<ShardEvents> admin_events_;  // the main thread's
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<auth::LmdbStore> store_;
+  std::unique_ptr<UsageFile> usage_file_;  // nullptr: none could be made
+  std::unique_ptr<Usage> usage_;
+  bool usage_unsaved_ = false;  // and said so
   std::unique_ptr<ShardGroup> group_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
@@ -345,6 +352,7 @@ absl::Status ServerProcess::MakeShards() {
         });
       });
 
+  MakeUsage();
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
@@ -366,6 +374,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.store = own.reader.get();
     parts.verifier = verifier_.get();
     parts.event_log = event_log_.get();
+    parts.usage = usage_.get();
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
@@ -389,6 +398,38 @@ absl::Status ServerProcess::MakeShards() {
   Wipe(remember_key);
   Wipe(*decoy_key);
   return absl::OkStatus();
+}
+
+// Limits are no reason not to serve: without the file they begin anew.
+void ServerProcess::MakeUsage() {
+  UsageFile::Secret secret;
+  tls::FillRandom(secret.data(), secret.size());
+  std::string note;
+  auto file = UsageFile::Open(options_.state_dir + "/usage", secret, note);
+  if (file.ok()) {
+    usage_file_ = *std::move(file);
+    secret = usage_file_->secret();
+  } else {
+    note = absl::StrCat("what is counted against limits is not kept over a restart: ",
+                        file.status().message());
+  }
+  usage_ = std::make_unique<Usage>(options_, ByteView(secret.data(), secret.size()));
+  Wipe(secret);
+  if (usage_file_ != nullptr) {
+    if (absl::Status status = usage_file_->Restore(usage_->meters(), WallNow()); !status.ok()) {
+      note = absl::StrCat("what was counted against limits is not all there: ", status.message());
+    }
+  }
+  if (!note.empty()) LogAdmin(note);
+}
+
+void ServerProcess::SaveUsage() {
+  if (usage_file_ == nullptr) return;
+  const absl::Status status = usage_file_->Save(usage_->meters());
+  if (!status.ok() && !usage_unsaved_) {
+    LogAdmin(absl::StrCat("what is counted against limits is not kept: ", status.message()));
+  }
+  usage_unsaved_ = !status.ok();
 }
 
 // On a thread of its own: another process may hold the store's lock for a while, and neither logins
@@ -559,9 +600,11 @@ void ServerProcess::Watch() {
     if (MonoNow() >= space_at) {
       space_at = MonoNow() + kLookAtSpace;
       LookAtSpace();
+      SaveUsage();
     }
     admin_events_->Turn(MonoNow());
   }
+  SaveUsage();
 }
 
 void ServerProcess::LookAtSpace() {

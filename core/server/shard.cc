@@ -29,6 +29,10 @@ auth::RememberedLogins::Options MakeRememberOptions(const Options& options) {
   return remember;
 }
 
+char DetailDelimiter(const SubmissionOptions& options) {
+  return options.detail_delimiter.empty() ? '\0' : options.detail_delimiter[0];
+}
+
 queue::QueueOptions MakeQueueOptions(const ShardParts& parts, uint32_t folder) {
   const QueueOptions& from = parts.options->queue;
   queue::QueueOptions options;
@@ -111,10 +115,12 @@ Shard::Shard(ShardParts parts)
                       .iterations = options_.auth.iterations,
                       .wanted = auth::WantedKeys::For(ConfiguredMechanisms(options_)),
                       .hostname = options_.hostname,
+                      .detail_delimiter = DetailDelimiter(options_.submission),
                       .shard = parts.index}),
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),
       prng_(parts.seed),
+      usage_(parts.usage),
       connections_(tuning_.sessions + kRefusals),
       group_(parts.group),
       passages_(kPassages) {

@@ -37,6 +37,7 @@
 #include "core/server/relay.h"
 #include "core/server/session_listing.h"
 #include "core/server/tuning.h"
+#include "core/server/usage.h"
 #include "core/smtp/session_config.h"
 #include "core/smtp/trace.h"
 #include "core/smtp/transaction.h"
@@ -81,6 +82,7 @@ struct ShardParts {
   auth::CredentialSource* store = nullptr;
   auth::PasswordVerifier* verifier = nullptr;
   EventLog* event_log = nullptr;
+  Usage* usage = nullptr;  // nullptr: nothing is counted against limits
   // Neither is needed after construction.
   ByteView remember_key;          // secret of this process, for remembered logins and nonces
   ByteView decoy_key;             // secret of the credential store
@@ -166,6 +168,7 @@ class Shard {
   io::Io& io() { return io_; }
   net::StreamSet& streams() { return streams_; }
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
+  Usage* usage() { return usage_; }
   auth::Authenticator& authenticator() { return authenticator_; }
   smtp::TransactionPool& transactions() { return transactions_; }
   BodyBudget& bodies() { return bodies_; }
@@ -173,6 +176,7 @@ class Shard {
   ShardCounters& stats() { return counters_; }
   ShardEvents& events() { return events_; }
   Prng& prng() { return prng_; }
+  Buffer& words() { return words_; }  // likewise, for the text of one reply
   Buffer& replies() { return replies_; }                       // scratch of one call; clear it before use
   std::vector<ByteView>& recipients() { return recipients_; }  // likewise
   const std::shared_ptr<tls::ServerContext>& server_tls() const { return server_tls_; }
@@ -251,6 +255,8 @@ class Shard {
   smtp::DateText date_;
   ShardEvents events_;
   Prng prng_;
+  Usage* const usage_;
+  Buffer words_;
   Buffer replies_;
   std::vector<ByteView> recipients_;
   std::shared_ptr<tls::ServerContext> server_tls_;

@@ -43,6 +43,10 @@ class BodyReader {
   // Octets of content so far, those dropped after a fault included.
   uint64_t bytes() const { return bytes_; }
 
+  // Bounds the content by `bytes_max` where that is less than it was.
+  void LimitBytes(uint64_t bytes_max) {
+    options_.bytes_max = std::min(options_.bytes_max, bytes_max);
+  }
   // From now on content is dropped, as after a fault: the message is refused for another reason.
   void Drop() { drop_ = true; }
   bool dropping() const { return drop_; }

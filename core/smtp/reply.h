@@ -71,6 +71,8 @@ inline constexpr Reply kBye = Checked("221 2.0.0 Bye\r\n");
 // The connection ends (RFC 5321 3.8).
 inline constexpr Reply kTooManyErrors = Checked("421 4.7.0 Too many errors\r\n");
 inline constexpr Reply kTooManyLogins = Checked("421 4.7.0 Too many failed logins\r\n");
+inline constexpr Reply kTooManySessions =
+    Checked("421 4.7.0 Too many connections of this login, or its group\r\n");
 inline constexpr Reply kDrainedTooMuch = Checked("421 4.3.4 Message far beyond the size limit\r\n");
 inline constexpr Reply kBytesBehindRefusedData =
     Checked("421 4.5.0 Bytes were sent behind a DATA that was refused\r\n");
@@ -155,6 +157,18 @@ inline constexpr Reply kNulInMessage = Checked("550 5.6.0 NUL in message\r\n");
 // For the outside, at its own bounds (architecture section 7).
 inline constexpr Reply kSpoolFull = Checked("452 4.3.1 Insufficient system storage\r\n");
 inline constexpr Reply kSpoolFailed = Checked("451 4.3.0 Cannot store mail at present\r\n");
+inline constexpr Reply kFromNotOwned =
+    Checked("550 5.7.1 From names an address not owned by the authenticated user\r\n");
+inline constexpr Reply kSenderFieldNotOwned =
+    Checked("550 5.7.1 Sender names an address not owned by the authenticated user\r\n");
+inline constexpr Reply kOriginatorsUnreadable =
+    Checked("550 5.7.1 From or Sender is no list of addresses (RFC 5322 3.6.2)\r\n");
+inline constexpr Reply kFromMissing =
+    Checked("550 5.7.1 Message without a From field (RFC 5322 3.6)\r\n");
+inline constexpr Reply kSubmitterUnknown =
+    Checked("550 5.7.1 The submitter named by AUTH= may not send\r\n");
+inline constexpr Reply kSubmitterTemporary =
+    Checked("451 4.3.0 The submitter named by AUTH= cannot be looked up now\r\n");
 inline constexpr Reply kSenderNotOwned =
     Checked("553 5.7.1 Sender address not owned by the authenticated user\r\n");
 }  // namespace reply

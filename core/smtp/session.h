@@ -63,12 +63,13 @@ enum class Effect : uint8_t {
 
 // Why an exchange failed; the reply is that of RFC 4954 section 6.
 enum class AuthFailure : uint8_t {
-  kBadCredentials,  // 535 5.7.8, for an unknown user too
-  kMalformed,       // 501 5.5.2: not what the mechanism's grammar allows
-  kTemporary,       // 454 4.7.0
-  kTooWeak,         // 534 5.7.9
-  kTransition,      // 432 4.7.12
-  kTooMany,         // 421 4.7.0, and the session ends
+  kBadCredentials,   // 535 5.7.8, for an unknown user too
+  kMalformed,        // 501 5.5.2: not what the mechanism's grammar allows
+  kTemporary,        // 454 4.7.0
+  kTooWeak,          // 534 5.7.9
+  kTransition,       // 432 4.7.12
+  kTooMany,          // 421 4.7.0, and the session ends
+  kTooManySessions,  // likewise: proved, but there are as many as may be
 };
 
 class Session;

@@ -101,6 +101,8 @@ Reply AuthFailureReply(AuthFailure failure) {
       return reply::kAuthTransition;
     case AuthFailure::kTooMany:
       return reply::kTooManyLogins;
+    case AuthFailure::kTooManySessions:
+      return reply::kTooManySessions;
   }
   return reply::kAuthTemporary;
 }

@@ -88,6 +88,11 @@ void AppendTrace(const TraceInfo& info, Buffer& out) {
     out.Append(info.hostname);
     out.Append(">\r\n");
   }
+  if (!info.sender.empty()) {
+    out.Append("Sender: ");
+    out.Append(info.sender);
+    out.Append("\r\n");
+  }
   if (info.add_separator) out.Append("\r\n");
 }
 

@@ -36,6 +36,7 @@ struct TraceInfo {
   bool authenticated = false;
   bool add_date = false;        // !HeaderFilter::has_date()
   bool add_message_id = false;  // !HeaderFilter::has_message_id()
+  ByteView sender;              // of a Sender field to add (RFC 6409 8.1); empty: none
   bool add_separator = false;   // HeaderFilter::needs_separator()
 };
 

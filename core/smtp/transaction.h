@@ -39,6 +39,9 @@ struct Transaction {
 
   HeaderFilter header;  // complete at the first kBodyPart or kMessage
 
+  // A smaller bound for the message than the listener's. Before its first octet.
+  void LimitBytes(uint64_t bytes_max) { reader.LimitBytes(bytes_max); }
+
   // The session's own. A refused message is read to its end, and `refusal` is said there.
   void RefuseAtEnd(Reply reply) {
     refusal = reply;

@@ -11,6 +11,7 @@
 #include <array>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -22,6 +23,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "tools/sluice/password_input.h"
+#include "tools/sluice/user_policy.h"
 #include "tools/sluice/user_store.h"
 #include "tools/sluice/user_transfer.h"
 
@@ -43,14 +45,10 @@ struct Arguments {
   std::string name;
   std::vector<std::string> names;
   std::string match;
-  std::vector<std::string> addresses;
-  std::vector<std::string> domains;
-  std::string tenant;
+  std::map<ByteView, std::vector<std::string>> policy;  // what was given, by a setting's name
   bool password_stdin = false;
   bool no_null_sender = false;
   bool itself = false;
-  bool tenant_given = false;
-  std::string null_sender;
   bool json = false;
   bool dry_run = false;
 };
@@ -76,14 +74,19 @@ nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
     keys.push_back({{"hash", NameOf(scram->hash)}, {"iterations", scram->iterations}});
   }
   if (record.cram_md5.has_value()) keys.push_back({{"hash", "CRAM-MD5"}});
-  return {{"login", login},
-          {"tenant", record.tenant},
-          {"addresses", record.addresses},
-          {"domains", record.domains},
-          {"null_sender", !record.null_sender_forbidden},
-          {"disabled", record.disabled},
-          {"keys", keys},
-          {"version", record.version}};
+  nlohmann::json json = {{"login", login}, {"keys", keys}, {"version", record.version}};
+  for (const PolicySetting& setting : PolicySettings()) {
+    const std::vector<std::string> values = setting.get(record);
+    if (setting.separator != 0) {
+      json[setting.name] = values;
+    } else {
+      json[setting.name] = values.empty() ? "" : values.front();
+    }
+  }
+  json["null_sender"] = !record.null_sender_forbidden;
+  json["disabled"] = record.disabled;
+  json["suspended"] = record.suspended;
+  return json;
 }
 
 std::string Dump(const nlohmann::json& json, int indent) {
@@ -99,27 +102,47 @@ std::string Grants(ByteView login, const CredentialRecord& record) {
   return auth::CanonicalAddress(login).has_value() ? "itself" : "nobody";
 }
 
+// Shown by a line of their own.
+bool IsInGrants(ByteView setting) {
+  return setting == "addresses" || setting == "domains" || setting == "null_sender";
+}
+
+ByteView StateOf(const CredentialRecord& record) {
+  if (record.suspended) return "suspended";
+  return record.disabled ? "disabled" : "enabled";
+}
+
 bool Matches(const Arguments& arguments, ByteView login) {
   return arguments.match.empty() ||
          fnmatch(arguments.match.c_str(), std::string(login).c_str(), 0) == 0;
 }
 
+// Gives `record` what the command line says of it.
+absl::Status SetPolicy(const Arguments& arguments, CredentialRecord& record) {
+  for (const auto& [name, values] : arguments.policy) {
+    const PolicySetting* const setting = FindPolicySetting(name);
+    if (absl::Status set = setting->set(values, record); !set.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--", setting->option, ": ", set.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void Add(const Arguments& arguments) {
   const server::Options options = Load("add", arguments.config);
+  CredentialRecord policy;
+  policy.null_sender_forbidden = arguments.no_null_sender;
+  if (absl::Status set = SetPolicy(arguments, policy); !set.ok()) Fail("add", set);
   {  // before asking for a password
     const std::string login = MustHaveLogin("add", arguments.name);
     if (MustOpen("add", options)->Get(login).ok()) {
       Fail("add", ExistsAlready(login));
     }
   }
-  const NewUser user{.name = arguments.name,
-                     .password = MustGetPassword("add", arguments),
-                     .addresses = arguments.addresses,
-                     .domains = arguments.domains,
-                     .tenant = arguments.tenant,
-                     .null_sender_forbidden = arguments.no_null_sender};
+  NewUser user{.name = arguments.name, .password = {}, .policy = std::move(policy)};
+  user.password = MustGetPassword("add", arguments);
   if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
-  if (user.addresses.empty() && user.domains.empty() &&
+  if (user.policy.addresses.empty() && user.policy.domains.empty() &&
       !auth::CanonicalAddress(user.name).has_value()) {
     std::cerr << "sluice user add: warning: " << user.name
               << " is no mail address, so without --address or --domain it may send as nobody\n";
@@ -155,7 +178,14 @@ void Show(const Arguments& arguments) {
   }
   std::cout << "login        " << login << "\nmay send as  " << Grants(login, *record)
             << "\nnull sender  " << (record->null_sender_forbidden ? "no" : "yes");
-  if (!record->tenant.empty()) std::cout << "\ntenant       " << record->tenant;
+  for (const PolicySetting& setting : PolicySettings()) {
+    if (IsInGrants(setting.name)) continue;
+    const std::vector<std::string> values = setting.get(*record);
+    if (values.empty()) continue;
+    std::cout << '\n'
+              << setting.name << std::string(13 - setting.name.size(), ' ')
+              << absl::StrJoin(values, ", ");
+  }
   std::cout << "\nkeys         ";
   std::vector<std::string> keys;
   for (const std::optional<auth::ScramKeys>& scram : record->scram) {
@@ -164,8 +194,8 @@ void Show(const Arguments& arguments) {
   }
   if (record->cram_md5.has_value()) keys.push_back("CRAM-MD5");
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
-  std::cout << "\nstate        " << (record->disabled ? "disabled" : "enabled") << "\nversion      "
-            << record->version << '\n';
+  std::cout << "\nstate        " << StateOf(*record) << "\nversion      " << record->version
+            << '\n';
 }
 
 void List(const Arguments& arguments) {
@@ -178,7 +208,7 @@ void List(const Arguments& arguments) {
       std::cout << (first ? "\n" : ",\n") << Dump(ToJson(login, record), -1);
     } else {
       std::cout << login << "  sends as " << Grants(login, record)
-                << (record.disabled ? "  (disabled)" : "") << '\n';
+                << (record.may_log_in() ? "" : absl::StrCat("  (", StateOf(record), ")")) << '\n';
     }
     first = false;
     return static_cast<bool>(std::cout);
@@ -234,32 +264,36 @@ void SetDisabled(const Arguments& arguments, const std::string& command, bool di
 void Disable(const Arguments& arguments) { SetDisabled(arguments, "disable", true); }
 void Enable(const Arguments& arguments) { SetDisabled(arguments, "enable", false); }
 
-// What is given replaces what was there.
+void SetSuspended(const Arguments& arguments, const std::string& command, bool suspended) {
+  ChangeChosen(arguments, command, command + "ed",
+               [suspended](LmdbStore::Changes& changes, const std::string& login) {
+                 return changes.Update(login, [suspended](CredentialRecord& record) {
+                   record.suspended = suspended;
+                 });
+               });
+}
+void Suspend(const Arguments& arguments) { SetSuspended(arguments, "suspend", true); }
+void Resume(const Arguments& arguments) { SetSuspended(arguments, "resume", false); }
+
+// What is given replaces what was there; addresses and domains together.
 void Set(const Arguments& arguments) {
   const std::string login = MustHaveLogin("set", arguments.name);
-  CredentialRecord grants;
-  const absl::Status read =
-      SetGrants({.addresses = arguments.addresses, .domains = arguments.domains}, grants);
-  if (!read.ok()) Fail("set", read);
-  if (arguments.itself && !(arguments.addresses.empty() && arguments.domains.empty())) {
+  const bool grants = arguments.policy.count("addresses") + arguments.policy.count("domains") > 0;
+  if (arguments.itself && grants) {
     Fail("set", absl::FailedPreconditionError("--itself, or --address and --domain"));
   }
-  const bool nothing = arguments.addresses.empty() && arguments.domains.empty() &&
-                       !arguments.itself && !arguments.tenant_given &&
-                       arguments.null_sender.empty();
-  if (nothing) {
-    Fail("set", absl::FailedPreconditionError(
-                    "say what: --address, --domain, --itself, --tenant or --null-sender"));
+  CredentialRecord tried;  // before the store is touched
+  if (absl::Status set = SetPolicy(arguments, tried); !set.ok()) Fail("set", set);
+  if (arguments.policy.empty() && !arguments.itself) {
+    Fail("set", absl::FailedPreconditionError("say what: see `sluice user set --help`"));
   }
   const auto store = MustOpen("set", Load("set", arguments.config));
   const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
-    if (!grants.addresses.empty() || !grants.domains.empty() || arguments.itself) {
-      record.addresses = std::move(grants.addresses);
-      record.domains = std::move(grants.domains);
+    if (grants || arguments.itself) {
+      record.addresses.clear();
+      record.domains.clear();
     }
-    if (arguments.tenant_given) record.tenant = arguments.tenant;
-    if (!arguments.null_sender.empty())
-      record.null_sender_forbidden = arguments.null_sender == "no";
+    SetPolicy(arguments, record).IgnoreError();  // it was tried
   });
   if (!updated.ok()) FailForUser("set", updated);
 }
@@ -269,10 +303,7 @@ void Set(const Arguments& arguments) {
 absl::Status AddUser(const server::Options& options, const NewUser& user) {
   const absl::StatusOr<std::string> login = LoginOf(user.name, Purpose::kStore);
   if (!login.ok()) return login.status();
-  CredentialRecord record;
-  record.tenant = user.tenant;
-  record.null_sender_forbidden = user.null_sender_forbidden;
-  if (absl::Status set = SetGrants(user, record); !set.ok()) return set;
+  CredentialRecord record = user.policy;
   if (absl::Status set = SetKeys(options, user.password, record); !set.ok()) return set;
   const absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
   if (!store.ok()) return store.status();
@@ -298,18 +329,25 @@ void RegisterUser(CLI::App& app) {
         "--password-stdin", arguments->password_stdin,
         "Read the password from standard input instead of asking; one trailing newline is dropped");
   };
-  const auto list_option = [&](CLI::App* command, const char* name, std::vector<std::string>& to,
-                               const char* what) {
-    command->add_option(name, to, what)->allow_extra_args(false);  // once a value: NAME may follow
+  const auto policy_options = [&](CLI::App* command) {
+    for (const PolicySetting& setting : PolicySettings()) {
+      std::string help(setting.help);
+      if (setting.separator != 0) help += "; repeatable";
+      command
+          ->add_option_function<std::vector<std::string>>(
+              absl::StrCat("--", setting.option),
+              [arguments, name = setting.name](const std::vector<std::string>& values) {
+                arguments->policy[name] = values;
+              },
+              help)
+          ->allow_extra_args(false);  // once a value: NAME may follow
+    }
   };
 
   CLI::App* add = subcommand("add", "Create a user", Add);
   add->add_option("name", arguments->name, "Name to log in with")->required();
   password_option(add);
-  list_option(add, "--address", arguments->addresses,
-              "Address to send as (default: the name); repeatable");
-  list_option(add, "--domain", arguments->domains, "Domain to send as any address of; repeatable");
-  add->add_option("--tenant", arguments->tenant, "Group that the user belongs to");
+  policy_options(add);
   add->add_flag("--no-null-sender", arguments->no_null_sender, "Forbid MAIL FROM:<>");
 
   CLI::App* passwd = subcommand("passwd", "Change a user's password", Passwd);
@@ -335,25 +373,20 @@ void RegisterUser(CLI::App& app) {
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
   choosing("enable", "Let users log in again", Enable);
+  choosing("suspend",
+           "Stop users: no login, sessions end at their next command, their queued mail waits",
+           Suspend);
+  choosing("resume", "Undo suspend: their queued mail goes on", Resume);
 
   RegisterTransfer(*user);
 
-  CLI::App* set = subcommand("set", "Change what a user may do, from its next command on", Set);
+  CLI::App* set = subcommand("set",
+                             "Change what a user may do, from its next command on; what is given "
+                             "replaces what was, \"\" clears it",
+                             Set);
   set->add_option("name", arguments->name, "Login")->required();
-  list_option(set, "--address", arguments->addresses,
-              "Address to send as; repeatable, all others go");
-  list_option(set, "--domain", arguments->domains,
-              "Domain to send as any address of; repeatable, all others go");
+  policy_options(set);
   set->add_flag("--itself", arguments->itself, "May send as its own name and nothing else");
-  set->add_option_function<std::string>(
-      "--tenant",
-      [arguments](const std::string& tenant) {
-        arguments->tenant = tenant;
-        arguments->tenant_given = true;
-      },
-      "Group that the user belongs to; empty: none");
-  set->add_option("--null-sender", arguments->null_sender, "Whether MAIL FROM:<> is allowed")
-      ->check(CLI::IsMember({"yes", "no"}));
 }
 
 }  // namespace sluice

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "auth/record.h"
 #include "auth/secret.h"
 #include "core/server/options.h"
 
@@ -26,10 +27,7 @@ void RegisterUser(CLI::App& app);
 struct NewUser {
   std::string name;  // as typed
   auth::Secret password;
-  std::vector<std::string> addresses;  // that it may send as; without these and `domains`: its name
-  std::vector<std::string> domains;
-  std::string tenant;
-  bool null_sender_forbidden = false;
+  auth::CredentialRecord policy;  // what it may do; keys are made
 };
 
 // What `user add` does, for `init` too. The keys stored are those that the configured mechanisms

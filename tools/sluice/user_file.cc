@@ -14,6 +14,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "core/base/base64.h"
+#include "tools/sluice/user_policy.h"
 
 namespace sluice {
 namespace {
@@ -22,11 +23,18 @@ using auth::CredentialRecord;
 using auth::ScramHash;
 using auth::ScramKeys;
 
-constexpr std::array<ByteView, 8> kColumns = {"login",   "password", "keys",        "addresses",
-                                              "domains", "tenant",   "null_sender", "disabled"};
 constexpr std::pair<ByteView, ScramHash> kScramSchemes[] = {{"SCRAM-SHA-1", ScramHash::kSha1},
                                                             {"SCRAM-SHA-256", ScramHash::kSha256},
                                                             {"SCRAM-SHA-512", ScramHash::kSha512}};
+
+// Of an export.
+std::vector<ByteView> Columns() {
+  std::vector<ByteView> columns = {"login", "keys"};
+  for (const users::PolicySetting& setting : users::PolicySettings())
+    columns.push_back(setting.name);
+  columns.insert(columns.end(), {"disabled", "suspended"});
+  return columns;
+}
 
 // Base64 into `to`; its octets, or -1.
 ptrdiff_t Decode(ByteView text, MutableBytes to) {
@@ -108,25 +116,13 @@ std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
     for (const std::string& word : words()) {
       if (std::string wrong = TakeKeys(word, user); !wrong.empty()) return wrong;
     }
-  } else if (column == "addresses") {
-    for (const std::string& word : words()) {
-      const auto address = auth::CanonicalAddress(word);
-      if (!address.has_value()) return absl::StrCat("'", word, "' is no mail address");
-      user.record.addresses.push_back(*address);
-    }
-  } else if (column == "domains") {
-    for (const std::string& word : words()) {
-      const auto domain = auth::CanonicalDomain(word);
-      if (!domain.has_value()) return absl::StrCat("'", word, "' is no domain");
-      user.record.domains.push_back(*domain);
-    }
-  } else if (column == "tenant") {
-    user.record.tenant = value;
-  } else if (column == "null_sender") {
-    bool allowed = true;
-    std::string wrong = TakeFlag(column, value, allowed);
-    user.record.null_sender_forbidden = !allowed;
-    return wrong;
+  } else if (const users::PolicySetting* const setting = users::FindPolicySetting(column)) {
+    std::vector<std::string> values = {std::string(value)};
+    if (setting->separator != 0)
+      values = absl::StrSplit(value, setting->separator, absl::SkipEmpty());
+    return std::string(setting->set(values, user.record).message());
+  } else if (column == "suspended") {
+    return TakeFlag(column, value, user.record.suspended);
   } else {
     return TakeFlag(column, value, user.record.disabled);
   }
@@ -228,10 +224,12 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
     auto fields = SplitCsv(line);
     if (!fields.has_value()) return Problem("a quoted field does not end where it should");
     if (!std::exchange(begun_, true)) {
+      const std::vector<ByteView> known = Columns();
       for (const std::string& column : *fields) {
-        if (std::find(kColumns.begin(), kColumns.end(), column) != kColumns.end()) continue;
+        if (column == "password" || std::find(known.begin(), known.end(), column) != known.end())
+          continue;
         return Problem(absl::StrCat("'", column, "' is no column; columns are ",
-                                    absl::StrJoin(kColumns, ", ")));
+                                    absl::StrJoin(known, ", "), ", password"));
       }
       if (std::find(fields->begin(), fields->end(), "login") == fields->end()) {
         return Problem("there is no column login");
@@ -299,7 +297,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
   return std::nullopt;
 }
 
-std::string CsvColumns() { return "login,keys,addresses,domains,tenant,null_sender,disabled\n"; }
+std::string CsvColumns() { return absl::StrCat(absl::StrJoin(Columns(), ","), "\n"); }
 
 std::string CsvLine(ByteView login, const CredentialRecord& record) {
   std::vector<std::string> keys;
@@ -314,11 +312,14 @@ std::string CsvLine(ByteView login, const CredentialRecord& record) {
     keys.push_back(
         absl::StrCat("{CRAM-MD5}", absl::BytesToHexString(auth::View(*record.cram_md5))));
   }
-  return absl::StrCat(QuotedCsv(login), ",", QuotedCsv(absl::StrJoin(keys, " ")), ",",
-                      QuotedCsv(absl::StrJoin(record.addresses, " ")), ",",
-                      absl::StrJoin(record.domains, " "), ",", QuotedCsv(record.tenant), ",",
-                      record.null_sender_forbidden ? "no" : "yes", ",",
-                      record.disabled ? "yes" : "no", "\n");
+  std::vector<std::string> fields = {QuotedCsv(login), QuotedCsv(absl::StrJoin(keys, " "))};
+  for (const users::PolicySetting& setting : users::PolicySettings()) {
+    const char separator[] = {setting.separator, '\0'};
+    fields.push_back(QuotedCsv(absl::StrJoin(setting.get(record), separator)));
+  }
+  fields.push_back(record.disabled ? "yes" : "no");
+  fields.push_back(record.suspended ? "yes" : "no");
+  return absl::StrCat(absl::StrJoin(fields, ","), "\n");
 }
 
 }  // namespace sluice

@@ -1,9 +1,8 @@
 // Users in files: what `sluice user import` reads and `sluice user export` writes.
 //
-//   CSV      (RFC 4180) a line of column names first: login, and of password, keys, addresses,
-//   domains,
-//            tenant, null_sender (yes, no), disabled (yes, no) those that there are. Addresses,
-//            domains and keys are separated by spaces.
+//   CSV      (RFC 4180) a line of column names first: login, and of password, keys, those of
+//            user_policy.h, disabled and suspended (yes, no) those that there are. Several values
+//            of a column are separated by spaces, rates by semicolons.
 //   Dovecot  a passwd-file: user:{SCHEME}value:..., the rest of a line is not looked at
 //   sasldb   what `db_dump` (with or without -p) prints of Cyrus SASL's /etc/sasldb2
 //

@@ -83,26 +83,6 @@ ByteView NameOf(auth::ScramHash hash) {
   return "";
 }
 
-absl::Status SetGrants(const NewUser& user, CredentialRecord& record) {
-  for (const std::string& address : user.addresses) {
-    const std::optional<std::string> canonical = auth::CanonicalAddress(address);
-    if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--address " + Quoted(address) +
-                                        " is no mail address: local@domain");
-    }
-    record.addresses.push_back(*canonical);
-  }
-  for (const std::string& domain : user.domains) {
-    const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
-    if (!canonical.has_value()) {
-      return absl::InvalidArgumentError("--domain " + Quoted(domain) +
-                                        " is no domain: example.net");
-    }
-    record.domains.push_back(*canonical);
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::unique_ptr<LmdbStore>> OpenStore(const server::Options& options) {
   struct stat state;
   if (stat(options.state_dir.c_str(), &state) != 0 && errno == ENOENT) {

@@ -25,9 +25,6 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, auth::Purpose purpo
 absl::Status SetKeys(const server::Options& options, const auth::Secret& password,
                      auth::CredentialRecord& record);
 
-// What `user` may send as, in canonical form.
-absl::Status SetGrants(const NewUser& user, auth::CredentialRecord& record);
-
 // "SCRAM-SHA-256" for its keys.
 ByteView NameOf(auth::ScramHash hash);
 

@@ -62,7 +62,7 @@ class AuthenticatorTest : public testing::Test {
 
   // One AUTH PLAIN to its end; `slow` tells whether a verifier was needed.
   Result Plain(ByteView login, ByteView password, bool* slow = nullptr) {
-    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
     Result result = attempt_->Start("\0"s.append(login) + "\0"s.append(password), now_);
     if (slow != nullptr) *slow = result == Result::kWait;
     if (result != Result::kWait) return result;
@@ -84,6 +84,7 @@ class AuthenticatorTest : public testing::Test {
                                 .hostname = "h",
                                 .shard = 3}};
   std::unique_ptr<Attempt> attempt_;
+  SockAddr peer_ = *SockAddr::Parse("192.0.2.7:1234");
   MonoTime now_{std::chrono::hours(5)};
 };
 
@@ -159,7 +160,7 @@ TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {
 }
 
 TEST_F(AuthenticatorTest, MalformedReachesNobody) {
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
   EXPECT_EQ(attempt_->Start("nonsense", now_), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kMalformed);
   EXPECT_EQ(attempt_->login(), "");
@@ -167,7 +168,7 @@ TEST_F(AuthenticatorTest, MalformedReachesNobody) {
 }
 
 TEST_F(AuthenticatorTest, RunsLoginByItsChallenges) {
-  attempt_ = authenticator_.Begin(Mechanism::kLogin, 5);
+  attempt_ = authenticator_.Begin(Mechanism::kLogin, 5, peer_);
   ASSERT_EQ(attempt_->Start(std::nullopt, now_), Result::kChallenge);
   EXPECT_EQ(attempt_->challenge(), "Username:");
   ASSERT_EQ(attempt_->Continue("alice@example.net", now_), Result::kChallenge);
@@ -179,9 +180,9 @@ TEST_F(AuthenticatorTest, RunsLoginByItsChallenges) {
 }
 
 TEST_F(AuthenticatorTest, AVerdictForAnEarlierAttemptIsIgnored) {
-  const auto first = authenticator_.Begin(Mechanism::kPlain, 5);
+  const auto first = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
   ASSERT_EQ(first->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
   ASSERT_EQ(attempt_->Start("\0alice@example.net\0wrong"s, now_), Result::kWait);
   const auto [token, verdict] = verifier_.RunOne();
   ASSERT_EQ(verdict, Verdict::kMatch);
@@ -191,12 +192,61 @@ TEST_F(AuthenticatorTest, AVerdictForAnEarlierAttemptIsIgnored) {
 }
 
 TEST_F(AuthenticatorTest, AVerdictOfAnOldVersionIsRememberedForThatVersion) {
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
   ASSERT_EQ(attempt_->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
   SetPassword("alice@example.net", "changed", 2);  // while the verifier works
   const auto [token, verdict] = verifier_.RunOne();
   EXPECT_EQ(attempt_->OnVerified(token, verdict, now_), Result::kSuccess);
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+}
+
+// RFC 4422 section 3.4.1: an authorization identity.
+TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
+  SetPassword("webmail", "front", 5);
+  store_.records["webmail"].acts_for = {"@example.net", "carol@example.org"};
+  store_.records["carol@example.org"].version = 6;
+  store_.records["dave@example.net"].disabled = true;
+  const auto as = [&](ByteView authorization, ByteView login, ByteView password) {
+    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+    const Result result = attempt_->Start(
+        std::string(authorization) + "\0"s.append(login) + "\0"s.append(password), now_);
+    if (result != Result::kWait) return result;
+    const auto [token, verdict] = verifier_.RunOne();
+    return attempt_->OnVerified(token, verdict, now_);
+  };
+  ASSERT_EQ(as("Alice@example.net", "webmail", "front"), Result::kSuccess);
+  Identity identity = attempt_->TakeIdentity();
+  EXPECT_EQ(identity.login, "alice@example.net");
+  EXPECT_EQ(identity.actor, "webmail");
+  EXPECT_EQ(identity.tenant, "acme");
+  EXPECT_TRUE(identity.sender.Allows("alice@example.net"));
+  EXPECT_TRUE(authenticator_.Refresh(identity));
+
+  EXPECT_EQ(as("carol@example.org", "webmail", "front"), Result::kSuccess);
+  EXPECT_EQ(as("webmail", "webmail", "front"), Result::kSuccess) << "itself";
+  EXPECT_EQ(attempt_->TakeIdentity().actor, "");
+  for (const char* other : {"dave@example.net", "nobody@example.net", "erin@example.org", "\x01"}) {
+    EXPECT_EQ(as(other, "webmail", "front"), Result::kFailure) << other;
+    EXPECT_EQ(attempt_->failure(), Failure::kCredentials) << other;
+    EXPECT_EQ(attempt_->TakeIdentity().login, "");
+  }
+  EXPECT_EQ(as("alice@example.net", "webmail", "wrong"), Result::kFailure);
+  EXPECT_EQ(as("webmail", "alice@example.net", "secret"), Result::kFailure)
+      << "not the other way round";
+}
+
+TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
+  store_.records["alice@example.net"].limits.networks = {*Network::Parse("198.51.100.0/24")};
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  store_.records["alice@example.net"].limits.networks.push_back(*Network::Parse("192.0.2.0/24"));
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+}
+
+TEST_F(AuthenticatorTest, SuspendedIsAsDisabled) {
+  store_.records["alice@example.net"].suspended = true;
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
 }
 
 }  // namespace

@@ -74,8 +74,7 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
       {"a:{SCRAM-SHA-1}0,1E8TNdqNPEaSZOpYp3Wxxg==,zpB6fd2/"
        "BCFSxUexUV2oC1tA36o=,tczk+gVx1pP7ML1ynnSbXDZStPY=",
        UserFormat::kDovecot, "of the right sizes"},
-      {"name,password\n", UserFormat::kCsv,
-       "line 1: 'name' is no column; columns are login, password"},
+      {"name,password\n", UserFormat::kCsv, "line 1: 'name' is no column; columns are login, keys"},
       {"password\n", UserFormat::kCsv, "there is no column login"},
       {"login,password\na\n", UserFormat::kCsv, "line 2: 1 fields where there are 2 columns"},
       {"login\n\"a\n", UserFormat::kCsv, "a quoted field does not end"},

@@ -1,0 +1,113 @@
+// Usage: how much logins, tenants and the whole server have sent, and whether they may send more.
+//
+// One for the process; shards ask and charge without locks (auth/meters.h). A session has an
+// Account for whom its mail counts: the keys of its meters and the limits in force, worked out at
+// login, so that a message without limits costs nothing and one with limits some dozen nanoseconds
+// each.
+//
+//   MAIL           Find(account, one message and SIZE=)    over: 450 4.7.1 with what and until when
+//   RCPT           Find(account, the recipients so far)
+//   end of data    Charge(account, all of it)              or over; Refund when it is not accepted
+//
+// A limit may be passed by what shards accept in the same instant: one message each.
+#ifndef SLUICE_CORE_SERVER_USAGE_H_
+#define SLUICE_CORE_SERVER_USAGE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "auth/authenticator.h"
+#include "auth/meters.h"
+#include "auth/rate_limit.h"
+#include "core/server/options.h"
+
+namespace sluice::server {
+
+enum class Scope : uint8_t { kLogin, kTenant, kServer };
+
+// What a message, or a part of one, counts as.
+struct Amount {
+  uint64_t messages = 0;
+  uint64_t recipients = 0;
+  uint64_t bytes = 0;
+};
+
+// A limit that would be passed, and when it would not be any more.
+struct OverLimit {
+  Scope scope = Scope::kLogin;
+  auth::RateLimit limit;
+  WallTime until;
+  // "Throttling failure: more than 100 messages/minute of this login; try again after
+  // 2026-11-27T01:02:03Z": for a reply.
+  std::string Describe() const;
+};
+
+class Usage;
+
+// Whom a session's mail counts for. While it lives it counts as a connection of theirs. It must not
+// outlive its Usage; one thread.
+class Account {
+ public:
+  Account() = default;  // counts for nobody
+  Account(Account&& other) noexcept { *this = std::move(other); }
+  Account& operator=(Account&& other) noexcept;
+  ~Account() { Leave(); }
+
+ private:
+  friend class Usage;
+  struct Metered {
+    uint64_t key;
+    auth::RateLimit limit;
+    Scope scope;
+  };
+  void Leave();
+
+  Usage* usage_ = nullptr;
+  std::vector<Metered> meters_;
+  std::vector<uint64_t> connections_;  // levels to leave
+};
+
+class Usage {
+ public:
+  // `options` outlives the object. `secret`: auth/meters.h.
+  Usage(const Options& options, ByteView secret);
+  Usage(const Usage&) = delete;
+  Usage& operator=(const Usage&) = delete;
+
+  // The account of who logged in, as one more connection; nullopt: there are as many as may be.
+  // Without `bound` it is made whatever there are.
+  std::optional<Account> Open(const auth::Identity& identity, bool bound);
+
+  // The limit that `more` would pass; of several the one that holds longest.
+  std::optional<OverLimit> Find(const Account& account, const Amount& more, WallTime now) const;
+  std::optional<OverLimit> Charge(const Account& account, const Amount& more, WallTime now);
+  // Takes back what was charged at `then`.
+  void Refund(const Account& account, const Amount& amount, WallTime then);
+
+  auth::Meters& meters() { return meters_; }
+
+ private:
+  friend class Account;
+  struct Shared {  // of a tenant, or of the server
+    uint64_t name = 0;
+    const std::vector<auth::RateLimit>* rates = nullptr;
+    uint32_t connections = 0;
+  };
+
+  void AddMeters(Account& account, uint64_t name, Scope scope,
+                 const std::vector<auth::RateLimit>& rates) const;
+  bool Enter(Account& account, uint64_t name, uint32_t max, bool bound);
+
+  const Options& options_;
+  auth::Meters meters_;
+  auth::Levels connections_;
+  Shared server_;
+  absl::flat_hash_map<std::string, Shared> tenants_;
+};
+
+}  // namespace sluice::server
+
+#endif  // SLUICE_CORE_SERVER_USAGE_H_
