@@ -44,6 +44,7 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
           mechanism,
           {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
            .hostname = authenticator.hostname_,
+           .digest_realm = authenticator.wanted_.digest_realm,
            .decoys = &authenticator.decoys_,
            .bindings = bindings})) {}
 

@@ -52,6 +52,7 @@ enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
 struct ExchangeContext {
   std::string nonce;  // printable without a comma; nobody can guess it, and it never comes again
   ByteView hostname;
+  ByteView digest_realm;
   const Decoys* decoys = nullptr;
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
 };

@@ -22,10 +22,11 @@ enum class Mechanism : uint8_t {
   kScramSha1Plus,
   kScramSha1,
   kCramMd5,
+  kDigestMd5,
   kPlain,
   kLogin,
 };
-inline constexpr size_t kMechanismCount = 9;
+inline constexpr size_t kMechanismCount = 10;
 
 struct MechanismInfo {
   Mechanism mechanism;

@@ -59,6 +59,7 @@ struct AuthOptions {
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;
   bool channel_binding = true;      // each SCRAM mechanism under TLS is offered with -PLUS too
+  std::string digest_realm;         // of DIGEST-MD5's keys; default: hostname, after LoadOptions
   uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
   uint32_t verifiers = 0;           // threads that verify passwords; 0: one for every four shards
   uint32_t verifier_queue = 1024;   // logins that may wait for them; beyond: 454 4.7.0

@@ -66,6 +66,18 @@ void CheckListeners(const Options& options, const ReportFn& report) {
   claim(options.admin.address, "admin.address");
 }
 
+void CheckAuth(const AuthOptions& auth, const ReportFn& report) {
+  const std::string& realm = auth.digest_realm;
+  const bool sendable = std::all_of(realm.begin(), realm.end(), [](char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
+  });
+  if (realm.size() > 255 || !sendable) {
+    report("auth.digest_realm",
+           "is over 255 octets or has others than printable ASCII without blanks, quotes and "
+           "backslashes");
+  }
+}
+
 void CheckCertificates(const Options& options, const ReportFn& report) {
   for (size_t i = 0; i < options.certificate.size(); i++) {
     const CertificateOptions& certificate = options.certificate[i];
@@ -169,6 +181,7 @@ void CheckLimits(const Options& options, const ReportFn& report) {
 void CheckOptions(const Options& options, const ReportFn& report) {
   CheckHostname(options, report);
   CheckListeners(options, report);
+  CheckAuth(options.auth, report);
   CheckCertificates(options, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);

@@ -70,6 +70,8 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
         "offered without TLS (tests, trusted networks)");
   v.Key("channel_binding", Flag(&o.channel_binding),
         "SCRAM under TLS is offered with -PLUS too: bound to the TLS channel");
+  v.Key("digest_realm", Text(&o.digest_realm),
+        "of DIGEST-MD5; keys are made for it, and made anew for another; default: hostname");
   v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");
   v.Key("verifiers", Count(&o.verifiers, 0, 256),
         "threads that verify passwords; 0: by the shards");

@@ -398,7 +398,7 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
   auth::Salts salts;
   tls::FillRandom(salts[0].data(), sizeof salts);
   auth::CredentialRecord made;
-  auth::AddKeys(job.missing, job.password.view(), salts, options_.auth.iterations, made);
+  auth::AddKeys(job.missing, job.login, job.password.view(), salts, options_.auth.iterations, made);
   bool stale = false;
   const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
     absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
@@ -407,6 +407,7 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
         if (made.scram[i].has_value()) record.scram[i] = made.scram[i];
       }
       if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
+      if (made.digest_md5.has_value()) record.digest_md5 = made.digest_md5;
     });
     return stale ? absl::CancelledError("the record has changed") : updated;
   });

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "auth/digest_md5.h"
 #include "auth/exchange.h"
 #include "auth/prepare.h"
 #include "auth/record.h"
@@ -29,6 +30,7 @@ const CredentialRecord& Alice() {
       record.Scram(hash) = DeriveScramKeys(hash, kPassword, "0123456789abcdef", 1);
     }
     record.cram_md5 = DeriveCramMd5States(kPassword);
+    record.digest_md5 = DeriveDigestMd5Key("alice", "h", kPassword);
     return record;
   }();
   return alice;
@@ -63,8 +65,8 @@ void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
-// SCRAM and CRAM-MD5 with a fixed nonce: the corpus has dialogues that succeed, and only alice's
-// do.
+// SCRAM, CRAM-MD5 and DIGEST-MD5 with a fixed nonce: the corpus has dialogues that succeed, and
+// only alice's do.
 void RunProof(Mechanism mechanism, bool initial, ByteView input) {
   static const Decoys decoys("0123456789abcdef0123456789abcdef", 1);
   static const ChannelBindings bindings{.offered = true,
@@ -76,8 +78,11 @@ void RunProof(Mechanism mechanism, bool initial, ByteView input) {
     input.remove_prefix(std::min(end + 1, input.size()));
     return line;
   };
-  const auto exchange = MakeExchange(
-      mechanism, {.nonce = "NONCE", .hostname = "h", .decoys = &decoys, .bindings = &bindings});
+  const auto exchange = MakeExchange(mechanism, {.nonce = "NONCE",
+                                                 .hostname = "h",
+                                                 .digest_realm = "h",
+                                                 .decoys = &decoys,
+                                                 .bindings = &bindings});
   Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
   for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
     CHECK(steps < 8 && next != Next::kVerify);
@@ -143,12 +148,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sluice::auth;  // NOLINT(google-build-using-namespace)
   if (size == 0) return 0;
   const sluice::ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  // '0' to '6': the mechanisms up to CRAM-MD5 with an initial response; 'a' to 'g': without one.
-  if (data[0] >= '0' && data[0] <= '6') {
+  // '0' to '7': the mechanisms up to DIGEST-MD5 with an initial response; 'a' to 'h': without one.
+  if (data[0] >= '0' && data[0] <= '7') {
     RunProof(static_cast<Mechanism>(data[0] - '0'), /*initial=*/true, input);
     return 0;
   }
-  if (data[0] >= 'a' && data[0] <= 'g') {
+  if (data[0] >= 'a' && data[0] <= 'h') {
     RunProof(static_cast<Mechanism>(data[0] - 'a'), /*initial=*/false, input);
     return 0;
   }
