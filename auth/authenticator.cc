@@ -58,7 +58,7 @@ Attempt::Result Attempt::Continue(ByteView response, MonoTime now) {
 
 Attempt::Result Attempt::OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) {
   if (token != token_) return Result::kWait;
-  if (verdict == Verdict::kMatch)
+  if (verdict == Verdict::kMatch && ticket_.has_value())
     authenticator_.remembered_.Remember(*ticket_, identity_.version, now);
   return Run(exchange_->OnVerified(verdict), now);
 }
@@ -132,6 +132,11 @@ std::optional<Next> Attempt::LookUp() {
 }
 
 std::optional<Verdict> Attempt::Verify(MonoTime now) {
+  if (exchange_->work() != nullptr) {
+    VerifyJob job{.token = token_, .work = exchange_->work()};
+    if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
+    return std::nullopt;
+  }
   // For a user without keys the ticket is made all the same (equal steps), but can never count.
   ticket_ = authenticator_.remembered_.MakeTicket(exchange_->login(), exchange_->password());
   const bool known = authenticator_.remembered_.Knows(*ticket_, identity_.version, now);

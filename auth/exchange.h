@@ -34,7 +34,7 @@ namespace sluice::auth {
 enum class Next : uint8_t {
   kChallenge,  // send challenge() and call Step() with the answer
   kLookup,     // find the record of login() and call OnRecord()
-  kVerify,     // prove password() against keys() and call OnVerified()
+  kVerify,     // run work(), or prove password() against keys(), and call OnVerified()
   kSuccess,    // login() is proved
   kFailure,    // failure() says how
 };
@@ -47,6 +47,14 @@ enum class Failure : uint8_t {
 };
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
+
+// A piece of work that may block, so that a verifier's thread runs it. Whoever wished for it touches
+// nothing that Run() touches until the verdict has come, and may be gone by then.
+class OffShardWork {
+ public:
+  virtual ~OffShardWork() = default;
+  virtual void Run() noexcept = 0;
+};
 
 // What an exchange needs beside what the client says. What it points to outlives the exchange.
 struct ExchangeContext {
@@ -87,6 +95,9 @@ class Exchange {
   Secret TakePassword() { return std::move(password_); }
   const std::optional<ScramKeys>& keys() const { return keys_; }
 
+  // With kVerify, in place of a password: what is to be run, after which the verdict is kMatch.
+  const std::shared_ptr<OffShardWork>& work() const { return work_; }
+
  protected:
   Exchange() = default;
 
@@ -107,6 +118,7 @@ class Exchange {
   std::string login_;
   Secret password_;
   std::optional<ScramKeys> keys_;
+  std::shared_ptr<OffShardWork> work_;
 
  private:
   ByteView challenge_;
