@@ -14,6 +14,8 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       shard_(options.shard),
       hostname_(options.hostname),
       wanted_(options.wanted),
+      gss_(options.gss),
+      principals_(options.principals),
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
@@ -46,7 +48,9 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
            .hostname = authenticator.hostname_,
            .digest_realm = authenticator.wanted_.digest_realm,
            .decoys = &authenticator.decoys_,
-           .bindings = bindings})) {}
+           .bindings = bindings,
+           .gss = authenticator.gss_,
+           .principals = &authenticator.principals_})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);

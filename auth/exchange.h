@@ -48,13 +48,16 @@ enum class Failure : uint8_t {
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
 
-// A piece of work that may block, so that a verifier's thread runs it. Whoever wished for it touches
-// nothing that Run() touches until the verdict has come, and may be gone by then.
+// A piece of work that may block, so that a verifier's thread runs it. Whoever wished for it
+// touches nothing that Run() touches until the verdict has come, and may be gone by then.
 class OffShardWork {
  public:
   virtual ~OffShardWork() = default;
   virtual void Run() noexcept = 0;
 };
+
+class GssAcceptor;
+struct PrincipalRule;
 
 // What an exchange needs beside what the client says. What it points to outlives the exchange.
 struct ExchangeContext {
@@ -63,6 +66,8 @@ struct ExchangeContext {
   ByteView digest_realm;
   const Decoys* decoys = nullptr;
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
+  const GssAcceptor* gss = nullptr;           // GSSAPI; outlives what the verifiers run, too
+  const PrincipalRule* principals = nullptr;  // GSSAPI
 };
 
 class Exchange {
@@ -125,7 +130,7 @@ class Exchange {
   Failure failure_ = Failure::kNone;
 };
 
-// REQUIRES: with a -PLUS mechanism, context.bindings.
+// REQUIRES: with a -PLUS mechanism, context.bindings; with GSSAPI, context.gss and .principals.
 std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context);
 
 }  // namespace sluice::auth

@@ -16,6 +16,7 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kDigestMd5, "DIGEST-MD5", false, std::nullopt, false},
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
+    {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false},
 }};
 
 constexpr bool IsIndexedByEnum() {

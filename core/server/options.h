@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "auth/mechanism.h"
+#include "auth/principal_login.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/server/tuning.h"
@@ -69,6 +70,16 @@ struct AuthOptions {
   // jitter.
   Duration failure_delay = seconds(2);
   Duration failure_jitter = milliseconds(500);
+};
+
+// Kerberos 5, for the mechanism GSSAPI (auth/kerberos_acceptor.h).
+struct GssapiOptions {
+  std::string keytab;     // file; needed where GSSAPI is offered
+  std::string principal;  // whose key it is; empty: smtp/<hostname>, in any realm
+  // Whose login a client's principal is, and which realms' principals may log in (none named: those
+  // of the server's own).
+  auth::PrincipalRule::Login login = auth::PrincipalRule::Login::kPrincipal;
+  std::vector<std::string> realms;
 };
 
 // One [[certificate]]. The first is the default, SNI selects among the others.
@@ -198,6 +209,7 @@ struct Options {
 
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
+  GssapiOptions gssapi;
   std::vector<CertificateOptions> certificate;
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;

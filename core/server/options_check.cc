@@ -66,8 +66,13 @@ void CheckListeners(const Options& options, const ReportFn& report) {
   claim(options.admin.address, "admin.address");
 }
 
-void CheckAuth(const AuthOptions& auth, const ReportFn& report) {
-  const std::string& realm = auth.digest_realm;
+void CheckAuth(const Options& options, const ReportFn& report) {
+  if (ConfiguredMechanisms(options).Has(auth::Mechanism::kGssapi) &&
+      options.gssapi.keytab.empty()) {
+    report("gssapi.keytab",
+           "is missing, and GSSAPI is offered; expected the file with the key of smtp/<hostname>");
+  }
+  const std::string& realm = options.auth.digest_realm;
   const bool sendable = std::all_of(realm.begin(), realm.end(), [](char c) {
     return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
   });
@@ -181,7 +186,7 @@ void CheckLimits(const Options& options, const ReportFn& report) {
 void CheckOptions(const Options& options, const ReportFn& report) {
   CheckHostname(options, report);
   CheckListeners(options, report);
-  CheckAuth(options.auth, report);
+  CheckAuth(options, report);
   CheckCertificates(options, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);

@@ -23,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "auth/gss_acceptor.h"
 #include "auth/hmac_key.h"
 #include "auth/lmdb_store.h"
 #include "auth/verifier.h"
@@ -35,6 +36,7 @@
 #include "core/server/cores.h"
 #include "core/server/event_log.h"
 #include "core/server/helper_thread.h"
+#include "core/server/kerberos.h"
 #include "core/server/pid_file.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
@@ -162,6 +164,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
   std::unique_ptr<ShardTunings> tunings_;  // under it, from Run on
+  std::unique_ptr<auth::GssAcceptor> gss_;  // outlives what the verifier's threads have in hand
   std::unique_ptr<auth::VerifierThreads> verifier_;
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
@@ -324,6 +327,10 @@ absl::Status ServerProcess::MakeShards() {
   if (!probe.ok()) return probe.status();
   probe_ = *probe;
 
+  auto gss = OpenKerberos(options_);
+  if (!gss.ok()) return gss.status();
+  gss_ = *std::move(gss);
+
   helper_ = std::make_unique<HelperThread>();
   keys_helper_ = std::make_unique<HelperThread>();
   auth::VerifierThreads::Options verifiers;
@@ -365,6 +372,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.spool_id = spool_id_;
     parts.store = own.reader.get();
     parts.verifier = verifier_.get();
+    parts.gss = gss_.get();
     parts.event_log = event_log_.get();
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;

@@ -80,6 +80,7 @@ struct ShardParts {
   std::vector<ShardSpool> spools;  // its own first
   auth::CredentialSource* store = nullptr;
   auth::PasswordVerifier* verifier = nullptr;
+  const auth::GssAcceptor* gss = nullptr;  // where GSSAPI is offered
   EventLog* event_log = nullptr;
   // Neither is needed after construction.
   ByteView remember_key;          // secret of this process, for remembered logins and nonces

@@ -12,7 +12,9 @@
 
 #include "auth/digest_md5.h"
 #include "auth/exchange.h"
+#include "auth/gss_acceptor.h"
 #include "auth/prepare.h"
+#include "auth/principal_login.h"
 #include "auth/record.h"
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
@@ -96,6 +98,62 @@ void RunProof(Mechanism mechanism, bool initial, ByteView input) {
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
+// GSSAPI over a library that takes "ticket", of alice, or anything that begins with "m" for more. A
+// message is wrapped by nothing.
+class FakeContext final : public GssContext {
+ public:
+  Accepted Accept(ByteView token, std::string& output) override {
+    output = token;
+    if (token.starts_with('m')) return Accepted::kMore;
+    principal_ = "alice@R";
+    own_realm_ = "R";
+    return token == "ticket" ? Accepted::kDone : Accepted::kRefused;
+  }
+  bool Wrap(ByteView message, std::string& token) override {
+    token = message;
+    return true;
+  }
+  bool Unwrap(ByteView token, std::string& message) override {
+    message = token;
+    return true;
+  }
+};
+class FakeAcceptor final : public GssAcceptor {
+ public:
+  std::unique_ptr<GssContext> NewContext() const override {
+    return std::make_unique<FakeContext>();
+  }
+};
+
+void RunGssapi(bool initial, ByteView input) {
+  const FakeAcceptor acceptor;
+  const PrincipalRule rule{.login = PrincipalRule::Login::kLocal};
+  const auto take_line = [&] {
+    const size_t end = std::min(input.find('\n'), input.size());
+    const ByteView line = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+    return line;
+  };
+  const auto exchange = MakeExchange(Mechanism::kGssapi, {.gss = &acceptor, .principals = &rule});
+  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  ByteView last;
+  for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
+    CHECK(steps < 32);
+    if (next == Next::kChallenge) {
+      last = take_line();
+      next = exchange->Step(last);
+    } else if (next == Next::kVerify) {
+      exchange->work()->Run();
+      next = exchange->OnVerified(Verdict::kMatch);
+    } else {
+      CHECK(exchange->login() == "alice");
+      next = exchange->OnRecord(&Alice());
+    }
+  }
+  CHECK(next == Next::kFailure || (last.size() >= 4 && last[0] == 1));
+  CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
+}
+
 void RunPrepare(ByteView input) {
   std::string login;
   if (PrepareLogin(input, Purpose::kStore, login) == Prepared::kOk) {
@@ -169,6 +227,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 'l':
       RunExchange(Mechanism::kLogin, /*initial=*/false, input);
+      break;
+    case 'G':
+      RunGssapi(/*initial=*/true, input);
+      break;
+    case 'K':
+      RunGssapi(/*initial=*/false, input);
       break;
     case 'n':
       RunPrepare(input);
