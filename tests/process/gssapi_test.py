@@ -1,5 +1,6 @@
 """GSSAPI with a real Kerberos realm: MIT's KDC, started here, and clients that others wrote."""
 import base64
+import concurrent.futures
 import os
 import re
 import socket
@@ -237,6 +238,20 @@ class DialogTest(GssapiCase):
                 client.reset()
         with self.greet() as client:
             self.log_in(client)
+
+    def test_many_at_once(self):
+        self.place.write_config(**(self.settings() | {"auth": self.settings()["auth"] | {"verifiers": 4}}), shards=2)
+        self.msa = self.place.start()
+
+        def some(number):
+            for _ in range(10):
+                with self.greet() as client:
+                    self.log_in(client, mutual=number % 2 == 0)
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(some, number) for number in range(8)]:
+                done.result(PATIENCE)
+        self.assert_log_ins(*[(ALICE, 235)] * 80)
 
     def test_the_dialogue_of_rfc_4954(self):
         self.start()
