@@ -18,6 +18,8 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       detail_delimiter_(options.detail_delimiter),
       hostname_(options.hostname),
       wanted_(options.wanted),
+      gss_(options.gss),
+      principals_(options.principals),
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
@@ -50,8 +52,11 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
           mechanism,
           {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
            .hostname = authenticator.hostname_,
+           .digest_realm = authenticator.wanted_.digest_realm,
            .decoys = &authenticator.decoys_,
-           .bindings = bindings})) {}
+           .bindings = bindings,
+           .gss = authenticator.gss_,
+           .principals = &authenticator.principals_})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);
@@ -63,7 +68,7 @@ Attempt::Result Attempt::Continue(ByteView response, MonoTime now) {
 
 Attempt::Result Attempt::OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) {
   if (token != token_) return Result::kWait;
-  if (verdict == Verdict::kMatch)
+  if (verdict == Verdict::kMatch && ticket_.has_value())
     authenticator_.remembered_.Remember(*ticket_, identity_.version, now);
   return Run(exchange_->OnVerified(verdict), now);
 }
@@ -207,6 +212,11 @@ std::optional<Next> Attempt::LookUp() {
 }
 
 std::optional<Verdict> Attempt::Verify(MonoTime now) {
+  if (exchange_->work() != nullptr) {
+    VerifyJob job{.token = token_, .work = exchange_->work()};
+    if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
+    return std::nullopt;
+  }
   // For a user without keys the ticket is made all the same (equal steps), but can never count.
   ticket_ = authenticator_.remembered_.MakeTicket(exchange_->login(), exchange_->password());
   const bool known = authenticator_.remembered_.Knows(*ticket_, identity_.version, now);

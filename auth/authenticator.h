@@ -27,6 +27,7 @@
 
 #include "auth/credential_store.h"
 #include "auth/exchange.h"
+#include "auth/principal_login.h"
 #include "auth/remembered.h"
 #include "auth/sender_policy.h"
 #include "auth/verifier.h"
@@ -105,6 +106,8 @@ class Authenticator {
     WantedKeys wanted;  // added to records that lack them, by the verifier
     std::string hostname;
     char detail_delimiter = 0;  // auth/sender_policy.h
+    const GssAcceptor* gss = nullptr;  // where GSSAPI is offered; outlives the verifier's threads
+    PrincipalRule principals;
     uint32_t shard = 0;
   };
   // All of them outlive the Authenticator, and it outlives its attempts.
@@ -140,6 +143,8 @@ class Authenticator {
   const char detail_delimiter_;
   const std::string hostname_;
   const WantedKeys wanted_;
+  const GssAcceptor* const gss_;
+  const PrincipalRule principals_;
   const HmacSha256Key nonce_key_;
   const Decoys decoys_;
   uint32_t attempts_ = 0;

@@ -1,6 +1,8 @@
 #include "auth/exchange.h"
 
 #include "auth/cram_md5_exchange.h"
+#include "auth/digest_md5_exchange.h"
+#include "auth/gssapi_exchange.h"
 #include "auth/password_exchange.h"
 #include "auth/scram_exchange.h"
 #include "core/base/check.h"
@@ -20,6 +22,11 @@ std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContex
       return std::make_unique<LoginExchange>();
     case Mechanism::kCramMd5:
       return std::make_unique<CramMd5Exchange>(context);
+    case Mechanism::kDigestMd5:
+      return std::make_unique<DigestMd5Exchange>("smtp", context);
+    case Mechanism::kGssapi:
+      CHECK(context.gss != nullptr && context.principals != nullptr);
+      return std::make_unique<GssapiExchange>(*context.gss, *context.principals);
     default:
       break;
   }

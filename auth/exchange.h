@@ -34,7 +34,7 @@ namespace sluice::auth {
 enum class Next : uint8_t {
   kChallenge,  // send challenge() and call Step() with the answer
   kLookup,     // find the record of login() and call OnRecord()
-  kVerify,     // prove password() against keys() and call OnVerified()
+  kVerify,     // run work(), or prove password() against keys(), and call OnVerified()
   kSuccess,    // login() is proved
   kFailure,    // failure() says how
 };
@@ -48,12 +48,26 @@ enum class Failure : uint8_t {
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };
 
+// A piece of work that may block, so that a verifier's thread runs it. Whoever wished for it
+// touches nothing that Run() touches until the verdict has come, and may be gone by then.
+class OffShardWork {
+ public:
+  virtual ~OffShardWork() = default;
+  virtual void Run() noexcept = 0;
+};
+
+class GssAcceptor;
+struct PrincipalRule;
+
 // What an exchange needs beside what the client says. What it points to outlives the exchange.
 struct ExchangeContext {
   std::string nonce;  // printable without a comma; nobody can guess it, and it never comes again
   ByteView hostname;
+  ByteView digest_realm;
   const Decoys* decoys = nullptr;
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
+  const GssAcceptor* gss = nullptr;           // GSSAPI; outlives what the verifiers run, too
+  const PrincipalRule* principals = nullptr;  // GSSAPI
 };
 
 class Exchange {
@@ -89,6 +103,9 @@ class Exchange {
   Secret TakePassword() { return std::move(password_); }
   const std::optional<ScramKeys>& keys() const { return keys_; }
 
+  // With kVerify, in place of a password: what is to be run, after which the verdict is kMatch.
+  const std::shared_ptr<OffShardWork>& work() const { return work_; }
+
  protected:
   Exchange() = default;
 
@@ -106,13 +123,14 @@ class Exchange {
   std::string authorization_;
   Secret password_;
   std::optional<ScramKeys> keys_;
+  std::shared_ptr<OffShardWork> work_;
 
  private:
   ByteView challenge_;
   Failure failure_ = Failure::kNone;
 };
 
-// REQUIRES: with a -PLUS mechanism, context.bindings.
+// REQUIRES: with a -PLUS mechanism, context.bindings; with GSSAPI, context.gss and .principals.
 std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context);
 
 }  // namespace sluice::auth

@@ -13,8 +13,10 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kScramSha1Plus, "SCRAM-SHA-1-PLUS", false, ScramHash::kSha1, true},
     {Mechanism::kScramSha1, "SCRAM-SHA-1", false, ScramHash::kSha1, false},
     {Mechanism::kCramMd5, "CRAM-MD5", false, std::nullopt, false},
+    {Mechanism::kDigestMd5, "DIGEST-MD5", false, std::nullopt, false},
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
+    {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false},
 }};
 
 constexpr bool IsIndexedByEnum() {

@@ -22,10 +22,12 @@ enum class Mechanism : uint8_t {
   kScramSha1Plus,
   kScramSha1,
   kCramMd5,
+  kDigestMd5,
   kPlain,
   kLogin,
+  kGssapi,
 };
-inline constexpr size_t kMechanismCount = 9;
+inline constexpr size_t kMechanismCount = 11;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -37,7 +39,7 @@ struct MechanismInfo {
   bool plus;
 };
 
-// All mechanisms, strongest first.
+// All mechanisms that passwords serve for, strongest first; then the others.
 std::span<const MechanismInfo> Mechanisms();
 const MechanismInfo& Info(Mechanism mechanism);
 

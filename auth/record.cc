@@ -21,6 +21,7 @@ enum Field : uint16_t {
   kScramSha1 = 6,                 // as kScramSha256
   kScramSha512 = 7,               // likewise
   kCramMd5 = 8,                   // two HMAC-MD5 states, the outer first (32)
+  kDigestMd5 = 9,                 // H(user:realm:password) (16), realm
   kActsFor = 20,                  // text; may stand many times
   kDisabled = 0x8001,             // no value
   kNullSenderForbidden = 0x8002,  // no value
@@ -158,6 +159,13 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
       if (!once() || value.size() != sizeof(CramMd5States)) return false;
       value.copy(record.cram_md5.emplace().data(), value.size());
       return true;
+    case kDigestMd5: {
+      if (!once() || value.size() < Md5::kBytes) return false;
+      DigestMd5Key& key = record.digest_md5.emplace();
+      value.copy(key.hash.data(), Md5::kBytes);
+      key.realm = value.substr(Md5::kBytes);
+      return true;
+    }
     case kTenant:
       if (!once()) return false;
       record.tenant = value;
@@ -192,7 +200,7 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
 }
 
 bool IsKnown(uint16_t type) {
-  return (type >= kVersion && type <= kCramMd5) || type == kActsFor ||
+  return (type >= kVersion && type <= kDigestMd5) || type == kActsFor ||
          (type >= kDisabled && type <= kSuspended);
 }
 
@@ -216,6 +224,10 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
     }
   }
   if (record.cram_md5.has_value()) writer.Put(kCramMd5, View(*record.cram_md5));
+  if (record.digest_md5.has_value()) {
+    const DigestMd5Key& key = *record.digest_md5;
+    writer.Put(kDigestMd5, std::string(View(key.hash)) + key.realm);
+  }
   if (!record.tenant.empty()) writer.Put(kTenant, record.tenant);
   for (const std::string& address : record.addresses) writer.Put(kAddress, address);
   for (const std::string& domain : record.domains) writer.Put(kDomain, domain);

@@ -73,6 +73,14 @@ struct LoginLimits {
   bool operator==(const LoginLimits&) const = default;
 };
 
+// H(user:realm:password): all that DIGEST-MD5 needs (auth/digest_md5.h), in that realm alone. As
+// good as the password for it, like CRAM-MD5's states.
+struct DigestMd5Key {
+  DigestOf<Md5> hash{};
+  std::string realm;
+  bool operator==(const DigestMd5Key&) const = default;
+};
+
 struct CredentialRecord {
   // Differs for each change of each user, and is never used again by the store: a remembered login
   // is bound to it. Set by the store.
@@ -80,6 +88,7 @@ struct CredentialRecord {
 
   std::array<std::optional<ScramKeys>, kScramHashCount> scram;  // by ScramHash
   std::optional<CramMd5States> cram_md5;
+  std::optional<DigestMd5Key> digest_md5;
   std::string tenant;
 
   // Policy. Addresses and domains are canonical (auth/sender_policy.h).

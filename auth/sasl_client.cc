@@ -4,9 +4,12 @@
 #include <charconv>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "auth/digest_md5.h"
 #include "auth/hmac_key.h"
 #include "auth/prepare.h"
 #include "auth/record.h"
@@ -70,6 +73,74 @@ class CramMd5Client final : public SaslClient {
  private:
   const SaslLogin login_;
   bool answered_ = false;
+};
+
+// See auth/digest_md5_exchange.h for the dialogue.
+class DigestMd5Client final : public SaslClient {
+ public:
+  explicit DigestMd5Client(SaslLogin login) : login_(std::move(login)) {}
+  ByteView mechanism() const override { return "DIGEST-MD5"; }
+  bool Begin(std::string&) override {
+    state_ = State::kFirst;
+    return false;
+  }
+  bool Answer(ByteView challenge, std::string& response) override {
+    const auto directives = ParseDigest(challenge);
+    if (!directives.has_value()) return false;
+    switch (state_) {
+      case State::kFirst:
+        return Prove(*directives, response);
+      case State::kProved: {
+        const std::string* const auth = FindDirective(*directives, "rspauth");
+        if (auth == nullptr || *auth != response_auth_) return false;
+        state_ = State::kTrusted;
+        return true;
+      }
+      case State::kTrusted:
+        break;
+    }
+    return false;
+  }
+  bool Done() override { return state_ == State::kTrusted; }
+
+ private:
+  enum class State : uint8_t { kFirst, kProved, kTrusted };
+
+  // The first realm is taken where there are several (RFC 2831 section 2.1.1).
+  bool Prove(std::span<const DigestDirective> challenge, std::string& response) {
+    constexpr ByteView kCount = "00000001";
+    const std::string* const nonce = FindDirective(challenge, "nonce");
+    const std::string* const realm = FindDirective(challenge, "realm");
+    const std::string* const algorithm = FindDirective(challenge, "algorithm");
+    const std::string* const qop = FindDirective(challenge, "qop");  // none: "auth"
+    if (nonce == nullptr || nonce->empty() || realm == nullptr || algorithm == nullptr ||
+        *algorithm != "md5-sess" || (qop != nullptr && !Lists(*qop, "auth"))) {
+      return false;
+    }
+    const std::string uri = absl::StrCat("smtp/", login_.host.empty() ? *realm : login_.host);
+    const DigestMd5Key key = DeriveDigestMd5Key(login_.user, *realm, login_.password);
+    const DigestMd5Context context{
+        .nonce = *nonce, .cnonce = login_.nonce, .nc = kCount, .qop = "auth", .uri = uri};
+    const DigestMd5Proofs proofs = ProofsOf(key, context);
+    response = absl::StrCat(
+        "charset=utf-8,username=", QuoteDigest(login_.user), ",realm=", QuoteDigest(*realm),
+        ",nonce=", QuoteDigest(*nonce), ",nc=", kCount, ",cnonce=", QuoteDigest(login_.nonce),
+        ",digest-uri=", QuoteDigest(uri), ",response=", proofs.response, ",qop=auth");
+    response_auth_ = proofs.response_auth;
+    state_ = State::kProved;
+    return true;
+  }
+
+  static bool Lists(ByteView words, ByteView word) {
+    for (const std::string_view each : absl::StrSplit(words, ',')) {
+      if (absl::StripAsciiWhitespace(each) == word) return true;
+    }
+    return false;
+  }
+
+  const SaslLogin login_;
+  State state_ = State::kFirst;
+  std::string response_auth_;  // what the server must say
 };
 
 // See auth/scram_exchange.h for the dialogue.
@@ -190,6 +261,9 @@ std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login)
     return std::make_unique<ScramClient>(mechanism, std::move(login));
   }
   if (mechanism == Mechanism::kCramMd5) return std::make_unique<CramMd5Client>(std::move(login));
+  if (mechanism == Mechanism::kDigestMd5) {
+    return std::make_unique<DigestMd5Client>(std::move(login));
+  }
   if (mechanism == Mechanism::kLogin) return std::make_unique<LoginClient>(std::move(login));
   CHECK(mechanism == Mechanism::kPlain);
   return std::make_unique<PlainClient>(std::move(login));

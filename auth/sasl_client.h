@@ -35,8 +35,9 @@ class ScramCache {
 struct SaslLogin {
   std::string user;
   std::string password;
-  std::string nonce;                          // printable, without a comma; SCRAM
+  std::string nonce;                          // printable, without a comma; SCRAM, DIGEST-MD5
   ScramCache* cache = nullptr;                // SCRAM; outlives the client
+  std::string host;                           // DIGEST-MD5: the server's name; empty: its realm
   const ChannelBindings* bindings = nullptr;  // -PLUS; outlives the client; filled in before Begin
 };
 std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login);

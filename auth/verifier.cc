@@ -14,6 +14,14 @@
 
 namespace sluice::auth {
 
+Verdict Prove(const VerifyJob& job) {
+  if (job.work != nullptr) {
+    job.work->Run();
+    return Verdict::kMatch;
+  }
+  return PasswordMatches(job.keys, job.password.view()) ? Verdict::kMatch : Verdict::kMismatch;
+}
+
 // The ring is a bounded queue of many producers and many consumers (Vyukov). A cell's sequence
 // number says whose turn it is: equal to a position, the producer of that position may fill it; one
 // more, the consumer may take it; then it moves on by the ring's size.
@@ -88,10 +96,11 @@ void VerifierThreads::Run(unsigned index) {
   for (;;) {
     while (sem_wait(&work_) != 0) CHECK(errno == EINTR);
     while (!stopping_.load() && Pop(job)) {
-      const bool match = PasswordMatches(job.keys, job.password.view());
-      sink_(job.token, match ? Verdict::kMatch : Verdict::kMismatch);
-      if (match && upgrade_ && job.missing.any()) upgrade_(std::move(job));
+      const Verdict verdict = Prove(job);
+      sink_(job.token, verdict);
+      if (verdict == Verdict::kMatch && upgrade_ && job.missing.any()) upgrade_(std::move(job));
       job.password.Clear();
+      job.work.reset();
     }
     if (stopping_.load()) return;
   }

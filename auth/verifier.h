@@ -1,4 +1,5 @@
-// Proving passwords off the shards: a bounded queue and a few threads.
+// Proving passwords, and whatever else may block, off the shards: a bounded queue and a few
+// threads.
 //
 // A shard submits a job and goes on; the verdict comes back through a sink, on a verifier's thread,
 // with the token the shard gave. When the queue is full Submit() says so and the client gets
@@ -44,7 +45,13 @@ struct VerifyJob {
   WantedKeys missing;
   std::string login;
   uint64_t version = 0;
+
+  // In place of all this: something to be run. It lives until the job is done with it.
+  std::shared_ptr<OffShardWork> work;
 };
+
+// Runs the job's work, or proves its password. Slow.
+Verdict Prove(const VerifyJob& job);
 
 class PasswordVerifier {
  public:

@@ -4,6 +4,7 @@
 #define SLUICE_AUTH_WANTED_KEYS_H_
 
 #include <array>
+#include <string>
 
 #include "auth/mechanism.h"
 #include "auth/record.h"
@@ -13,8 +14,10 @@ namespace sluice::auth {
 struct WantedKeys {
   std::array<bool, kScramHashCount> scram{};  // by ScramHash
   bool cram_md5 = false;
+  std::string digest_realm;  // DIGEST-MD5 in this realm; empty: not wanted
 
-  static WantedKeys For(const MechanismSet& mechanisms);
+  // `digest_realm`: that of DIGEST-MD5, where it is among them.
+  static WantedKeys For(const MechanismSet& mechanisms, ByteView digest_realm);
   // Those of these that `record` lacks.
   WantedKeys MissingIn(const CredentialRecord& record) const;
   bool any() const;
@@ -23,10 +26,10 @@ struct WantedKeys {
 
 using Salts = std::array<std::array<char, kSaltBytes>, kScramHashCount>;
 
-// Gives `record` these keys of a prepared password. `salts`: random. Slow: a millisecond or more a
-// hash.
-void AddKeys(const WantedKeys& keys, ByteView password, const Salts& salts, uint32_t iterations,
-             CredentialRecord& record);
+// Gives `record` these keys of a prepared password. `login`: canonical. `salts`: random. Slow: a
+// millisecond or more a hash.
+void AddKeys(const WantedKeys& keys, ByteView login, ByteView password, const Salts& salts,
+             uint32_t iterations, CredentialRecord& record);
 
 }  // namespace sluice::auth
 

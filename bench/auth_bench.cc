@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "auth/digest_md5.h"
 #include "auth/lmdb_store.h"
 #include "auth/prepare.h"
 #include "auth/sasl_client.h"
@@ -246,15 +247,17 @@ void RunExchange(benchmark::State& state, Mechanism mechanism, const CredentialR
                                                  .nonce = "CLIENTNONCE",
                                                  .cache = &cache});
   const auto make = [&] {
-    return MakeExchange(
-        mechanism, {.nonce = "SERVERNONCE", .hostname = "submit.example.net", .decoys = &decoys});
+    return MakeExchange(mechanism, {.nonce = "SERVERNONCE",
+                                    .hostname = "submit.example.net",
+                                    .digest_realm = "submit.example.net",
+                                    .decoys = &decoys});
   };
   std::vector<std::string> messages;
   const auto run = [&](auto&& answer) {
     const auto server = make();
     size_t said = 0;
     std::optional<ByteView> first;
-    if (mechanism != Mechanism::kCramMd5) first = answer(said++, ByteView());
+    if (Info(mechanism).scram.has_value()) first = answer(said++, ByteView());
     Next next = server->Start(first);
     for (;;) {
       if (next == Next::kLookup) next = server->OnRecord(&record);
@@ -282,6 +285,13 @@ void BM_CramMd5(benchmark::State& state) {
   RunExchange(state, Mechanism::kCramMd5, record);
 }
 BENCHMARK(BM_CramMd5);
+
+void BM_DigestMd5(benchmark::State& state) {
+  CredentialRecord record;
+  record.digest_md5 = DeriveDigestMd5Key(Login(1), "submit.example.net", "correct horse battery");
+  RunExchange(state, Mechanism::kDigestMd5, record);
+}
+BENCHMARK(BM_DigestMd5);
 
 void BM_Scram(benchmark::State& state) {
   const ScramHash hash = state.range(0) == 1     ? ScramHash::kSha1

@@ -240,6 +240,7 @@ void Fill(const toml::table& root, const std::string& path, Options* options, Pr
   CheckOptions(*options, [&](const std::string& where, const std::string& text) {
     if (!doubtful.contains(TopOf(where))) problems->Add(reader.Where(where), where, text);
   });
+  if (options->auth.digest_realm.empty()) options->auth.digest_realm = options->hostname;
 }
 
 }  // namespace

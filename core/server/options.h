@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "auth/mechanism.h"
+#include "auth/principal_login.h"
 #include "auth/rate_limit.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
@@ -60,6 +61,7 @@ struct AuthOptions {
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;
   bool channel_binding = true;      // each SCRAM mechanism under TLS is offered with -PLUS too
+  std::string digest_realm;         // of DIGEST-MD5's keys; default: hostname, after LoadOptions
   uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
   uint32_t verifiers = 0;           // threads that verify passwords; 0: one for every four shards
   uint32_t verifier_queue = 1024;   // logins that may wait for them; beyond: 454 4.7.0
@@ -69,6 +71,16 @@ struct AuthOptions {
   // jitter.
   Duration failure_delay = seconds(2);
   Duration failure_jitter = milliseconds(500);
+};
+
+// Kerberos 5, for the mechanism GSSAPI (auth/kerberos_acceptor.h).
+struct GssapiOptions {
+  std::string keytab;     // file; needed where GSSAPI is offered
+  std::string principal;  // whose key it is; empty: smtp/<hostname>, in any realm
+  // Whose login a client's principal is, and which realms' principals may log in (none named: those
+  // of the server's own).
+  auth::PrincipalRule::Login login = auth::PrincipalRule::Login::kPrincipal;
+  std::vector<std::string> realms;
 };
 
 // One [[certificate]]. The first is the default, SNI selects among the others.
@@ -226,6 +238,7 @@ struct Options {
 
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
+  GssapiOptions gssapi;
   std::vector<CertificateOptions> certificate;
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;

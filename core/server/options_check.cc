@@ -71,6 +71,23 @@ void CheckListeners(const Options& options, const ReportFn& report) {
   claim(options.admin.address, "admin.address");
 }
 
+void CheckAuth(const Options& options, const ReportFn& report) {
+  if (ConfiguredMechanisms(options).Has(auth::Mechanism::kGssapi) &&
+      options.gssapi.keytab.empty()) {
+    report("gssapi.keytab",
+           "is missing, and GSSAPI is offered; expected the file with the key of smtp/<hostname>");
+  }
+  const std::string& realm = options.auth.digest_realm;
+  const bool sendable = std::all_of(realm.begin(), realm.end(), [](char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
+  });
+  if (realm.size() > 255 || !sendable) {
+    report("auth.digest_realm",
+           "is over 255 octets or has others than printable ASCII without blanks, quotes and "
+           "backslashes");
+  }
+}
+
 void CheckCertificates(const Options& options, const ReportFn& report) {
   for (size_t i = 0; i < options.certificate.size(); i++) {
     const CertificateOptions& certificate = options.certificate[i];
@@ -198,6 +215,7 @@ void CheckSubmission(const SubmissionOptions& submission, const ReportFn& report
 void CheckOptions(const Options& options, const ReportFn& report) {
   CheckHostname(options, report);
   CheckListeners(options, report);
+  CheckAuth(options, report);
   CheckCertificates(options, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kModeWords[] = {"starttls", "implicit", "plain"};
 constexpr std::string_view kRelayTlsWords[] = {"none", "opportunistic", "required", "verify"};
+constexpr std::string_view kPrincipalLoginWords[] = {"principal", "local"};
 constexpr std::string_view kOriginatorWords[] = {"off", "reject", "rewrite"};
 constexpr std::string_view kBareLfWords[] = {"normalize", "reject"};
 
@@ -71,6 +72,8 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
         "offered without TLS (tests, trusted networks)");
   v.Key("channel_binding", Flag(&o.channel_binding),
         "SCRAM under TLS is offered with -PLUS too: bound to the TLS channel");
+  v.Key("digest_realm", Text(&o.digest_realm),
+        "of DIGEST-MD5; keys are made for it, and made anew for another; default: hostname");
   v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");
   v.Key("verifiers", Count(&o.verifiers, 0, 256),
         "threads that verify passwords; 0: by the shards");
@@ -82,6 +85,14 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("failure_delay", Span(&o.failure_delay, kNever, minutes(1)),
         "a failed login is answered after this");
   v.Key("failure_jitter", Span(&o.failure_jitter, kNever, minutes(1)), "and up to this more");
+}
+
+void GssapiKeys(GssapiOptions& o, KeyVisitor& v) {
+  v.Key("keytab", Path(&o.keytab), "Kerberos keys of this server; GSSAPI needs it");
+  v.Key("principal", Text(&o.principal), "whose key; default: smtp/<hostname>");
+  v.Key("login", Word(&o.login, kPrincipalLoginWords),
+        "alice@EXAMPLE.NET is alice@example.net (\"principal\") or alice (\"local\")");
+  v.Key("realms", Names(&o.realms), "whose principals may log in; default: those of its own realm");
 }
 
 void CertificateKeys(CertificateOptions& o, KeyVisitor& v) {
@@ -239,6 +250,7 @@ void VisitKeys(Options& o, KeyVisitor& v) {
 
   v.Tables("listener", ListOf(&o.listener, ListenerKeys));
   v.Table("auth", [&](KeyVisitor& in) { AuthKeys(o.auth, in); });
+  v.Table("gssapi", [&](KeyVisitor& in) { GssapiKeys(o.gssapi, in); });
   v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
   v.Tables("shard", ListOf(&o.shard, ShardKeys));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });

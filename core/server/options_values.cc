@@ -15,6 +15,13 @@ namespace {
 
 std::string Quoted(std::string_view text) { return absl::StrCat("\"", text, "\""); }
 
+std::string QuotedArray(const std::vector<std::string>& words) {
+  std::string out = "[";
+  for (const std::string& word : words)
+    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(word));
+  return out + "]";
+}
+
 std::string TypeOf(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::string:
@@ -328,12 +335,23 @@ std::optional<ValueProblem> Words::Read(const toml::node& node, std::string_view
   return std::nullopt;
 }
 
-std::string Words::Show() const {
-  std::string out = "[";
-  for (const std::string& word : *field_)
-    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(word));
-  return out + "]";
+std::string Words::Show() const { return QuotedArray(*field_); }
+
+std::optional<ValueProblem> Names::Read(const toml::node& node, std::string_view) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return WrongType(node, "a list of names");
+  std::vector<std::string> names;
+  for (const toml::node& element : *list) {
+    const auto name = element.value_exact<std::string>();
+    if (!name) return WrongType(element, "a name");
+    if (name->empty()) return ValueProblem{&element, "is empty, expected a name"};
+    names.push_back(*name);
+  }
+  *field_ = std::move(names);
+  return std::nullopt;
 }
+
+std::string Names::Show() const { return QuotedArray(*field_); }
 
 std::optional<ValueProblem> Rates::Read(const toml::node& node, std::string_view) {
   constexpr std::string_view kExpected =
@@ -360,11 +378,9 @@ std::optional<ValueProblem> Rates::Read(const toml::node& node, std::string_view
 }
 
 std::string Rates::Show() const {
-  std::string out = "[";
-  for (const auth::RateLimit& rate : *field_) {
-    absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(auth::ToString(rate)));
-  }
-  return out + "]";
+  std::vector<std::string> texts;
+  for (const auth::RateLimit& rate : *field_) texts.push_back(auth::ToString(rate));
+  return QuotedArray(texts);
 }
 
 std::optional<ValueProblem> NextHops::Read(const toml::node& node, std::string_view) {

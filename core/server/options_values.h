@@ -163,6 +163,17 @@ class Words : public Value {
   std::string_view noun_;
 };
 
+// A list of names that are not known beforehand, none of them empty.
+class Names : public Value {
+ public:
+  explicit Names(std::vector<std::string>* field) : field_(field) {}
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+  std::string Show() const override;
+
+ private:
+  std::vector<std::string>* field_;
+};
+
 // A list of addresses, or ["discard"].
 class NextHops : public Value {
  public:

@@ -23,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "auth/gss_acceptor.h"
 #include "auth/hmac_key.h"
 #include "auth/lmdb_store.h"
 #include "auth/verifier.h"
@@ -35,6 +36,7 @@
 #include "core/server/cores.h"
 #include "core/server/event_log.h"
 #include "core/server/helper_thread.h"
+#include "core/server/kerberos.h"
 #include "core/server/pid_file.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
@@ -169,6 +171,7 @@ class ServerProcess final : public Server, public AdminSource {
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
   std::unique_ptr<ShardTunings> tunings_;  // under it, from Run on
+  std::unique_ptr<auth::GssAcceptor> gss_;  // outlives what the verifier's threads have in hand
   std::unique_ptr<auth::VerifierThreads> verifier_;
   std::unique_ptr<Admin> admin_;
   std::atomic<bool> serving_{false};
@@ -331,6 +334,10 @@ absl::Status ServerProcess::MakeShards() {
   if (!probe.ok()) return probe.status();
   probe_ = *probe;
 
+  auto gss = OpenKerberos(options_);
+  if (!gss.ok()) return gss.status();
+  gss_ = *std::move(gss);
+
   helper_ = std::make_unique<HelperThread>();
   keys_helper_ = std::make_unique<HelperThread>();
   auth::VerifierThreads::Options verifiers;
@@ -373,6 +380,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.spool_id = spool_id_;
     parts.store = own.reader.get();
     parts.verifier = verifier_.get();
+    parts.gss = gss_.get();
     parts.event_log = event_log_.get();
     parts.usage = usage_.get();
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
@@ -439,7 +447,7 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
   auth::Salts salts;
   tls::FillRandom(salts[0].data(), sizeof salts);
   auth::CredentialRecord made;
-  auth::AddKeys(job.missing, job.password.view(), salts, options_.auth.iterations, made);
+  auth::AddKeys(job.missing, job.login, job.password.view(), salts, options_.auth.iterations, made);
   bool stale = false;
   const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
     absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
@@ -448,6 +456,7 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
         if (made.scram[i].has_value()) record.scram[i] = made.scram[i];
       }
       if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
+      if (made.digest_md5.has_value()) record.digest_md5 = made.digest_md5;
     });
     return stale ? absl::CancelledError("the record has changed") : updated;
   });

@@ -81,6 +81,7 @@ struct ShardParts {
   std::vector<ShardSpool> spools;  // its own first
   auth::CredentialSource* store = nullptr;
   auth::PasswordVerifier* verifier = nullptr;
+  const auth::GssAcceptor* gss = nullptr;  // where GSSAPI is offered
   EventLog* event_log = nullptr;
   Usage* usage = nullptr;  // nullptr: nothing is counted against limits
   // Neither is needed after construction.

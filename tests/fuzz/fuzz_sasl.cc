@@ -10,8 +10,11 @@
 #include <cstdint>
 #include <string>
 
+#include "auth/digest_md5.h"
 #include "auth/exchange.h"
+#include "auth/gss_acceptor.h"
 #include "auth/prepare.h"
+#include "auth/principal_login.h"
 #include "auth/record.h"
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
@@ -29,6 +32,7 @@ const CredentialRecord& Alice() {
       record.Scram(hash) = DeriveScramKeys(hash, kPassword, "0123456789abcdef", 1);
     }
     record.cram_md5 = DeriveCramMd5States(kPassword);
+    record.digest_md5 = DeriveDigestMd5Key("alice", "h", kPassword);
     return record;
   }();
   return alice;
@@ -63,8 +67,8 @@ void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
-// SCRAM and CRAM-MD5 with a fixed nonce: the corpus has dialogues that succeed, and only alice's
-// do.
+// SCRAM, CRAM-MD5 and DIGEST-MD5 with a fixed nonce: the corpus has dialogues that succeed, and
+// only alice's do.
 void RunProof(Mechanism mechanism, bool initial, ByteView input) {
   static const Decoys decoys("0123456789abcdef0123456789abcdef", 1);
   static const ChannelBindings bindings{.offered = true,
@@ -76,8 +80,11 @@ void RunProof(Mechanism mechanism, bool initial, ByteView input) {
     input.remove_prefix(std::min(end + 1, input.size()));
     return line;
   };
-  const auto exchange = MakeExchange(
-      mechanism, {.nonce = "NONCE", .hostname = "h", .decoys = &decoys, .bindings = &bindings});
+  const auto exchange = MakeExchange(mechanism, {.nonce = "NONCE",
+                                                 .hostname = "h",
+                                                 .digest_realm = "h",
+                                                 .decoys = &decoys,
+                                                 .bindings = &bindings});
   Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
   for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
     CHECK(steps < 8 && next != Next::kVerify);
@@ -88,6 +95,62 @@ void RunProof(Mechanism mechanism, bool initial, ByteView input) {
     }
   }
   CHECK(next == Next::kFailure || exchange->login() == "alice");
+  CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
+}
+
+// GSSAPI over a library that takes "ticket", of alice, or anything that begins with "m" for more. A
+// message is wrapped by nothing.
+class FakeContext final : public GssContext {
+ public:
+  Accepted Accept(ByteView token, std::string& output) override {
+    output = token;
+    if (token.starts_with('m')) return Accepted::kMore;
+    principal_ = "alice@R";
+    own_realm_ = "R";
+    return token == "ticket" ? Accepted::kDone : Accepted::kRefused;
+  }
+  bool Wrap(ByteView message, std::string& token) override {
+    token = message;
+    return true;
+  }
+  bool Unwrap(ByteView token, std::string& message) override {
+    message = token;
+    return true;
+  }
+};
+class FakeAcceptor final : public GssAcceptor {
+ public:
+  std::unique_ptr<GssContext> NewContext() const override {
+    return std::make_unique<FakeContext>();
+  }
+};
+
+void RunGssapi(bool initial, ByteView input) {
+  const FakeAcceptor acceptor;
+  const PrincipalRule rule{.login = PrincipalRule::Login::kLocal};
+  const auto take_line = [&] {
+    const size_t end = std::min(input.find('\n'), input.size());
+    const ByteView line = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+    return line;
+  };
+  const auto exchange = MakeExchange(Mechanism::kGssapi, {.gss = &acceptor, .principals = &rule});
+  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  ByteView last;
+  for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
+    CHECK(steps < 32);
+    if (next == Next::kChallenge) {
+      last = take_line();
+      next = exchange->Step(last);
+    } else if (next == Next::kVerify) {
+      exchange->work()->Run();
+      next = exchange->OnVerified(Verdict::kMatch);
+    } else {
+      CHECK(exchange->login() == "alice");
+      next = exchange->OnRecord(&Alice());
+    }
+  }
+  CHECK(next == Next::kFailure || (last.size() >= 4 && last[0] == 1));
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
@@ -143,12 +206,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sluice::auth;  // NOLINT(google-build-using-namespace)
   if (size == 0) return 0;
   const sluice::ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  // '0' to '6': the mechanisms up to CRAM-MD5 with an initial response; 'a' to 'g': without one.
-  if (data[0] >= '0' && data[0] <= '6') {
+  // '0' to '7': the mechanisms up to DIGEST-MD5 with an initial response; 'a' to 'h': without one.
+  if (data[0] >= '0' && data[0] <= '7') {
     RunProof(static_cast<Mechanism>(data[0] - '0'), /*initial=*/true, input);
     return 0;
   }
-  if (data[0] >= 'a' && data[0] <= 'g') {
+  if (data[0] >= 'a' && data[0] <= 'h') {
     RunProof(static_cast<Mechanism>(data[0] - 'a'), /*initial=*/false, input);
     return 0;
   }
@@ -164,6 +227,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 'l':
       RunExchange(Mechanism::kLogin, /*initial=*/false, input);
+      break;
+    case 'G':
+      RunGssapi(/*initial=*/true, input);
+      break;
+    case 'K':
+      RunGssapi(/*initial=*/false, input);
       break;
     case 'n':
       RunPrepare(input);

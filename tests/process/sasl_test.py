@@ -1,4 +1,5 @@
 """Every SASL mechanism by clients that others wrote, GNU SASL's first, and by sluice-load."""
+import itertools
 import json
 import smtplib
 import subprocess
@@ -17,7 +18,7 @@ class SaslCase(support.TestCase):
         self.trust = self.msa.folder / "cert.pem"
 
     def make_server(self, name="serve", **auth):
-        return self.server(name, auth={"mechanisms": [*SCRAM, "CRAM-MD5", "PLAIN", "LOGIN"], "mechanisms_clear": ["CRAM-MD5", "SCRAM-SHA-256"],
+        return self.server(name, auth={"mechanisms": [*SCRAM, "CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN"], "mechanisms_clear": ["CRAM-MD5", "SCRAM-SHA-256"],
                                  "failure_delay": "50ms", "failure_jitter": "10ms", **auth})
 
     def assert_log_ins(self, *expected):
@@ -29,6 +30,8 @@ class SaslCase(support.TestCase):
         options = [f"--x509-ca-file={self.trust}"] if tls else ["--no-starttls"]
         if not mechanism.endswith("-PLUS"):
             options.append("--no-cb")
+        if mechanism == "DIGEST-MD5":
+            options += ["--realm", support.HOSTNAME, "--quality-of-protection=qop-auth"]
         result = subprocess.run(
             ["gsasl", "--smtp", f"--connect=127.0.0.1:{self.msa.starttls_port}", "--hostname", support.HOSTNAME, "--service", "smtp",
              "--mechanism", mechanism, "--authentication-id", user, "--authorization-id",
@@ -49,7 +52,8 @@ class GsaslTest(SaslCase):
         self.gsasl("SCRAM-SHA-256", authorization="")
         self.gsasl("SCRAM-SHA-256", authorization="bob@example.net", ok=False)
         self.gsasl("PLAIN", authorization="bob@example.net", ok=False)
-        self.assert_log_ins(("SCRAM-SHA-256", 235), ("SCRAM-SHA-256", 535), ("PLAIN", 535))
+        self.gsasl("DIGEST-MD5", authorization="bob@example.net", ok=False)
+        self.assert_log_ins(("SCRAM-SHA-256", 235), ("SCRAM-SHA-256", 535), ("PLAIN", 535), ("DIGEST-MD5", 535))
 
     def test_without_channel_binding_plus_is_not_offered(self):
         self.msa.stop()
@@ -60,17 +64,18 @@ class GsaslTest(SaslCase):
         self.assertNotIn("-PLUS", said)
 
     def test_each_mechanism(self):
-        mechanisms = [name + plus for name in GSASL_SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "PLAIN", "LOGIN"]
+        mechanisms = [name + plus for name in GSASL_SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN"]
         for mechanism in mechanisms:
             with self.subTest(mechanism):
                 self.gsasl(mechanism)
         self.assert_log_ins(*[(mechanism, 235) for mechanism in mechanisms])
 
     def test_wrong_passwords_and_unknown_users(self):
-        for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5"):
+        mechanisms = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5")
+        for mechanism in mechanisms:
             self.gsasl(mechanism, password="wrong", ok=False)
             self.gsasl(mechanism, user="nobody@example.net", ok=False)
-        self.assert_log_ins(*[(mechanism, 535) for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1", "CRAM-MD5") for _ in range(2)])
+        self.assert_log_ins(*[(mechanism, 535) for mechanism in mechanisms for _ in range(2)])
 
 
 class OtherClientsTest(SaslCase):
@@ -100,17 +105,18 @@ class OtherClientsTest(SaslCase):
                 self.run_client("msmtp", "-C", config, "-a", "sluice", support.RECIPIENT, ok=password == PASSWORD)
         self.assert_log_ins(*[(mechanism, code) for mechanism in (*GSASL_SCRAM, "CRAM-MD5") for code in (235, 535)])
 
-    def test_curl_and_swaks_by_cram_md5(self):
-        for password in (PASSWORD, "wrong"):
+    def test_curl_and_swaks_by_cram_and_digest_md5(self):
+        for mechanism, password in itertools.product(("CRAM-MD5", "DIGEST-MD5"), (PASSWORD, "wrong")):
             self.run_client("curl", "--silent", "--show-error", "--noproxy", "*", "--ssl-reqd", "--cacert", self.trust, "--resolve",
                             f"{support.HOSTNAME}:{self.msa.starttls_port}:127.0.0.1", "--url",
                             f"smtp://{support.HOSTNAME}:{self.msa.starttls_port}", "--user", f"{USER}:{password}",
-                            "--login-options", "AUTH=CRAM-MD5", "--mail-from", support.SENDER, "--mail-rcpt", support.RECIPIENT,
+                            "--login-options", f"AUTH={mechanism}", "--mail-from", support.SENDER, "--mail-rcpt", support.RECIPIENT,
                             "--upload-file", "-", ok=password == PASSWORD)
-            self.run_client("swaks", "--server", "127.0.0.1", "--port", self.msa.starttls_port, "--tls", "--auth", "CRAM-MD5",
-                            "--auth-user", USER, "--auth-password", password, "--from", support.SENDER, "--to", support.RECIPIENT,
+            self.run_client("swaks", "--server", "127.0.0.1", "--port", self.msa.starttls_port, "--tls", "--auth", mechanism,
+                            "--auth-user", USER, "--auth-password", password, "--auth-extra",
+                            f"dmd5-serv-type=smtp,dmd5-host={support.HOSTNAME}", "--from", support.SENDER, "--to", support.RECIPIENT,
                             ok=password == PASSWORD)
-        self.assert_log_ins(*[("CRAM-MD5", code) for code in (235, 235, 535, 535)])
+        self.assert_log_ins(*[(mechanism, code) for mechanism in ("CRAM-MD5", "DIGEST-MD5") for code in (235, 235, 535, 535)])
 
     def test_python_by_cram_md5(self):
         with smtplib.SMTP("127.0.0.1", self.msa.starttls_port, timeout=PATIENCE) as session:
@@ -126,16 +132,17 @@ class MissingKeysTest(SaslCase):
         mechanisms = {"failure_delay": "50ms", "failure_jitter": "10ms", "mechanisms_clear": ["CRAM-MD5"]}
         site.write_config(auth={"mechanisms": ["PLAIN"], "failure_delay": "50ms", "failure_jitter": "10ms"})
         site.add_user("late@example.net", "its password")
-        site.write_config(auth={"mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"], **mechanisms})
+        site.write_config(auth={"mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "PLAIN"], **mechanisms})
         self.msa = site.start()
         self.gsasl("SCRAM-SHA-256", user="late@example.net", password="its password")
         self.gsasl("SCRAM-SHA-1", user="late@example.net", password="its password", ok=False)
         self.gsasl("PLAIN", user="late@example.net", password="wrong", ok=False)
         self.assertEqual(self.keys(site), ["SCRAM-SHA-256"])
         self.gsasl("PLAIN", user="late@example.net", password="its password")
-        support.wait_until(lambda: len(self.keys(site)) == 3, "the keys have been added")
+        support.wait_until(lambda: len(self.keys(site)) == 4, "the keys have been added")
         self.gsasl("SCRAM-SHA-1", user="late@example.net", password="its password")
         self.gsasl("CRAM-MD5", user="late@example.net", password="its password", tls=False)
+        self.gsasl("DIGEST-MD5", user="late@example.net", password="its password")
         self.gsasl("CRAM-MD5", user="late@example.net", password="wrong", tls=False, ok=False)
 
     def keys(self, site):
@@ -148,7 +155,7 @@ class LoadTest(SaslCase):
     """sluice-load as a client, by each mechanism over both versions of TLS."""
 
     def test_each_mechanism(self):
-        mechanisms = [name + plus for name in SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "PLAIN", "LOGIN"]
+        mechanisms = [name + plus for name in SCRAM for plus in ("", "-PLUS")] + ["CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN"]
         for mechanism in mechanisms:
             for version in ("1.3", "1.2"):
                 with self.subTest(mechanism=mechanism, version=version):
@@ -161,7 +168,7 @@ class LoadTest(SaslCase):
                          {name: 3 if name.endswith("-PLUS") else 6 for name in mechanisms})
 
     def test_a_wrong_password_is_a_failure(self):
-        for mechanism in ("SCRAM-SHA-512-PLUS", "SCRAM-SHA-256", "CRAM-MD5"):
+        for mechanism in ("SCRAM-SHA-512-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "DIGEST-MD5"):
             load = self.login(mechanism, "wrong")
             self.assertEqual(load.wait(), 1)
             self.assertIn("535", load.output())

@@ -19,6 +19,7 @@ if(NOT EXISTS ${SLUICE_WEB})
 endif()
 
 find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
 
 function(sluice_dependency name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "INCLUDE;LINK;DEFINE")
@@ -55,6 +56,8 @@ sluice_dependency(absl LINK
 sluice_dependency(lmdb LINK lmdb)
 sluice_dependency(idn LINK idn)    # stringprep
 sluice_dependency(idn2 LINK idn2)  # internationalised domain names
+pkg_check_modules(GSSAPI REQUIRED IMPORTED_TARGET krb5-gssapi)  # MIT's Kerberos
+sluice_dependency(gssapi LINK PkgConfig::GSSAPI)
 sluice_dependency(toml LINK tomlplusplus DEFINE TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
 sluice_dependency(cli11)
 sluice_dependency(json)

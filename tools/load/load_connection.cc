@@ -104,6 +104,7 @@ void LoadConnection::MakeSasl(Login login) {
                                         .password = std::move(login.password),
                                         .nonce = absl::StrCat(absl::Hex(generator_.prng_.Next())),
                                         .cache = &generator_.scram_cache_,
+                                        .host = generator_.options_.server_name,
                                         .bindings = &sasl_->bindings});
   options_.sasl = sasl_->client.get();
 }

@@ -125,9 +125,10 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   app.add_flag("--resume", options.resume,
                "each connection resumes its last TLS session by its ticket");
   app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
-  app.add_option("--server-name", options.server_name, "for SNI");
+  app.add_option("--server-name", options.server_name, "for SNI and DIGEST-MD5");
   std::vector<std::pair<std::string, std::optional<auth::Mechanism>>> mechanisms;
   for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+    if (info.mechanism == auth::Mechanism::kGssapi) continue;  // there is no client of it
     mechanisms.emplace_back(info.name, info.mechanism);
   }
   mechanisms.emplace_back("none", std::nullopt);

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/act_as.h"
 #include "core/server/cores.h"
+#include "core/server/kerberos.h"
 #include "core/server/options.h"
 #include "core/server/shard_tunings.h"
 #include "core/server/tls_files.h"
@@ -199,6 +200,9 @@ Findings Check(const Options& options) {
     CheckFolder("spool_dir", options.spool_dir, account, found);
     if (!options.log_dir.empty()) CheckFolder("log_dir", options.log_dir, account, found);
     CheckCertificates(options, found);
+    if (const auto gss = server::OpenKerberos(options); !gss.ok()) {
+      found.problems.push_back(std::string(gss.status().message()));
+    }
   }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {

@@ -74,6 +74,9 @@ nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
     keys.push_back({{"hash", NameOf(scram->hash)}, {"iterations", scram->iterations}});
   }
   if (record.cram_md5.has_value()) keys.push_back({{"hash", "CRAM-MD5"}});
+  if (record.digest_md5.has_value()) {
+    keys.push_back({{"hash", "DIGEST-MD5"}, {"realm", record.digest_md5->realm}});
+  }
   nlohmann::json json = {{"login", login}, {"keys", keys}, {"version", record.version}};
   for (const PolicySetting& setting : PolicySettings()) {
     const std::vector<std::string> values = setting.get(record);
@@ -156,13 +159,14 @@ void Passwd(const Arguments& arguments) {
   if (const auto found = store->Get(login); !found.ok())
     FailForUser("passwd", found.status());  // before asking
   CredentialRecord with_keys;
-  if (absl::Status set = SetKeys(options, MustGetPassword("passwd", arguments), with_keys);
+  if (absl::Status set = SetKeys(options, login, MustGetPassword("passwd", arguments), with_keys);
       !set.ok()) {
     Fail("passwd", set);
   }
   const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
     record.scram = with_keys.scram;
     record.cram_md5 = with_keys.cram_md5;
+    record.digest_md5 = with_keys.digest_md5;
   });
   if (!updated.ok()) FailForUser("passwd", updated);
 }
@@ -193,6 +197,9 @@ void Show(const Arguments& arguments) {
     keys.push_back(absl::StrCat(NameOf(scram->hash), " (", scram->iterations, " iterations)"));
   }
   if (record->cram_md5.has_value()) keys.push_back("CRAM-MD5");
+  if (record->digest_md5.has_value()) {
+    keys.push_back(absl::StrCat("DIGEST-MD5 (realm ", record->digest_md5->realm, ")"));
+  }
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
   std::cout << "\nstate        " << StateOf(*record) << "\nversion      " << record->version
             << '\n';
@@ -304,7 +311,7 @@ absl::Status AddUser(const server::Options& options, const NewUser& user) {
   const absl::StatusOr<std::string> login = LoginOf(user.name, Purpose::kStore);
   if (!login.ok()) return login.status();
   CredentialRecord record = user.policy;
-  if (absl::Status set = SetKeys(options, user.password, record); !set.ok()) return set;
+  if (absl::Status set = SetKeys(options, *login, user.password, record); !set.ok()) return set;
   const absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
   if (!store.ok()) return store.status();
   absl::Status added = (*store)->Add(*login, std::move(record));

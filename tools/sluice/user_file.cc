@@ -86,6 +86,19 @@ std::string TakeKeys(ByteView text, FileUser& user) {
     std::copy(states.begin(), states.end(), user.record.cram_md5.emplace().begin());
     return "";
   }
+  if (scheme == "DIGEST-MD5") {
+    constexpr size_t kHexBytes = 2 * auth::Md5::kBytes;
+    std::string hash;
+    if (value.size() <= kHexBytes + 1 || value[kHexBytes] != ',' ||
+        !absl::HexStringToBytes(value.substr(0, kHexBytes), &hash)) {
+      return "{DIGEST-MD5} has not 32 hexadecimal digits, a comma and a realm (Dovecot's is of a "
+             "name without its domain and cannot be used)";
+    }
+    auth::DigestMd5Key& key = user.record.digest_md5.emplace();
+    std::copy(hash.begin(), hash.end(), key.hash.begin());
+    key.realm = value.substr(kHexBytes + 1);
+    return "";
+  }
   if (scheme == "PLAIN" || scheme == "CLEAR" || scheme == "CLEARTEXT") {
     if (value.empty()) return "the password is empty";
     user.password = auth::Secret(value);
@@ -93,7 +106,7 @@ std::string TakeKeys(ByteView text, FileUser& user) {
   }
   return absl::StrCat("{", scheme,
                       "} is not known; known are {SCRAM-SHA-1}, {SCRAM-SHA-256}, {SCRAM-SHA-512}, "
-                      "{CRAM-MD5} and {PLAIN}");
+                      "{CRAM-MD5}, {DIGEST-MD5} and {PLAIN}");
 }
 
 std::string TakeFlag(ByteView column, ByteView value, bool& flag) {
@@ -311,6 +324,11 @@ std::string CsvLine(ByteView login, const CredentialRecord& record) {
   if (record.cram_md5.has_value()) {
     keys.push_back(
         absl::StrCat("{CRAM-MD5}", absl::BytesToHexString(auth::View(*record.cram_md5))));
+  }
+  if (record.digest_md5.has_value()) {
+    keys.push_back(absl::StrCat("{DIGEST-MD5}",
+                                absl::BytesToHexString(auth::View(record.digest_md5->hash)), ",",
+                                record.digest_md5->realm));
   }
   std::vector<std::string> fields = {QuotedCsv(login), QuotedCsv(absl::StrJoin(keys, " "))};
   for (const users::PolicySetting& setting : users::PolicySettings()) {

@@ -8,7 +8,9 @@
 //
 // Keys, in CSV and Dovecot's files: {SCRAM-SHA-1}, {SCRAM-SHA-256} and {SCRAM-SHA-512} with
 // count,salt,StoredKey,ServerKey (the last three in base64), {CRAM-MD5} with its states in
-// hexadecimal, as `doveadm pw` makes them; {PLAIN}, {CLEAR} and {CLEARTEXT} are passwords. Pure.
+// hexadecimal, as `doveadm pw` makes them; {DIGEST-MD5} with H(user:realm:password) in hexadecimal,
+// a comma and the realm (Dovecot's has no realm, and takes the login's domain for it: not taken);
+// {PLAIN}, {CLEAR} and {CLEARTEXT} are passwords. Pure.
 #ifndef SLUICE_TOOLS_SLUICE_USER_FILE_H_
 #define SLUICE_TOOLS_SLUICE_USER_FILE_H_
 

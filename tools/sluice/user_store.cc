@@ -56,9 +56,10 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
   return login;
 }
 
-absl::Status SetKeys(const server::Options& options, const Secret& password,
+absl::Status SetKeys(const server::Options& options, ByteView login, const Secret& password,
                      CredentialRecord& record) {
-  const auto wanted = auth::WantedKeys::For(server::ConfiguredMechanisms(options));
+  const auto wanted =
+      auth::WantedKeys::For(server::ConfiguredMechanisms(options), options.auth.digest_realm);
   if (!wanted.any()) {
     return absl::FailedPreconditionError(
         "no mechanism in [auth] mechanisms uses a stored password");
@@ -72,7 +73,8 @@ absl::Status SetKeys(const server::Options& options, const Secret& password,
   }
   record.scram = {};
   record.cram_md5.reset();
-  auth::AddKeys(wanted, prepared.view(), salts, options.auth.iterations, record);
+  record.digest_md5.reset();
+  auth::AddKeys(wanted, login, prepared.view(), salts, options.auth.iterations, record);
   return absl::OkStatus();
 }
 

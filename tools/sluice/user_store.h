@@ -22,7 +22,7 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, auth::Purpose purpo
 
 // Gives `record` the keys of a new password that the configured mechanisms need; those of an old
 // one go. Takes a millisecond or more a hash.
-absl::Status SetKeys(const server::Options& options, const auth::Secret& password,
+absl::Status SetKeys(const server::Options& options, ByteView login, const auth::Secret& password,
                      auth::CredentialRecord& record);
 
 // "SCRAM-SHA-256" for its keys.

@@ -86,7 +86,7 @@ void MakeKeys(const server::Options& options, std::vector<NewRecord>& chunk) {
     for (size_t i = first; i < chunk.size(); i += threads) {
       FileUser& user = chunk[i].user;
       if (!user.password.empty())
-        chunk[i].status = users::SetKeys(options, user.password, user.record);
+        chunk[i].status = users::SetKeys(options, chunk[i].login, user.password, user.record);
       user.password.Clear();
     }
   };

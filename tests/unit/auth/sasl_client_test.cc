@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "auth/digest_md5.h"
 #include "auth/exchange.h"
 #include "auth/scram_keys.h"
 
@@ -21,6 +22,7 @@ class PairTest : public testing::TestWithParam<Mechanism> {
       record_.Scram(hash) = DeriveScramKeys(hash, "secret", "0123456789abcdef", 3);
     }
     record_.cram_md5 = DeriveCramMd5States("secret");
+    record_.digest_md5 = DeriveDigestMd5Key(kUser, "h", "secret");
     bindings_.offered = true;
     bindings_.tls_exporter = std::string(32, 'e');
     client_bindings_ = bindings_;
@@ -43,6 +45,7 @@ class PairTest : public testing::TestWithParam<Mechanism> {
     const auto client = Client(password);
     const auto server = MakeExchange(GetParam(), {.nonce = "SERVER",
                                                   .hostname = "h",
+                                                  .digest_realm = "h",
                                                   .decoys = &decoys_,
                                                   .bindings = &bindings_});
     EXPECT_EQ(client->mechanism(), Info(GetParam()).name);
@@ -90,8 +93,12 @@ TEST_P(PairTest, AnotherChannelIsNoticed) {
   EXPECT_EQ(Run("secret").server, Info(GetParam()).plus ? Next::kFailure : Next::kSuccess);
 }
 
-// Whoever changes what the server says, or only says that all is well, is found out by SCRAM.
+// Whoever changes what the server says, or only says that all is well, is found out by SCRAM; by
+// DIGEST-MD5 where it matters.
 TEST_P(PairTest, TheClientTrustsTheRightServerAlone) {
+  if (GetParam() == Mechanism::kDigestMd5) {
+    EXPECT_FALSE(Run("secret", 1).client);
+  }
   if (!Info(GetParam()).scram.has_value()) return;  // the server proves nothing there
   for (const int message : {0, 1}) EXPECT_FALSE(Run("secret", message).client) << message;
   std::string response;
@@ -108,6 +115,29 @@ TEST_P(PairTest, TheClientTrustsTheRightServerAlone) {
   EXPECT_FALSE(client->Done());
 }
 
+TEST(DigestMd5ClientTest, SpeaksToServersOfItsKindAlone) {
+  std::string response;
+  const auto make = [&] {
+    auto client = MakeSaslClient(Mechanism::kDigestMd5,
+                                 {.user = "u", .password = "secret", .nonce = "CLIENT"});
+    EXPECT_FALSE(client->Begin(response));
+    return client;
+  };
+  for (const char* wrong :
+       {"", "realm=\"h\"", "realm=\"h\",nonce=\"n\",qop=\"auth\"", "rspauth=0", "realm=\"h",
+        "realm=\"h\",nonce=\"n\",qop=\"auth-conf\",algorithm=md5-sess",
+        "realm=\"h\",nonce=\"n\",qop=\"auth\",algorithm=md5"}) {
+    EXPECT_FALSE(make()->Answer(wrong, response)) << wrong;
+  }
+  const std::string good =
+      "realm=\"h\",nonce=\"n\",qop=\"auth-int, auth\",algorithm=md5-sess,realm=\"other\"";
+  const auto client = make();
+  EXPECT_TRUE(client->Answer(good, response));
+  EXPECT_NE(response.find("digest-uri=\"smtp/h\""), std::string::npos) << response;
+  EXPECT_FALSE(client->Done());
+  EXPECT_FALSE(client->Answer(good, response));
+}
+
 std::string NameOf(const testing::TestParamInfo<Mechanism>& info) {
   std::string name;
   for (const char c : Info(info.param).name) {
@@ -119,8 +149,8 @@ INSTANTIATE_TEST_SUITE_P(All, PairTest,
                          testing::Values(Mechanism::kScramSha512Plus, Mechanism::kScramSha512,
                                          Mechanism::kScramSha256Plus, Mechanism::kScramSha256,
                                          Mechanism::kScramSha1Plus, Mechanism::kScramSha1,
-                                         Mechanism::kCramMd5, Mechanism::kPlain,
-                                         Mechanism::kLogin),
+                                         Mechanism::kCramMd5, Mechanism::kDigestMd5,
+                                         Mechanism::kPlain, Mechanism::kLogin),
                          NameOf);
 
 }  // namespace

@@ -95,6 +95,33 @@ TEST(VerifierTest, RefusesWhenFullAndLeavesTheJobAlone) {
   results.WaitForVerdicts(6);
 }
 
+class CountedWork final : public OffShardWork {
+ public:
+  void Run() noexcept override { runs++; }
+  int runs = 0;  // read when the verifier has stopped
+};
+
+TEST(VerifierTest, RunsWorkAndLetsGoOfIt) {
+  const auto ran = std::make_shared<CountedWork>();
+  const auto queued = std::make_shared<CountedWork>();
+  Results results;
+  results.Hold();
+  VerifierThreads verifier({.threads = 1, .queue_max = 4, .nice = 0}, results.Sink());
+  ASSERT_TRUE(verifier.Submit({.token = {.connection = 1}, .work = ran}));
+  results.WaitForArrivals(1);
+  ASSERT_TRUE(verifier.Submit({.token = {.connection = 2}, .work = queued}));
+  std::thread stopper([&] { verifier.Stop(); });
+  while (verifier.Submit(Job(9, "secret", Keys()))) std::this_thread::yield();
+  results.Release();
+  stopper.join();
+  EXPECT_EQ(results.verdicts().at(1), std::vector{Verdict::kMatch});
+  EXPECT_EQ(ran->runs, 1);
+  EXPECT_EQ(ran.use_count(), 1);
+  EXPECT_EQ(results.verdicts().at(2).size(), 1u);
+  EXPECT_EQ(queued->runs, results.verdicts().at(2)[0] == Verdict::kMatch ? 1 : 0);
+  EXPECT_EQ(queued.use_count(), 1);
+}
+
 TEST(VerifierTest, StopAnswersWhatIsQueued) {
   Results results;
   results.Hold();

@@ -204,7 +204,17 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "taken"},
       {"[auth]\nmechanisms = [\"PLAIN\", \"CRAM\"]",
        "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-512\", "
-       "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"PLAIN\" or \"LOGIN\""},
+       "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"DIGEST-MD5\", \"PLAIN\", \"LOGIN\" or "
+       "\"GSSAPI\""},
+      {"[auth]\nmechanisms_clear = [\"GSSAPI\"]",
+       "f:1:1: gssapi.keytab: is missing, and GSSAPI is offered; expected the file with the key of "
+       "smtp/<hostname>"},
+      {"[gssapi]\nrealms = \"R\"", "f:10:10: gssapi.realms: is text, expected a list of names"},
+      {"[gssapi]\nrealms = [1]", "f:10:11: gssapi.realms: is an integer, expected a name"},
+      {"[gssapi]\nrealms = [\"R\", \"\"]", "f:10:16: gssapi.realms: is empty, expected a name"},
+      {"[auth]\ndigest_realm = \"a realm\"",
+       "f:10:16: auth.digest_realm: is over 255 octets or has others than printable ASCII without "
+       "blanks, quotes and backslashes"},
       {"[auth]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
        "f:10:24: auth.mechanisms: \"PLAIN\" stands there twice, expected once"},
       {"[auth]\nmechanisms = \"PLAIN\"",

@@ -69,6 +69,8 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
       {"a:{SSHA}abc", UserFormat::kDovecot, "line 1: {SSHA} is not known; known are"},
       {"a:{PLAIN}", UserFormat::kDovecot, "the password is empty"},
       {"a:{CRAM-MD5}cd3b", UserFormat::kDovecot, "64 hexadecimal"},
+      {"a:{DIGEST-MD5}0123456789abcdef0123456789abcdef", UserFormat::kDovecot, "and a realm"},
+      {"a:{DIGEST-MD5}0123456789abcdef0123456789abcdeg,r", UserFormat::kDovecot, "and a realm"},
       {"a:{SCRAM-SHA-256}4096,twvasK2bnE79MA+SaxLz6A==,AAAA,AAAA", UserFormat::kDovecot,
        "of the right sizes"},
       {"a:{SCRAM-SHA-1}0,1E8TNdqNPEaSZOpYp3Wxxg==,zpB6fd2/"

@@ -277,13 +277,15 @@ TEST_F(UserTest, SetReplacesWhatIsGivenAndNothingElse) {
 }
 
 TEST_F(UserTest, KeysAreMadeForTheMechanismsThatAreListed) {
-  WriteConfig(R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN"])");
+  WriteConfig(
+      R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-1", "CRAM-MD5", "DIGEST-MD5", "PLAIN"])");
   ASSERT_EQ(Run({"add", "a@x", "--password-stdin"}, "p"), 0) << err_;
   ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
   const auto shown = nlohmann::json::parse(out_);
   std::vector<std::string> hashes;
   for (const auto& key : shown["keys"]) hashes.push_back(key["hash"]);
-  EXPECT_EQ(hashes, (std::vector<std::string>{"SCRAM-SHA-1", "SCRAM-SHA-512", "CRAM-MD5"}));
+  EXPECT_EQ(hashes,
+            (std::vector<std::string>{"SCRAM-SHA-1", "SCRAM-SHA-512", "CRAM-MD5", "DIGEST-MD5"}));
 }
 
 TEST_F(UserTest, ImportIsAllOrNothingWhereTheFileIsWrong) {
@@ -320,7 +322,7 @@ TEST_F(UserTest, ImportIsAllOrNothingWhereTheFileIsWrong) {
 }
 
 TEST_F(UserTest, WhatIsExportedIsImportedTheSame) {
-  WriteConfig(R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-256", "CRAM-MD5"])");
+  WriteConfig(R"(mechanisms = ["SCRAM-SHA-512", "SCRAM-SHA-256", "CRAM-MD5", "DIGEST-MD5"])");
   ASSERT_EQ(
       Run({"add", "a,b@x", "--password-stdin", "--tenant", "say \"t\"", "--no-null-sender"}, "p"),
       0);
