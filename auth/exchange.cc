@@ -1,5 +1,6 @@
 #include "auth/exchange.h"
 
+#include "auth/bearer_exchange.h"
 #include "auth/cram_md5_exchange.h"
 #include "auth/password_exchange.h"
 #include "auth/prepare.h"
@@ -27,6 +28,10 @@ std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContex
       return std::make_unique<LoginExchange>();
     case Mechanism::kCramMd5:
       return std::make_unique<CramMd5Exchange>(context);
+    case Mechanism::kOauthBearer:
+      return std::make_unique<BearerExchange>(BearerExchange::Form::kOauthBearer, context);
+    case Mechanism::kXoauth2:
+      return std::make_unique<BearerExchange>(BearerExchange::Form::kXoauth2, context);
     default:
       break;
   }

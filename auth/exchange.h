@@ -28,8 +28,11 @@
 #include "auth/record.h"
 #include "auth/secret.h"
 #include "core/base/bytes.h"
+#include "core/base/time.h"
 
 namespace sluice::auth {
+
+class TokenVerifier;
 
 enum class Next : uint8_t {
   kChallenge,  // send challenge() and call Step() with the answer
@@ -54,6 +57,8 @@ struct ExchangeContext {
   ByteView hostname;
   const Decoys* decoys = nullptr;
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
+  std::shared_ptr<TokenVerifier> tokens;      // for what is shown a token
+  WallTime now{};                             // as the AUTH command came: tokens expire
 };
 
 class Exchange {
@@ -79,6 +84,8 @@ class Exchange {
   ByteView challenge() const { return challenge_; }    // valid until the next call
   const std::string& login() const { return login_; }  // canonical, from kLookup on
   Failure failure() const { return failure_; }
+  // What an operator wants to know of a failure beyond that, for the event log; mostly empty.
+  ByteView reason() const { return reason_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -106,13 +113,15 @@ class Exchange {
   std::string login_;
   Secret password_;
   std::optional<ScramKeys> keys_;
+  ByteView reason_;  // of static life
 
  private:
   ByteView challenge_;
   Failure failure_ = Failure::kNone;
 };
 
-// REQUIRES: with a -PLUS mechanism, context.bindings.
+// REQUIRES: with a -PLUS mechanism, context.bindings; with one that is shown a token,
+// context.tokens.
 std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context);
 
 }  // namespace sluice::auth

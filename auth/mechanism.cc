@@ -13,6 +13,8 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kScramSha1Plus, "SCRAM-SHA-1-PLUS", false, ScramHash::kSha1, true},
     {Mechanism::kScramSha1, "SCRAM-SHA-1", false, ScramHash::kSha1, false},
     {Mechanism::kCramMd5, "CRAM-MD5", false, std::nullopt, false},
+    {Mechanism::kOauthBearer, "OAUTHBEARER", false, std::nullopt, false, true},
+    {Mechanism::kXoauth2, "XOAUTH2", false, std::nullopt, false, true},
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
 }};

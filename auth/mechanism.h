@@ -22,10 +22,12 @@ enum class Mechanism : uint8_t {
   kScramSha1Plus,
   kScramSha1,
   kCramMd5,
+  kOauthBearer,
+  kXoauth2,
   kPlain,
   kLogin,
 };
-inline constexpr size_t kMechanismCount = 9;
+inline constexpr size_t kMechanismCount = 11;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -35,6 +37,7 @@ struct MechanismInfo {
   // -PLUS: bound to the TLS channel (RFC 5802 section 6). It is not configured but goes with the
   // mechanism of the same hash.
   bool plus;
+  bool token = false;  // shows a token of an issuer's, and wants no key of the record
 };
 
 // All mechanisms, strongest first.

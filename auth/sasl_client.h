@@ -34,7 +34,7 @@ class ScramCache {
 
 struct SaslLogin {
   std::string user;
-  std::string password;
+  std::string password;                       // or the token
   std::string nonce;                          // printable, without a comma; SCRAM
   ScramCache* cache = nullptr;                // SCRAM; outlives the client
   const ChannelBindings* bindings = nullptr;  // -PLUS; outlives the client; filled in before Begin

@@ -20,6 +20,7 @@
 #include "core/server/options.h"
 #include "core/server/shard_tunings.h"
 #include "core/server/tls_files.h"
+#include "core/server/token_files.h"
 #include "tls/hooks.h"
 #include "tls/identity.h"
 #include "tls/server_context.h"
@@ -78,6 +79,11 @@ void CheckUser(const Options& options, Findings& found) {
   if (options.user == "root") {
     found.warnings.push_back("user: the server stays root; an account of its own is safer");
   }
+}
+
+void CheckTokens(const Options& options, Findings& found) {
+  const auto tokens = server::LoadTokenVerifiers(options, 1);
+  if (!tokens.ok()) found.problems.push_back(std::string(tokens.status().message()));
 }
 
 bool Covers(const tls::CertificateFacts& facts, const std::string& hostname) {
@@ -199,6 +205,7 @@ Findings Check(const Options& options) {
     CheckFolder("spool_dir", options.spool_dir, account, found);
     if (!options.log_dir.empty()) CheckFolder("log_dir", options.log_dir, account, found);
     CheckCertificates(options, found);
+    CheckTokens(options, found);
   }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {
