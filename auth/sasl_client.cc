@@ -89,7 +89,7 @@ class BearerClient final : public SaslClient {
   // The server says why it will refuse, and wants a sign before it does.
   bool Answer(ByteView, std::string& response) override {
     if (std::exchange(refused_, true)) return false;
-    response = mechanism_ == Mechanism::kXoauth2 ? "" : "\x01";
+    response.assign(mechanism_ == Mechanism::kXoauth2 ? 0 : 1, '\x01');
     return true;
   }
   bool Done() override { return !refused_; }

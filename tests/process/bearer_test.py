@@ -31,8 +31,8 @@ def make(tokens, keys=ALGORITHMS, **options):
 
 
 class BearerCase(support.TestCase):
-    def serve(self, jwks, name="serve", mechanisms=(*FORMS, "PLAIN"), **oauth):
-        site = self.site(name, auth={"mechanisms": list(mechanisms), "failure_delay": "50ms", "failure_jitter": "10ms"},
+    def serve(self, jwks, name="serve", mechanisms=(*FORMS, "PLAIN"), users=((USER, support.PASSWORD, ()),), **oauth):
+        site = self.site(name, users=users, auth={"mechanisms": list(mechanisms), "failure_delay": "50ms", "failure_jitter": "10ms"},
                          oauth={"jwks_file": "jwks.json", "issuer": ISSUER, "audience": AUDIENCE, "scope": "mail",
                                 "openid_configuration": ISSUER + "openid", **oauth})
         (site.folder / "jwks.json").write_text(jwks)
@@ -149,6 +149,24 @@ class ClientsTest(BearerCase):
         jwks, (right,) = make([{"key": "d", "claims": {**claims(), "preferred_username": "alice@Example.net", "email": "x"}}])
         self.serve(jwks, login_claim="preferred_username")
         self.assertEqual(self.python("XOAUTH2", right), (235, []))
+
+
+class UsersTest(BearerCase):
+    def test_a_user_needs_no_password(self):
+        jwks, (right,) = make([{"key": "d", "claims": claims(email="token@example.net")}])
+        self.serve(jwks, mechanisms=["OAUTHBEARER"], users=())
+
+        def add(*options):
+            return subprocess.run([support.SLUICE, "user", "add", "token@example.net", "--config", self.msa.config, *options],
+                                  input=b"its password", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
+
+        refused = add("--password-stdin")
+        self.assertEqual(refused.returncode, 64)
+        self.assertIn(b"--no-password", refused.stdout)
+        self.assertIn(b"excludes", add("--password-stdin", "--no-password").stdout)
+        self.assertEqual(self.python("OAUTHBEARER", right, user="")[0], 535)
+        self.assertEqual(add("--no-password").returncode, 0)
+        self.assertEqual(self.python("OAUTHBEARER", right, user=""), (235, []))
 
 
 class KeysTest(BearerCase):

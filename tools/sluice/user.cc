@@ -47,6 +47,7 @@ struct Arguments {
   std::vector<std::string> domains;
   std::string tenant;
   bool password_stdin = false;
+  bool no_password = false;
   bool no_null_sender = false;
   bool itself = false;
   bool tenant_given = false;
@@ -112,12 +113,14 @@ void Add(const Arguments& arguments) {
       Fail("add", ExistsAlready(login));
     }
   }
-  const NewUser user{.name = arguments.name,
-                     .password = MustGetPassword("add", arguments),
-                     .addresses = arguments.addresses,
-                     .domains = arguments.domains,
-                     .tenant = arguments.tenant,
-                     .null_sender_forbidden = arguments.no_null_sender};
+  const NewUser user{
+      .name = arguments.name,
+      .password = arguments.no_password ? Secret() : MustGetPassword("add", arguments),
+      .addresses = arguments.addresses,
+      .domains = arguments.domains,
+      .tenant = arguments.tenant,
+      .null_sender_forbidden = arguments.no_null_sender,
+      .no_password = arguments.no_password};
   if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
   if (user.addresses.empty() && user.domains.empty() &&
       !auth::CanonicalAddress(user.name).has_value()) {
@@ -273,7 +276,9 @@ absl::Status AddUser(const server::Options& options, const NewUser& user) {
   record.tenant = user.tenant;
   record.null_sender_forbidden = user.null_sender_forbidden;
   if (absl::Status set = SetGrants(user, record); !set.ok()) return set;
-  if (absl::Status set = SetKeys(options, user.password, record); !set.ok()) return set;
+  if (!user.no_password) {
+    if (absl::Status set = SetKeys(options, user.password, record); !set.ok()) return set;
+  }
   const absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
   if (!store.ok()) return store.status();
   absl::Status added = (*store)->Add(*login, std::move(record));
@@ -294,7 +299,7 @@ void RegisterUser(CLI::App& app) {
     return command;
   };
   const auto password_option = [&](CLI::App* command) {
-    command->add_flag(
+    return command->add_flag(
         "--password-stdin", arguments->password_stdin,
         "Read the password from standard input instead of asking; one trailing newline is dropped");
   };
@@ -305,7 +310,10 @@ void RegisterUser(CLI::App& app) {
 
   CLI::App* add = subcommand("add", "Create a user", Add);
   add->add_option("name", arguments->name, "Name to log in with")->required();
-  password_option(add);
+  CLI::Option* const password = password_option(add);
+  add->add_flag("--no-password", arguments->no_password,
+                "Without one, for a user who shows a token (OAUTHBEARER, XOAUTH2)")
+      ->excludes(password);
   list_option(add, "--address", arguments->addresses,
               "Address to send as (default: the name); repeatable");
   list_option(add, "--domain", arguments->domains, "Domain to send as any address of; repeatable");

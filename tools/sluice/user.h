@@ -30,6 +30,7 @@ struct NewUser {
   std::vector<std::string> domains;
   std::string tenant;
   bool null_sender_forbidden = false;
+  bool no_password = false;  // shows a token instead
 };
 
 // What `user add` does, for `init` too. The keys stored are those that the configured mechanisms

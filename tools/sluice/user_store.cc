@@ -61,7 +61,7 @@ absl::Status SetKeys(const server::Options& options, const Secret& password,
   const auto wanted = auth::WantedKeys::For(server::ConfiguredMechanisms(options));
   if (!wanted.any()) {
     return absl::FailedPreconditionError(
-        "no mechanism in [auth] mechanisms uses a stored password");
+        "no mechanism in [auth] mechanisms uses a stored password; add users with --no-password");
   }
   Secret prepared;
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
