@@ -40,7 +40,7 @@ class RsaPublicKey final : public JwsKey {
   // What the signature holds must be this one encoding to the last octet, with wolfCrypt's check of
   // the padding before it: nothing is parsed, so nothing can be hidden in it.
   bool Verify(ByteView message, ByteView signature) override {
-    // s + n would do as well as s (RFC 8017 section 5.2.2).
+    // Below the modulus by RFC 8017 section 5.2.2; not left to the library, which refuses it too.
     if (signature.size() != modulus_.size() || signature >= modulus_) return false;
     std::array<byte, kSignatureBytesMax> found;
     const int bytes = wc_RsaSSL_Verify(Bytes(signature), Size(signature), found.data(),
