@@ -37,13 +37,13 @@ std::string Authenticator::NewNonce() {
 
 std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
                                               const SockAddr& peer,
-                                              const ChannelBindings* bindings) {
+                                              const ChannelBindings* bindings, WallTime now) {
   const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, peer, bindings));
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, peer, bindings, now));
 }
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-                 const SockAddr& peer, const ChannelBindings* bindings)
+                 const SockAddr& peer, const ChannelBindings* bindings, WallTime now)
     : authenticator_(authenticator),
       mechanism_(mechanism),
       token_(token),
@@ -56,7 +56,9 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
            .decoys = &authenticator.decoys_,
            .bindings = bindings,
            .gss = authenticator.gss_,
-           .principals = &authenticator.principals_})) {}
+           .principals = &authenticator.principals_,
+           .tokens = Info(mechanism).token ? authenticator.tokens_ : nullptr,
+           .now = now})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);

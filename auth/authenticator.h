@@ -70,6 +70,7 @@ class Attempt {
 
   ByteView challenge() const { return exchange_->challenge(); }
   Failure failure() const { return failure_; }
+  ByteView reason() const { return exchange_->reason(); }
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
   const std::string& login() const { return exchange_->login(); }
   Mechanism mechanism() const { return mechanism_; }
@@ -78,7 +79,7 @@ class Attempt {
  private:
   friend class Authenticator;
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-          const SockAddr& peer, const ChannelBindings* bindings);
+          const SockAddr& peer, const ChannelBindings* bindings, WallTime now);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
@@ -116,9 +117,13 @@ class Authenticator {
 
   // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
   // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
-  // `peer`: who logs in, for the networks that its record may name.
+  // `peer`: who logs in, for the networks that its record may name. `now`: of the wall clock.
+  // REQUIRES: with a mechanism that is shown a token, set_tokens.
   std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection, const SockAddr& peer,
-                                 const ChannelBindings* bindings = nullptr);
+                                 const ChannelBindings* bindings = nullptr, WallTime now = {});
+
+  // What tokens are verified by, from the next attempt on; this shard's alone.
+  void set_tokens(std::shared_ptr<TokenVerifier> tokens) { tokens_ = std::move(tokens); }
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
   // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a
@@ -147,6 +152,7 @@ class Authenticator {
   const PrincipalRule principals_;
   const HmacSha256Key nonce_key_;
   const Decoys decoys_;
+  std::shared_ptr<TokenVerifier> tokens_;
   uint32_t attempts_ = 0;
   uint64_t nonces_ = 0;
 };

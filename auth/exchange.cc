@@ -1,5 +1,6 @@
 #include "auth/exchange.h"
 
+#include "auth/bearer_exchange.h"
 #include "auth/cram_md5_exchange.h"
 #include "auth/digest_md5_exchange.h"
 #include "auth/gssapi_exchange.h"
@@ -27,6 +28,10 @@ std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContex
     case Mechanism::kGssapi:
       CHECK(context.gss != nullptr && context.principals != nullptr);
       return std::make_unique<GssapiExchange>(*context.gss, *context.principals);
+    case Mechanism::kOauthBearer:
+      return std::make_unique<BearerExchange>(BearerExchange::Form::kOauthBearer, context);
+    case Mechanism::kXoauth2:
+      return std::make_unique<BearerExchange>(BearerExchange::Form::kXoauth2, context);
     default:
       break;
   }

@@ -28,8 +28,11 @@
 #include "auth/record.h"
 #include "auth/secret.h"
 #include "core/base/bytes.h"
+#include "core/base/time.h"
 
 namespace sluice::auth {
+
+class TokenVerifier;
 
 enum class Next : uint8_t {
   kChallenge,  // send challenge() and call Step() with the answer
@@ -68,6 +71,8 @@ struct ExchangeContext {
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
   const GssAcceptor* gss = nullptr;           // GSSAPI; outlives what the verifiers run, too
   const PrincipalRule* principals = nullptr;  // GSSAPI
+  std::shared_ptr<TokenVerifier> tokens;      // for what is shown a token
+  WallTime now{};                             // as the AUTH command came: tokens expire
 };
 
 class Exchange {
@@ -96,6 +101,8 @@ class Exchange {
   // is for the outside to say. Known with kSuccess.
   const std::string& authorization() const { return authorization_; }
   Failure failure() const { return failure_; }
+  // What an operator wants to know of a failure beyond that, for the event log; mostly empty.
+  ByteView reason() const { return reason_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -124,13 +131,15 @@ class Exchange {
   Secret password_;
   std::optional<ScramKeys> keys_;
   std::shared_ptr<OffShardWork> work_;
+  ByteView reason_;  // of static life
 
  private:
   ByteView challenge_;
   Failure failure_ = Failure::kNone;
 };
 
-// REQUIRES: with a -PLUS mechanism, context.bindings; with GSSAPI, context.gss and .principals.
+// REQUIRES: with a -PLUS mechanism, context.bindings; with GSSAPI, context.gss and .principals; with
+// one that is shown a token, context.tokens.
 std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContext& context);
 
 }  // namespace sluice::auth

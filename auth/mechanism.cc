@@ -17,6 +17,8 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
     {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false},
+    {Mechanism::kOauthBearer, "OAUTHBEARER", false, std::nullopt, false, true},
+    {Mechanism::kXoauth2, "XOAUTH2", false, std::nullopt, false, true},
 }};
 
 constexpr bool IsIndexedByEnum() {

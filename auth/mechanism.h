@@ -26,8 +26,10 @@ enum class Mechanism : uint8_t {
   kPlain,
   kLogin,
   kGssapi,
+  kOauthBearer,
+  kXoauth2,
 };
-inline constexpr size_t kMechanismCount = 11;
+inline constexpr size_t kMechanismCount = 13;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -37,6 +39,7 @@ struct MechanismInfo {
   // -PLUS: bound to the TLS channel (RFC 5802 section 6). It is not configured but goes with the
   // mechanism of the same hash.
   bool plus;
+  bool token = false;  // shows a token of an issuer's, and wants no key of the record
 };
 
 // All mechanisms that passwords serve for, strongest first; then the others.

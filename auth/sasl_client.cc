@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "auth/gs2_header.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "auth/digest_md5.h"
@@ -143,6 +144,34 @@ class DigestMd5Client final : public SaslClient {
   std::string response_auth_;  // what the server must say
 };
 
+// The password is the token. See auth/bearer_exchange.h for the dialogue.
+class BearerClient final : public SaslClient {
+ public:
+  BearerClient(Mechanism mechanism, SaslLogin login)
+      : mechanism_(mechanism), login_(std::move(login)) {}
+  ByteView mechanism() const override { return Info(mechanism_).name; }
+  bool Begin(std::string& response) override {
+    refused_ = false;
+    response = mechanism_ == Mechanism::kXoauth2
+                   ? absl::StrCat("user=", login_.user)
+                   : absl::StrCat("n,a=", EncodeSaslName(login_.user), ",");
+    absl::StrAppend(&response, "\x01", "auth=Bearer ", login_.password, "\x01\x01");
+    return true;
+  }
+  // The server says why it will refuse, and wants a sign before it does.
+  bool Answer(ByteView, std::string& response) override {
+    if (std::exchange(refused_, true)) return false;
+    response.assign(mechanism_ == Mechanism::kXoauth2 ? 0 : 1, '\x01');
+    return true;
+  }
+  bool Done() override { return !refused_; }
+
+ private:
+  const Mechanism mechanism_;
+  const SaslLogin login_;
+  bool refused_ = false;
+};
+
 // See auth/scram_exchange.h for the dialogue.
 class ScramClient final : public SaslClient {
  public:
@@ -158,8 +187,7 @@ class ScramClient final : public SaslClient {
 
   bool Begin(std::string& response) override {
     header_ = info_.plus ? "p=tls-exporter,," : "n,,";
-    bare_ = absl::StrCat(
-        "n=", absl::StrReplaceAll(login_.user, {{"=", "=3D"}, {",", "=2C"}}), ",r=", login_.nonce);
+    bare_ = absl::StrCat("n=", EncodeSaslName(login_.user), ",r=", login_.nonce);
     response = absl::StrCat(header_, bare_);
     if (info_.plus) header_ += login_.bindings->tls_exporter;
     state_ = State::kFirst;
@@ -264,6 +292,7 @@ std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login)
   if (mechanism == Mechanism::kDigestMd5) {
     return std::make_unique<DigestMd5Client>(std::move(login));
   }
+  if (Info(mechanism).token) return std::make_unique<BearerClient>(mechanism, std::move(login));
   if (mechanism == Mechanism::kLogin) return std::make_unique<LoginClient>(std::move(login));
   CHECK(mechanism == Mechanism::kPlain);
   return std::make_unique<PlainClient>(std::move(login));

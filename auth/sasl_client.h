@@ -34,7 +34,7 @@ class ScramCache {
 
 struct SaslLogin {
   std::string user;
-  std::string password;
+  std::string password;                       // or the token
   std::string nonce;                          // printable, without a comma; SCRAM, DIGEST-MD5
   ScramCache* cache = nullptr;                // SCRAM; outlives the client
   std::string host;                           // DIGEST-MD5: the server's name; empty: its realm

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "auth/gs2_header.h"
 #include "auth/hmac_key.h"
 #include "auth/prepare.h"
 #include "core/base/base64.h"
@@ -13,38 +14,6 @@ namespace sluice::auth {
 namespace {
 
 constexpr size_t kNonceBytesMax = 512;  // of the client
-constexpr size_t kHeaderBytesMax = 1024;
-
-// Cuts "x=value" and the comma behind it from the front of `message`. False: another attribute
-// stands there, or none.
-bool TakeAttribute(ByteView& message, char name, ByteView& value) {
-  if (message.size() < 2 || message[0] != name || message[1] != '=') return false;
-  const size_t end = std::min(message.find(','), message.size());
-  value = message.substr(2, end - 2);
-  message.remove_prefix(std::min(end + 1, message.size()));
-  return true;
-}
-
-// saslname: "," and "=" are written "=2C" and "=3D".
-bool DecodeName(ByteView text, std::string& name) {
-  name.clear();
-  while (!text.empty()) {
-    if (text[0] != '=') {
-      name += text[0];
-      text.remove_prefix(1);
-      continue;
-    }
-    if (text.starts_with("=2C")) {
-      name += ',';
-    } else if (text.starts_with("=3D")) {
-      name += '=';
-    } else {
-      return false;
-    }
-    text.remove_prefix(3);
-  }
-  return true;
-}
 
 bool IsNonce(ByteView text) {
   const auto is_printable = [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; };
@@ -87,26 +56,13 @@ Next ScramExchange::Step(ByteView response) {
   return Next::kFailure;
 }
 
-// gs2-header = ("p=" cb-name / "n" / "y") "," ["a=" saslname] ","
-// An empty name, which the grammar has not and GNU SASL sends, is none.
+// gs2-cb-flag = "p=" cb-name / "n" / "y"
 bool ScramExchange::TakeHeader(ByteView& message) {
-  const ByteView whole = message;
-  const size_t end = message.find(',');
-  if (end == ByteView::npos) return false;
-  const ByteView flag = message.substr(0, end);
-  message.remove_prefix(end + 1);
-  if (message.empty()) return false;
-  if (message[0] == ',') {
-    message.remove_prefix(1);
-  } else {
-    ByteView name;
-    const bool ended = message.find(',') != ByteView::npos;
-    if (!ended || !TakeAttribute(message, 'a', name)) return false;
-    if (!DecodeName(name, authorization_)) return false;
-  }
-  const size_t bytes = whole.size() - message.size();
-  if (bytes > kHeaderBytesMax) return false;
-  header_ = whole.substr(0, bytes);
+  Gs2Header header;
+  if (!TakeGs2Header(message, header)) return false;
+  authorization_ = std::move(header.authorization);
+  header_ = header.whole;
+  const ByteView flag = header.flag;
   if (flag.starts_with("p=")) return plus_ && CheckBinding(flag.substr(2));
   downgraded_ = flag == "y" && context_.bindings != nullptr && context_.bindings->offered;
   return !plus_ && (flag == "n" || flag == "y");
@@ -132,7 +88,7 @@ Next ScramExchange::OnFirst(ByteView message) {
     return Done(Failure::kMalformed);  // also for "m=", which nobody may ignore
   }
   std::string decoded;
-  if (!DecodeName(name, decoded)) return Done(Failure::kMalformed);
+  if (!DecodeSaslName(name, decoded)) return Done(Failure::kMalformed);
   auth_message_ = bare;
   nonce_ = absl::StrCat(nonce, context_.nonce);
   if (PrepareLogin(decoded, Purpose::kQuery, login_) != Prepared::kOk) {

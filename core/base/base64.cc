@@ -1,19 +1,25 @@
 #include "core/base/base64.h"
 
+#include <algorithm>
 #include <array>
 
 namespace sluice {
 namespace {
 
-constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+using Values = std::array<int8_t, 256>;
 
-constexpr std::array<int8_t, 256> MakeValues() {
-  std::array<int8_t, 256> values{};
+constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kUrlAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr Values MakeValues(const char* alphabet) {
+  Values values{};
   for (auto& value : values) value = -1;
-  for (int i = 0; i < 64; i++) values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<int8_t>(i);
+  for (int i = 0; i < 64; i++)
+    values[static_cast<unsigned char>(alphabet[i])] = static_cast<int8_t>(i);
   return values;
 }
-constexpr std::array<int8_t, 256> kValues = MakeValues();
+constexpr Values kValues = MakeValues(kAlphabet);
+constexpr Values kUrlValues = MakeValues(kUrlAlphabet);
 
 void EncodeTo(ByteView bytes, char* out) {
   size_t i = 0;
@@ -29,6 +35,27 @@ void EncodeTo(ByteView bytes, char* out) {
   *out++ = kAlphabet[(group >> 12) & 63];
   *out++ = left == 2 ? kAlphabet[(group >> 6) & 63] : '=';
   *out++ = '=';
+}
+
+// `digits` without padding.
+ptrdiff_t DecodeDigits(const Values& values, ByteView digits, MutableBytes out) {
+  if (digits.size() % 4 == 1) return -1;
+  size_t written = 0;
+  for (size_t i = 0; i < digits.size(); i += 4) {
+    const size_t count = std::min<size_t>(4, digits.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 4; k++) {
+      const int value = k < count ? values[static_cast<unsigned char>(digits[i + k])] : 0;
+      if (value < 0) return -1;
+      group = group << 6 | static_cast<uint32_t>(value);
+    }
+    const uint32_t dropped = count == 4 ? 0 : (count == 3 ? 0xff : 0xffff);
+    if (group & dropped) return -1;  // not canonical: two texts must not mean one secret
+    for (size_t k = 0; k + 1 < count; k++) {
+      out[written++] = static_cast<char>(group >> (16 - 8 * k));
+    }
+  }
+  return static_cast<ptrdiff_t>(written);
 }
 
 }  // namespace
@@ -47,22 +74,12 @@ ptrdiff_t Base64Decode(ByteView text, MutableBytes out) {
   CHECK(out.size() >= Base64DecodedBytesMax(text.size()));
   size_t padding = 0;
   if (text.back() == '=') padding = text[text.size() - 2] == '=' ? 2 : 1;
-  size_t written = 0;
-  for (size_t i = 0; i < text.size(); i += 4) {
-    const size_t digits = i + 4 == text.size() ? 4 - padding : 4;
-    uint32_t group = 0;
-    for (size_t k = 0; k < 4; k++) {
-      const int value = k < digits ? kValues[static_cast<unsigned char>(text[i + k])] : 0;
-      if (value < 0) return -1;
-      group = group << 6 | static_cast<uint32_t>(value);
-    }
-    const uint32_t dropped = digits == 4 ? 0 : (digits == 3 ? 0xff : 0xffff);
-    if (group & dropped) return -1;  // not canonical: two texts must not mean one secret
-    for (size_t k = 0; k + 1 < digits; k++) {
-      out[written++] = static_cast<char>(group >> (16 - 8 * k));
-    }
-  }
-  return static_cast<ptrdiff_t>(written);
+  return DecodeDigits(kValues, text.substr(0, text.size() - padding), out);
+}
+
+ptrdiff_t Base64UrlDecode(ByteView text, MutableBytes out) {
+  CHECK(out.size() >= Base64UrlDecodedBytesMax(text.size()));
+  return DecodeDigits(kUrlValues, text, out);
 }
 
 }  // namespace sluice

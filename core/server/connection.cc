@@ -172,11 +172,12 @@ void Connection::OnInputEnd() {
 
 void Connection::OnClosed(net::CloseReason) {
   Abandon();
-  const bool no_verdict = attempt_ != nullptr && session_.waiting() && attempt_->failure() == auth::Failure::kNone;
-  if (no_verdict) {
-    ReportAuthFailure();  // hanging up early does not hide a guess
-  } else if (attempt_ != nullptr && attempt_->failure() == auth::Failure::kNone) {
-    CountLogin(LoginResult::kAbandoned);
+  if (attempt_ != nullptr && attempt_->failure() == auth::Failure::kNone) {
+    if (session_.waiting()) {
+      ReportAuthFailure();  // hanging up early does not hide a guess
+    } else {
+      AbandonLogin();
+    }
   }
   attempt_.reset();
   ShardCounters& stats = shard_.stats();
@@ -295,7 +296,7 @@ void Connection::Perform(smtp::Effect effect) {
       CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
       attempt_ = shard_.authenticator().Begin(
           *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
-          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings);
+          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now());
       std::optional<ByteView> initial;
       if (session_.has_auth_response()) initial = session_.auth_response();
       return OnAuth(attempt_->Start(initial, shard_.now()));
@@ -316,7 +317,7 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kMessage:
       return OnMessage();
     case smtp::Effect::kAbort:
-      if (attempt_ != nullptr) CountLogin(LoginResult::kAbandoned);
+      if (attempt_ != nullptr) AbandonLogin();
       attempt_.reset();
       Abandon();
       return ForgetSubmitter();
@@ -812,13 +813,21 @@ void Connection::ReportAuthFailure() {
   if (event.login.empty() && !attempt_->login().empty()) {
     event.detail = "the login is left out: it does not look like a name, and could be a password";
   }
+  if (event.detail.empty()) event.detail = attempt_->reason();
   if (attempt_->failure() == auth::Failure::kNone) {
-    event.detail = "the connection ended before the verdict";
+    if (event.detail.empty()) event.detail = "the connection ended before the verdict";
   } else {
     event.response = ResponseOf(smtp::AuthFailureReply(FailureToTell()), "");
   }
   CountLogin(ResultOf(attempt_->failure()));
   shard_.events().Write(event);
+}
+
+// The client cancels, or goes, in the middle. Some do so when they are told what is wrong with their token; that is a
+// failure like another to whom the log is for.
+void Connection::AbandonLogin() {
+  if (!attempt_->reason().empty()) return ReportAuthFailure();
+  CountLogin(LoginResult::kAbandoned);
 }
 
 // --- counters ----------------------------------------------------------------------------------------------------

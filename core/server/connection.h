@@ -118,6 +118,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   bool IsWorthALine(smtp::Reply refusal);
   void ReportRejection(smtp::Reply reply, ByteView command);
   void ReportAuthFailure();
+  void AbandonLogin();
   void CountLogin(LoginResult result);
 
   void SetTimer(Wait wait, Duration delay);

@@ -270,6 +270,14 @@ auth::MechanismSet ConfiguredMechanisms(const Options& options) {
   return set;
 }
 
+bool TakesTokens(const Options& options) {
+  const auth::MechanismSet configured = ConfiguredMechanisms(options);
+  const auto mechanisms = auth::Mechanisms();
+  return std::any_of(mechanisms.begin(), mechanisms.end(), [&](const auth::MechanismInfo& info) {
+    return info.token && configured.Has(info.mechanism);
+  });
+}
+
 absl::StatusOr<Options> ParseOptions(std::string_view text, const std::string& path) {
   Problems problems(path);
   Options options;

@@ -54,6 +54,8 @@ std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
 struct Options;
 // Those that any listener takes, under TLS or not; without -PLUS.
 auth::MechanismSet ConfiguredMechanisms(const Options& options);
+// Whether one of them is shown a token, so that [oauth] is needed.
+bool TakesTokens(const Options& options);
 
 struct AuthOptions {
   // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.
@@ -81,6 +83,18 @@ struct GssapiOptions {
   // of the server's own).
   auth::PrincipalRule::Login login = auth::PrincipalRule::Login::kPrincipal;
   std::vector<std::string> realms;
+};
+
+// Whose tokens OAUTHBEARER and XOAUTH2 take (auth/jwt.h).
+struct OauthOptions {
+  std::string jwks_file;  // public keys of the issuer, a set of JSON Web Keys (RFC 7517)
+  std::string issuer;     // what `iss` must be
+  std::string audience;   // what `aud` must have in it
+  std::string login_claim = "email";  // the claim that is the login
+  Duration clock_skew = seconds(60);  // how far the issuer's clock may be from ours
+  // For clients whose token is refused (RFC 7628 3.2.2): where tokens are to be had, and for what.
+  std::string openid_configuration;
+  std::string scope;
 };
 
 // One [[certificate]]. The first is the default, SNI selects among the others.
@@ -239,6 +253,7 @@ struct Options {
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
   GssapiOptions gssapi;
+  OauthOptions oauth;
   std::vector<CertificateOptions> certificate;
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;

@@ -103,6 +103,20 @@ void CheckCertificates(const Options& options, const ReportFn& report) {
   }
 }
 
+void CheckOauth(const Options& options, const ReportFn& report) {
+  const OauthOptions& oauth = options.oauth;
+  if (!TakesTokens(options)) return;
+  constexpr std::string_view kWhy =
+      "is missing, and a mechanism takes tokens (OAUTHBEARER, XOAUTH2); expected ";
+  const auto need = [&](std::string_view key, const std::string& value, std::string_view expected) {
+    if (value.empty()) report(absl::StrCat("oauth.", key), absl::StrCat(kWhy, expected));
+  };
+  need("jwks_file", oauth.jwks_file, "the file of the issuer's public keys (JWKS)");
+  need("issuer", oauth.issuer, "the `iss` of its tokens, such as \"https://id.example.net/\"");
+  need("audience", oauth.audience,
+       "the `aud` of tokens for this server: what keeps those for others out");
+}
+
 // The TLS library is built to compare names only, and a next hop's name is known from nowhere else.
 void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
   if (relay.tls != RelayTls::kVerify) return;
@@ -217,6 +231,7 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckListeners(options, report);
   CheckAuth(options, report);
   CheckCertificates(options, report);
+  CheckOauth(options, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);

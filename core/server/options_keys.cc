@@ -95,6 +95,18 @@ void GssapiKeys(GssapiOptions& o, KeyVisitor& v) {
   v.Key("realms", Names(&o.realms), "whose principals may log in; default: those of its own realm");
 }
 
+void OauthKeys(OauthOptions& o, KeyVisitor& v) {
+  v.Key("jwks_file", Path(&o.jwks_file), "the issuer's public keys (JWKS); read anew by SIGHUP");
+  v.Key("issuer", Text(&o.issuer), "what a token's `iss` must be");
+  v.Key("audience", Text(&o.audience), "what its `aud` must be, or have among others");
+  v.Key("login_claim", Text(&o.login_claim), "the claim that is the login");
+  v.Key("clock_skew", Span(&o.clock_skew, kNever, hours(1)),
+        "how far the issuer's clock may be from ours");
+  v.Key("openid_configuration", Text(&o.openid_configuration),
+        "URL told to clients whose token is refused");
+  v.Key("scope", Text(&o.scope), "told likewise");
+}
+
 void CertificateKeys(CertificateOptions& o, KeyVisitor& v) {
   v.Key("chain", Path(&o.chain), "PEM file, leaf first");
   v.Key("key", Path(&o.key), "PEM file");
@@ -251,6 +263,7 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Tables("listener", ListOf(&o.listener, ListenerKeys));
   v.Table("auth", [&](KeyVisitor& in) { AuthKeys(o.auth, in); });
   v.Table("gssapi", [&](KeyVisitor& in) { GssapiKeys(o.gssapi, in); });
+  v.Table("oauth", [&](KeyVisitor& in) { OauthKeys(o.oauth, in); });
   v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
   v.Tables("shard", ListOf(&o.shard, ShardKeys));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });

@@ -43,6 +43,7 @@
 #include "core/server/shard_tunings.h"
 #include "core/server/spool_files.h"
 #include "core/server/tls_files.h"
+#include "core/server/token_files.h"
 #include "core/server/usage.h"
 #include "core/server/usage_file.h"
 #include "core/server/watchdog.h"
@@ -158,6 +159,7 @@ class ServerProcess final : public Server, public AdminSource {
   SpoolId spool_id_{};
   SyncProbe probe_;
   std::vector<std::string> ring_report_;
+  std::string token_report_;  // empty: no mechanism takes tokens
   std::vector<std::string> recovery_report_;
   std::vector<std::vector<int>> listener_fds_;  // of each shard, one a [[listener]]
   std::unique_ptr<EventLog> event_log_;
@@ -329,6 +331,9 @@ absl::Status ServerProcess::MakeShards() {
   if (!tickets.ok()) return tickets.status();
   auto contexts = LoadTls(options_, *tickets, options_.shards);
   if (!contexts.ok()) return contexts.status();
+  auto tokens = LoadTokenVerifiers(options_, options_.shards);
+  if (!tokens.ok()) return tokens.status();
+  if (tokens->front() != nullptr) token_report_ = DescribeKeys(tokens->front()->keys());
 
   auto probe = ProbeSync(ShardFolder(options_.spool_dir, 0));
   if (!probe.ok()) return probe.status();
@@ -402,6 +407,7 @@ absl::Status ServerProcess::MakeShards() {
     }
     own.shard = std::make_unique<Shard>(std::move(parts));
     own.shard->SetTls((*contexts)[i].server, (*contexts)[i].client);
+    own.shard->SetTokens((*tokens)[i]);
   }
   Wipe(remember_key);
   Wipe(*decoy_key);
@@ -531,6 +537,7 @@ void ServerProcess::Report(const SyncProbe& probe) {
                shards_[0]->ring->rings(), options_.limits.sessions,
                static_cast<unsigned long long>(files.rlim_cur));
   std::fprintf(stderr, "  tls         %s\n", tls::LibraryReport().c_str());
+  if (!token_report_.empty()) std::fprintf(stderr, "  token keys  %s\n", token_report_.c_str());
   std::fprintf(stderr, "  sync        %s (RWF_DSYNC %lld us, write+fdatasync %lld us, O_DIRECT %s)\n",
                probe.method == io::Io::Sync::kDsync ? "RWF_DSYNC" : "fdatasync",
                static_cast<long long>(micros(probe.dsync)), static_cast<long long>(micros(probe.fdatasync)),
@@ -642,9 +649,9 @@ void ServerProcess::RotateTickets() {
   }
 }
 
-// Takes over [[certificate]], and the files that it and relay.ca_file name; a bad one leaves all as it was. The rest
-// of the file needs a restart, so contexts are made from the options in force: half a [relay] could lose its
-// verification without a word.
+// Takes over [[certificate]], and the files that it, relay.ca_file and oauth.jwks_file name; a bad
+// one leaves all as it was. The rest of the file needs a restart, so contexts are made from the
+// options in force: half a [relay] could lose its verification without a word.
 void ServerProcess::Reload() {
   event_log_->Reopen();
   const auto failed = [this](std::string_view why) {
@@ -659,12 +666,19 @@ void ServerProcess::Reload() {
   if (!tickets.ok()) return failed(tickets.status().message());
   auto contexts = LoadTls(options, *tickets, static_cast<uint32_t>(shards_.size()));
   if (!contexts.ok()) return failed(contexts.status().message());
+  auto tokens = LoadTokenVerifiers(options, static_cast<uint32_t>(shards_.size()));
+  if (!tokens.ok()) return failed(tokens.status().message());
+  std::string words = "reload: certificates and event log are new";
+  if (tokens->front() != nullptr)
+    absl::StrAppend(&words, ", token keys: ", DescribeKeys(tokens->front()->keys()));
   for (size_t i = 0; i < shards_.size(); i++) {
     Shard* shard = shards_[i]->shard.get();
-    shard->Post([shard, made = std::move((*contexts)[i])] { shard->SetTls(made.server, made.client); });
+    shard->Post([shard, made = std::move((*contexts)[i]), verifier = (*tokens)[i]] {
+      shard->SetTls(made.server, made.client);
+      shard->SetTokens(verifier);
+    });
   }
 
-  std::string words = "reload: certificates and event log are new";
   if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(cores_.size());
   fresh->certificate = options_.certificate;
   const std::vector<std::string> waiting = ChangedKeys(options_, *fresh);

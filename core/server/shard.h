@@ -105,6 +105,11 @@ class Shard {
   // TLS identities; nullptr: none are configured. Again at reload: new connections use the new ones.
   void SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client);
 
+  // What tokens are verified by; nullptr: no mechanism takes any. Again at reload.
+  void SetTokens(std::shared_ptr<auth::TokenVerifier> tokens) {
+    authenticator_.set_tokens(std::move(tokens));
+  }
+
   // Reads its journals; blocking, before Start, on any one thread. What was found goes into `report`, a line a
   // folder; what an operator must know of it (damage set aside, an end that was not clean, a clock in doubt) into
   // the event log too.

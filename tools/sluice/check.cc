@@ -21,6 +21,7 @@
 #include "core/server/options.h"
 #include "core/server/shard_tunings.h"
 #include "core/server/tls_files.h"
+#include "core/server/token_files.h"
 #include "tls/hooks.h"
 #include "tls/identity.h"
 #include "tls/server_context.h"
@@ -79,6 +80,11 @@ void CheckUser(const Options& options, Findings& found) {
   if (options.user == "root") {
     found.warnings.push_back("user: the server stays root; an account of its own is safer");
   }
+}
+
+void CheckTokens(const Options& options, Findings& found) {
+  const auto tokens = server::LoadTokenVerifiers(options, 1);
+  if (!tokens.ok()) found.problems.push_back(std::string(tokens.status().message()));
 }
 
 bool Covers(const tls::CertificateFacts& facts, const std::string& hostname) {
@@ -203,6 +209,7 @@ Findings Check(const Options& options) {
     if (const auto gss = server::OpenKerberos(options); !gss.ok()) {
       found.problems.push_back(std::string(gss.status().message()));
     }
+    CheckTokens(options, found);
   }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {

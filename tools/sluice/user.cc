@@ -47,6 +47,7 @@ struct Arguments {
   std::string match;
   std::map<ByteView, std::vector<std::string>> policy;  // what was given, by a setting's name
   bool password_stdin = false;
+  bool no_password = false;
   bool no_null_sender = false;
   bool itself = false;
   bool json = false;
@@ -142,8 +143,8 @@ void Add(const Arguments& arguments) {
       Fail("add", ExistsAlready(login));
     }
   }
-  NewUser user{.name = arguments.name, .password = {}, .policy = std::move(policy)};
-  user.password = MustGetPassword("add", arguments);
+  NewUser user{.name = arguments.name, .policy = std::move(policy), .no_password = arguments.no_password};
+  if (!user.no_password) user.password = MustGetPassword("add", arguments);
   if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
   if (user.policy.addresses.empty() && user.policy.domains.empty() &&
       !auth::CanonicalAddress(user.name).has_value()) {
@@ -311,7 +312,9 @@ absl::Status AddUser(const server::Options& options, const NewUser& user) {
   const absl::StatusOr<std::string> login = LoginOf(user.name, Purpose::kStore);
   if (!login.ok()) return login.status();
   CredentialRecord record = user.policy;
-  if (absl::Status set = SetKeys(options, *login, user.password, record); !set.ok()) return set;
+  if (!user.no_password) {
+    if (absl::Status set = SetKeys(options, *login, user.password, record); !set.ok()) return set;
+  }
   const absl::StatusOr<std::unique_ptr<LmdbStore>> store = OpenStore(options);
   if (!store.ok()) return store.status();
   absl::Status added = (*store)->Add(*login, std::move(record));
@@ -332,7 +335,7 @@ void RegisterUser(CLI::App& app) {
     return command;
   };
   const auto password_option = [&](CLI::App* command) {
-    command->add_flag(
+    return command->add_flag(
         "--password-stdin", arguments->password_stdin,
         "Read the password from standard input instead of asking; one trailing newline is dropped");
   };
@@ -353,7 +356,10 @@ void RegisterUser(CLI::App& app) {
 
   CLI::App* add = subcommand("add", "Create a user", Add);
   add->add_option("name", arguments->name, "Name to log in with")->required();
-  password_option(add);
+  CLI::Option* const password = password_option(add);
+  add->add_flag("--no-password", arguments->no_password,
+                "Without one, for a user who shows a token, a ticket or a certificate")
+      ->excludes(password);
   policy_options(add);
   add->add_flag("--no-null-sender", arguments->no_null_sender, "Forbid MAIL FROM:<>");
 

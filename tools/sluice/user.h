@@ -28,6 +28,7 @@ struct NewUser {
   std::string name;  // as typed
   auth::Secret password;
   auth::CredentialRecord policy;  // what it may do; keys are made
+  bool no_password = false;       // it shows something else instead
 };
 
 // What `user add` does, for `init` too. The keys stored are those that the configured mechanisms

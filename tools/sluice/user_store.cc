@@ -62,7 +62,7 @@ absl::Status SetKeys(const server::Options& options, ByteView login, const Secre
       auth::WantedKeys::For(server::ConfiguredMechanisms(options), options.auth.digest_realm);
   if (!wanted.any()) {
     return absl::FailedPreconditionError(
-        "no mechanism in [auth] mechanisms uses a stored password");
+        "no mechanism in [auth] mechanisms uses a stored password; add users with --no-password");
   }
   Secret prepared;
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);

@@ -7,7 +7,9 @@
 
 #include "auth/digest_md5.h"
 #include "auth/exchange.h"
+#include "auth/jwt.h"
 #include "auth/scram_keys.h"
+#include "tests/support/token_maker.h"
 
 namespace sluice::auth {
 namespace {
@@ -136,6 +138,38 @@ TEST(DigestMd5ClientTest, SpeaksToServersOfItsKindAlone) {
   EXPECT_NE(response.find("digest-uri=\"smtp/h\""), std::string::npos) << response;
   EXPECT_FALSE(client->Done());
   EXPECT_FALSE(client->Answer(good, response));
+}
+
+// The password is a token: the user's, and one that is none.
+TEST(BearerClientTest, IsUnderstood) {
+  auto keys = Jwks::Parse(SetOf(kEdJwk));
+  ASSERT_TRUE(keys.ok());
+  const auto tokens = std::make_shared<TokenVerifier>(
+      *std::move(keys), TokenRules{.issuer = "i", .audience = "a", .login_claim = "sub"});
+  const std::string token = Sign(R"({"iss":"i","aud":"a","exp":10,"sub":")" + kUser + R"("})");
+  for (const Mechanism mechanism : {Mechanism::kOauthBearer, Mechanism::kXoauth2}) {
+    for (const bool right : {true, false}) {
+      const auto client = MakeSaslClient(mechanism, {.user = kUser, .password = right ? token : "x"});
+      EXPECT_EQ(client->mechanism(), Info(mechanism).name);
+      const auto server = MakeExchange(mechanism, {.tokens = tokens});
+      std::string message;
+      ASSERT_TRUE(client->Begin(message));
+      const Next next = server->Start(message);
+      EXPECT_EQ(next, right ? Next::kLookup : Next::kChallenge);
+      if (right) {
+        EXPECT_EQ(server->login(), kUser);
+        EXPECT_TRUE(client->Done());
+        continue;
+      }
+      ASSERT_TRUE(client->Answer(server->challenge(), message));
+      EXPECT_EQ(message, mechanism == Mechanism::kXoauth2 ? "" : "\x01");
+      EXPECT_EQ(server->Step(message), Next::kFailure);
+      EXPECT_FALSE(client->Done());
+      EXPECT_FALSE(client->Answer("more", message));
+      EXPECT_TRUE(client->Begin(message));  // anew
+      EXPECT_TRUE(client->Done());
+    }
+  }
 }
 
 std::string NameOf(const testing::TestParamInfo<Mechanism>& info) {

@@ -62,6 +62,24 @@ TEST(Base64Test, RefusesWhatIsNotCanonical) {
   }
 }
 
+TEST(Base64Test, UrlFormHasNoPaddingAndIsCanonical) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"", ""},         {"f", "Zg"},         {"fo", "Zm8"},        {"foo", "Zm9v"},
+      {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"\xfb\xff\xbf", "-_-_"},
+  };
+  for (const auto& [plain, text] : kCases) {
+    char out[16];
+    const ptrdiff_t bytes = Base64UrlDecode(text, out);
+    ASSERT_GE(bytes, 0) << text;
+    EXPECT_EQ(ByteView(out, static_cast<size_t>(bytes)), plain);
+    EXPECT_EQ(static_cast<size_t>(bytes), Base64UrlDecodedBytesMax(ByteView(text).size()));
+  }
+  char out[64];
+  for (const char* text : {"Z", "Zg==", "Zm8=", "Zh", "Zm9", "Zm9vY", "+/+/", "Zm 8", "Zm8\n", "Zg.", "="}) {
+    EXPECT_EQ(Base64UrlDecode(text, out), -1) << text;
+  }
+}
+
 TEST(Base64Test, AllOctetsComeBack) {
   std::string all;
   for (int i = 0; i < 256; i++) all.push_back(static_cast<char>(i));

@@ -204,8 +204,8 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "taken"},
       {"[auth]\nmechanisms = [\"PLAIN\", \"CRAM\"]",
        "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-512\", "
-       "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"DIGEST-MD5\", \"PLAIN\", \"LOGIN\" or "
-       "\"GSSAPI\""},
+       "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"DIGEST-MD5\", \"PLAIN\", \"LOGIN\", "
+       "\"GSSAPI\", \"OAUTHBEARER\" or \"XOAUTH2\""},
       {"[auth]\nmechanisms_clear = [\"GSSAPI\"]",
        "f:1:1: gssapi.keytab: is missing, and GSSAPI is offered; expected the file with the key of "
        "smtp/<hostname>"},
@@ -215,6 +215,17 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
       {"[auth]\ndigest_realm = \"a realm\"",
        "f:10:16: auth.digest_realm: is over 255 octets or has others than printable ASCII without "
        "blanks, quotes and backslashes"},
+      {"[auth]\nmechanisms = [\"XOAUTH2\"]\n[oauth]\nissuer = \"i\"\naudience = \"a\"",
+       "f:11:1: oauth.jwks_file: is missing, and a mechanism takes tokens (OAUTHBEARER, XOAUTH2); "
+       "expected the file of the issuer's public keys (JWKS)"},
+      {"[auth]\nmechanisms = [\"OAUTHBEARER\"]\n[oauth]\njwks_file = \"a\"\naudience = \"a\"",
+       "f:11:1: oauth.issuer: is missing, and a mechanism takes tokens (OAUTHBEARER, XOAUTH2); "
+       "expected the `iss` of its tokens, such as \"https://id.example.net/\""},
+      {"[oauth]\nissuer = \"i\"\njwks_file = \"a\"\n[auth]\nmechanisms_clear = [\"OAUTHBEARER\"]",
+       "f:9:1: oauth.audience: is missing, and a mechanism takes tokens (OAUTHBEARER, XOAUTH2); "
+       "expected the `aud` of tokens for this server: what keeps those for others out"},
+      {"[oauth]\nclock_skew = \"2h\"",
+       "f:10:14: oauth.clock_skew: \"2h\" is out of range, expected \"0s\" to \"1h\""},
       {"[auth]\nmechanisms = [\"PLAIN\", \"PLAIN\"]",
        "f:10:24: auth.mechanisms: \"PLAIN\" stands there twice, expected once"},
       {"[auth]\nmechanisms = \"PLAIN\"",
