@@ -30,13 +30,14 @@ std::string Authenticator::NewNonce() {
 }
 
 std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
-                                              const ChannelBindings* bindings) {
+                                              const ChannelBindings* bindings,
+                                              const ExternalIdentity* external) {
   const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, bindings));
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, bindings, external));
 }
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-                 const ChannelBindings* bindings)
+                 const ChannelBindings* bindings, const ExternalIdentity* external)
     : authenticator_(authenticator),
       mechanism_(mechanism),
       token_(token),
@@ -45,7 +46,8 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
           {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
            .hostname = authenticator.hostname_,
            .decoys = &authenticator.decoys_,
-           .bindings = bindings})) {}
+           .bindings = bindings,
+           .external = external})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);

@@ -63,6 +63,7 @@ class Attempt {
 
   ByteView challenge() const { return exchange_->challenge(); }
   Failure failure() const { return failure_; }
+  ByteView detail() const { return exchange_->detail(); }  // see Exchange
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
   const std::string& login() const { return exchange_->login(); }
   Mechanism mechanism() const { return mechanism_; }
@@ -71,7 +72,7 @@ class Attempt {
  private:
   friend class Authenticator;
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-          const ChannelBindings* bindings);
+          const ChannelBindings* bindings, const ExternalIdentity* external);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
@@ -103,9 +104,11 @@ class Authenticator {
                 const Options& options);
 
   // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
-  // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
+  // the attempt; nullptr: there is none, and the mechanism is no -PLUS. `external` outlives it
+  // likewise.
   std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection,
-                                 const ChannelBindings* bindings = nullptr);
+                                 const ChannelBindings* bindings = nullptr,
+                                 const ExternalIdentity* external = nullptr);
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
   // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a

@@ -1,6 +1,7 @@
 #include "auth/exchange.h"
 
 #include "auth/cram_md5_exchange.h"
+#include "auth/external_exchange.h"
 #include "auth/password_exchange.h"
 #include "auth/prepare.h"
 #include "auth/scram_exchange.h"
@@ -27,6 +28,8 @@ std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContex
       return std::make_unique<LoginExchange>();
     case Mechanism::kCramMd5:
       return std::make_unique<CramMd5Exchange>(context);
+    case Mechanism::kExternal:
+      return std::make_unique<ExternalExchange>(context);
     default:
       break;
   }

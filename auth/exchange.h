@@ -24,6 +24,7 @@
 
 #include "auth/channel_bindings.h"
 #include "auth/decoys.h"
+#include "auth/external_identity.h"
 #include "auth/mechanism.h"
 #include "auth/record.h"
 #include "auth/secret.h"
@@ -54,6 +55,7 @@ struct ExchangeContext {
   ByteView hostname;
   const Decoys* decoys = nullptr;
   const ChannelBindings* bindings = nullptr;  // nullptr: not under TLS
+  const ExternalIdentity* external = nullptr;  // nullptr: the client has shown no certificate
 };
 
 class Exchange {
@@ -79,6 +81,8 @@ class Exchange {
   ByteView challenge() const { return challenge_; }    // valid until the next call
   const std::string& login() const { return login_; }  // canonical, from kLookup on
   Failure failure() const { return failure_; }
+  // More of a failure, for the event log and never for the client; mostly empty.
+  ByteView detail() const { return detail_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -97,8 +101,10 @@ class Exchange {
   // empty where there was none. Acting for another is not built yet.
   [[nodiscard]] bool IsItself(ByteView authorization) const;
 
-  Next Fail(Failure failure) {
+  // `detail` outlives the exchange.
+  Next Fail(Failure failure, ByteView detail = {}) {
     failure_ = failure;
+    detail_ = detail;
     password_.Clear();
     return Next::kFailure;
   }
@@ -109,6 +115,7 @@ class Exchange {
 
  private:
   ByteView challenge_;
+  ByteView detail_;
   Failure failure_ = Failure::kNone;
 };
 

@@ -15,6 +15,7 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kCramMd5, "CRAM-MD5", false, std::nullopt, false},
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
+    {Mechanism::kExternal, "EXTERNAL", false, std::nullopt, false},
 }};
 
 constexpr bool IsIndexedByEnum() {

@@ -24,8 +24,9 @@ enum class Mechanism : uint8_t {
   kCramMd5,
   kPlain,
   kLogin,
+  kExternal,
 };
-inline constexpr size_t kMechanismCount = 9;
+inline constexpr size_t kMechanismCount = 10;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -37,7 +38,7 @@ struct MechanismInfo {
   bool plus;
 };
 
-// All mechanisms, strongest first.
+// All mechanisms: those with a password, strongest first, then those without.
 std::span<const MechanismInfo> Mechanisms();
 const MechanismInfo& Info(Mechanism mechanism);
 
