@@ -43,6 +43,9 @@ struct ListenerOptions {
   std::vector<std::string> mechanisms;
   std::vector<std::string> mechanisms_clear;
   bool channel_binding = true;
+  // PEM; with it clients are asked for a certificate, by which EXTERNAL logs in. Empty: not asked.
+  std::string client_ca_file;
+  std::string client_crl_file;  // PEM; empty: what was revoked is not looked at
 };
 
 // What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
@@ -74,6 +77,13 @@ struct AuthOptions {
 struct CertificateOptions {
   std::string chain;  // PEM, leaf first; required
   std::string key;    // PEM; required
+};
+
+// One [[client_certificate]]: whose it is. Without one its e-mail addresses say so.
+struct ClientCertificateOptions {
+  std::string fingerprint;  // either: SHA-256, in hexadecimal digits
+  std::string subject;      // or: RFC 4514, as tls/distinguished_name.h writes it
+  std::string login;        // required
 };
 
 struct TlsOptions {
@@ -198,6 +208,7 @@ struct Options {
   std::vector<ListenerOptions> listener;  // at least one
   AuthOptions auth;
   std::vector<CertificateOptions> certificate;
+  std::vector<ClientCertificateOptions> client_certificate;
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;
   RelayOptions relay;
