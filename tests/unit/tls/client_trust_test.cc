@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "absl/strings/escaping.h"
 #include "core/base/check.h"
@@ -145,6 +146,34 @@ TEST_P(ClientTrustTest, AnRsaServerAsksToo) {
     ASSERT_NE(pair.server_info.peer_certificate, nullptr);
     EXPECT_EQ(pair.server_info.peer_certificate->problem, "");
   }
+}
+
+// What a certificate needs is given back with the handshake: a session with one is as small as
+// another.
+TEST_P(ClientTrustTest, ASessionKeepsNothingOfACertificate) {
+  const auto server = MakeAsking(Trust("ca.pem", "ca_crl.pem"));
+  const auto held = [&](const std::string& name) {
+    std::vector<std::unique_ptr<Pair>> pairs;
+    const auto user = name.empty() ? MakeUser(GetParam(), "", "")
+                                   : MakeUser(GetParam(), name + ".pem", name + ".key");
+    const auto shake = [&] {
+      auto pair = std::make_unique<Pair>(server, *user);
+      EXPECT_TRUE(pair->Shake());
+      pair->client.Discard();
+      pair->to_server.Reset();
+      pair->to_client.Reset();
+      pair->server_info = HandshakeInfo();
+      pairs.push_back(std::move(pair));
+    };
+    shake();
+    const size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 20; i++) shake();
+    return static_cast<double>(mallinfo2().uordblks - before) / 20;
+  };
+  const double without = held("");
+  EXPECT_GT(without, 2000);  // it is measured
+  EXPECT_LE(held("alice"), without + 64);
+  EXPECT_LE(held("rsa"), without + 64);
 }
 
 TEST_P(ClientTrustTest, SuchAListenerGivesNoTickets) {
