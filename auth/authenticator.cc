@@ -37,13 +37,16 @@ std::string Authenticator::NewNonce() {
 
 std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
                                               const SockAddr& peer,
-                                              const ChannelBindings* bindings, WallTime now) {
+                                              const ChannelBindings* bindings, WallTime now,
+                                              const ExternalIdentity* external) {
   const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, peer, bindings, now));
+  return std::unique_ptr<Attempt>(
+      new Attempt(*this, mechanism, token, peer, bindings, now, external));
 }
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-                 const SockAddr& peer, const ChannelBindings* bindings, WallTime now)
+                 const SockAddr& peer, const ChannelBindings* bindings, WallTime now,
+                 const ExternalIdentity* external)
     : authenticator_(authenticator),
       mechanism_(mechanism),
       token_(token),
@@ -58,7 +61,8 @@ Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const Verify
            .gss = authenticator.gss_,
            .principals = &authenticator.principals_,
            .tokens = Info(mechanism).token ? authenticator.tokens_ : nullptr,
-           .now = now})) {}
+           .now = now,
+           .external = external})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);

@@ -70,7 +70,7 @@ class Attempt {
 
   ByteView challenge() const { return exchange_->challenge(); }
   Failure failure() const { return failure_; }
-  ByteView reason() const { return exchange_->reason(); }
+  ByteView detail() const { return exchange_->detail(); }  // see Exchange
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
   const std::string& login() const { return exchange_->login(); }
   Mechanism mechanism() const { return mechanism_; }
@@ -79,7 +79,8 @@ class Attempt {
  private:
   friend class Authenticator;
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-          const SockAddr& peer, const ChannelBindings* bindings, WallTime now);
+          const SockAddr& peer, const ChannelBindings* bindings, WallTime now,
+          const ExternalIdentity* external);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
@@ -116,11 +117,12 @@ class Authenticator {
                 const Options& options);
 
   // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
-  // the attempt; nullptr: there is none, and the mechanism is no -PLUS.
-  // `peer`: who logs in, for the networks that its record may name. `now`: of the wall clock.
-  // REQUIRES: with a mechanism that is shown a token, set_tokens.
+  // the attempt; nullptr: there is none, and the mechanism is no -PLUS. `external` outlives it
+  // likewise. `peer`: who logs in, for the networks that its record may name. `now`: of the wall
+  // clock. REQUIRES: with a mechanism that is shown a token, set_tokens.
   std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection, const SockAddr& peer,
-                                 const ChannelBindings* bindings = nullptr, WallTime now = {});
+                                 const ChannelBindings* bindings = nullptr, WallTime now = {},
+                                 const ExternalIdentity* external = nullptr);
 
   // What tokens are verified by, from the next attempt on; this shard's alone.
   void set_tokens(std::shared_ptr<TokenVerifier> tokens) { tokens_ = std::move(tokens); }

@@ -104,7 +104,7 @@ Next BearerExchange::Done(Failure failure) {
 // Tells the client why; the failure follows its answer.
 Next BearerExchange::Refuse(ByteView reason) {
   state_ = State::kRefused;
-  reason_ = reason;
+  detail_ = reason;
   refusal_ = Refusal(form_, tokens_->rules());
   return Challenge(refusal_);
 }

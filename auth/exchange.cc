@@ -4,6 +4,7 @@
 #include "auth/cram_md5_exchange.h"
 #include "auth/digest_md5_exchange.h"
 #include "auth/gssapi_exchange.h"
+#include "auth/external_exchange.h"
 #include "auth/password_exchange.h"
 #include "auth/scram_exchange.h"
 #include "core/base/check.h"
@@ -32,6 +33,8 @@ std::unique_ptr<Exchange> MakeExchange(Mechanism mechanism, const ExchangeContex
       return std::make_unique<BearerExchange>(BearerExchange::Form::kOauthBearer, context);
     case Mechanism::kXoauth2:
       return std::make_unique<BearerExchange>(BearerExchange::Form::kXoauth2, context);
+    case Mechanism::kExternal:
+      return std::make_unique<ExternalExchange>(context);
     default:
       break;
   }

@@ -24,6 +24,7 @@
 
 #include "auth/channel_bindings.h"
 #include "auth/decoys.h"
+#include "auth/external_identity.h"
 #include "auth/mechanism.h"
 #include "auth/record.h"
 #include "auth/secret.h"
@@ -73,6 +74,7 @@ struct ExchangeContext {
   const PrincipalRule* principals = nullptr;  // GSSAPI
   std::shared_ptr<TokenVerifier> tokens;      // for what is shown a token
   WallTime now{};                             // as the AUTH command came: tokens expire
+  const ExternalIdentity* external = nullptr;  // nullptr: the client has shown no certificate
 };
 
 class Exchange {
@@ -101,8 +103,8 @@ class Exchange {
   // is for the outside to say. Known with kSuccess.
   const std::string& authorization() const { return authorization_; }
   Failure failure() const { return failure_; }
-  // What an operator wants to know of a failure beyond that, for the event log; mostly empty.
-  ByteView reason() const { return reason_; }
+  // More of a failure, for the event log and never for the client; mostly empty.
+  ByteView detail() const { return detail_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -120,8 +122,10 @@ class Exchange {
     challenge_ = bytes;
     return Next::kChallenge;
   }
-  Next Fail(Failure failure) {
+  // `detail` outlives the exchange.
+  Next Fail(Failure failure, ByteView detail = {}) {
     failure_ = failure;
+    if (!detail.empty()) detail_ = detail;
     password_.Clear();
     return Next::kFailure;
   }
@@ -131,7 +135,7 @@ class Exchange {
   Secret password_;
   std::optional<ScramKeys> keys_;
   std::shared_ptr<OffShardWork> work_;
-  ByteView reason_;  // of static life
+  ByteView detail_;  // of static life, or the context's
 
  private:
   ByteView challenge_;

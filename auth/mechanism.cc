@@ -19,6 +19,7 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false},
     {Mechanism::kOauthBearer, "OAUTHBEARER", false, std::nullopt, false, true},
     {Mechanism::kXoauth2, "XOAUTH2", false, std::nullopt, false, true},
+    {Mechanism::kExternal, "EXTERNAL", false, std::nullopt, false},
 }};
 
 constexpr bool IsIndexedByEnum() {

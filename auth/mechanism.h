@@ -28,8 +28,9 @@ enum class Mechanism : uint8_t {
   kGssapi,
   kOauthBearer,
   kXoauth2,
+  kExternal,
 };
-inline constexpr size_t kMechanismCount = 13;
+inline constexpr size_t kMechanismCount = 14;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -42,7 +43,7 @@ struct MechanismInfo {
   bool token = false;  // shows a token of an issuer's, and wants no key of the record
 };
 
-// All mechanisms that passwords serve for, strongest first; then the others.
+// All mechanisms: those with a password, strongest first, then those without.
 std::span<const MechanismInfo> Mechanisms();
 const MechanismInfo& Info(Mechanism mechanism);
 

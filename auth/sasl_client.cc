@@ -55,6 +55,21 @@ class LoginClient final : public SaslClient {
   int answers_ = 0;
 };
 
+class ExternalClient final : public SaslClient {
+ public:
+  explicit ExternalClient(SaslLogin login) : login_(std::move(login)) {}
+  ByteView mechanism() const override { return "EXTERNAL"; }
+  bool Begin(std::string& response) override {  // as whom; the proof is the TLS certificate
+    response = login_.user;
+    return true;
+  }
+  bool Answer(ByteView, std::string&) override { return false; }
+  bool Done() override { return true; }
+
+ private:
+  const SaslLogin login_;
+};
+
 class CramMd5Client final : public SaslClient {
  public:
   explicit CramMd5Client(SaslLogin login) : login_(std::move(login)) {}
@@ -294,6 +309,7 @@ std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login)
   }
   if (Info(mechanism).token) return std::make_unique<BearerClient>(mechanism, std::move(login));
   if (mechanism == Mechanism::kLogin) return std::make_unique<LoginClient>(std::move(login));
+  if (mechanism == Mechanism::kExternal) return std::make_unique<ExternalClient>(std::move(login));
   CHECK(mechanism == Mechanism::kPlain);
   return std::make_unique<PlainClient>(std::move(login));
 }

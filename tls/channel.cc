@@ -47,6 +47,35 @@ bool ExpectName(WOLFSSL* ssl, Trust trust, const std::string& name) {
 
 // What a server's handshake needs beside the library's object.
 struct Channel::HandshakeState {
+  // The library reports what is wrong with a client's certificates, and that is always something,
+  // since it knows no CA. At its first report all of them are there, and whom they name is judged
+  // here. What else it finds (a key that is too short, one that is not for clients) is held against
+  // them. The handshake goes on whatever it is; the client must still prove that it holds the key.
+  static int OnCertificate(int, WOLFSSL_X509_STORE_CTX* store) {
+    auto* state = static_cast<HandshakeState*>(store->userCtx);
+    if (state->peer_certificate == nullptr) {
+      std::vector<ByteView> chain;
+      for (int i = 0; i < store->totalCerts; i++) {
+        const WOLFSSL_BUFFER_INFO& der = store->certs[i];
+        chain.emplace_back(reinterpret_cast<const char*>(der.buffer), der.length);
+      }
+      if (chain.empty()) return 0;
+      state->peer_certificate =
+          std::make_unique<PeerCertificate>(state->context->client_trust()->Judge(chain));
+    }
+    std::string& problem = state->peer_certificate->problem;
+    const bool no_ca = store->error == ASN_NO_SIGNER_E || store->error == ASN_SELF_SIGNED_E;
+    if (problem.empty() && store->error != 0 && !no_ca) problem = ErrorText(store->error);
+    return 1;
+  }
+
+  // The library keeps the CAs of a chain that goes on, for all connections of the context; they
+  // were judged for this one alone.
+  void ForgetAuthorities() const {
+    WOLFSSL_CTX* library = context->library_context(identity);
+    wolfSSL_CertManagerUnloadTypeCerts(wolfSSL_CTX_GetCertManager(library), WOLFSSL_CHAIN_CA);
+  }
+
   std::shared_ptr<ServerContext> context;
   Buffer received;  // from the first octet until the library took it
   ClientHello hello;
@@ -54,6 +83,7 @@ struct Channel::HandshakeState {
   bool ready = false;        // the identity is chosen
   bool flight_sent = false;  // the server's flight has gone, whatever it took
   uint8_t ticket_links = 0;  // how far down its chain the ticket was that the client resumes with, plus 1
+  std::unique_ptr<PeerCertificate> peer_certificate;
 };
 
 Channel::Channel() = default;
@@ -117,7 +147,9 @@ Step Channel::Handshake(ByteView& cipher, Buffer& out, HandshakeInfo* info) {
 
   ChannelIo io(ssl_, handshake_ == nullptr ? nullptr : &handshake_->received, cipher, out, pending_,
                handshake_ == nullptr ? nullptr : &handshake_->ticket_links);
+  const bool asks = handshake_ != nullptr && handshake_->context->client_trust() != nullptr;
   const int result = client_ ? wolfSSL_connect(ssl_) : wolfSSL_accept(ssl_);
+  if (asks) handshake_->ForgetAuthorities();
   if (result == WOLFSSL_SUCCESS) return Finish(info);
   if (const int error = wolfSSL_get_error(ssl_, result); error != WOLFSSL_ERROR_WANT_READ) {
     Fail(error);
@@ -158,6 +190,10 @@ bool Channel::CreateServer() {
     Fail(kErrorNoMemory);
     return false;
   }
+  if (handshake_->context->client_trust() != nullptr) {
+    wolfSSL_set_verify(ssl_, WOLFSSL_VERIFY_PEER, HandshakeState::OnCertificate);
+    wolfSSL_SetCertCbCtx(ssl_, handshake_.get());
+  }
   state_ = State::kHandshake;
   return true;
 }
@@ -173,15 +209,17 @@ Step Channel::Finish(HandshakeInfo* info) {
   // makes a part of each nonce).
   wolfSSL_FreeArrays(ssl_);
   if (wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3) wc_FreeRng(wolfSSL_GetRNG(ssl_));
+  wolfSSL_SetCertCbCtx(ssl_, nullptr);
   handshake_.reset();
   state_ = State::kOpen;
   return Step::kDone;
 }
 
-void Channel::FillInfo(HandshakeInfo& info) const {
+void Channel::FillInfo(HandshakeInfo& info) {
   if (handshake_ != nullptr) {
     info.server_name = handshake_->hello.server_name;
     info.server_end_point = handshake_->context->certificates()[handshake_->identity].end_point;
+    info.peer_certificate = std::move(handshake_->peer_certificate);
   }
   const bool tls13 = wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3;
   // In TLS 1.2 only the extended master secret makes the exporter unique (RFC 9266 section 4.2). The server always
@@ -200,6 +238,10 @@ Work Channel::NextWork() const {
     return kind == KeyKind::kRsa ? Work::kSignRsa : Work::kSignEcdsa;
   }
   if (state_ != State::kHandshake) return Work::kLight;
+  // The client's certificates and its proof of the key: signatures to be checked, about as dear as
+  // one to be made.
+  if (handshake_ != nullptr && handshake_->context->client_trust() != nullptr)
+    return Work::kSignEcdsa;
   // A client makes its share first, and then ends the exchange; in TLS 1.2 the server ends it in its second step.
   return client_ || wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_2 ? Work::kKeyExchange : Work::kLight;
 }

@@ -70,6 +70,9 @@ struct HandshakeInfo {
   // clients in TLS 1.2.
   std::array<char, 32> exporter{};
   std::string server_end_point;  // server: the channel binding "tls-server-end-point" (RFC 5929)
+  // Server: the certificate that the client has shown and holds the key of, good or not; nullptr:
+  // none.
+  std::unique_ptr<PeerCertificate> peer_certificate;
 };
 
 struct ConnectOptions {
@@ -140,7 +143,7 @@ class Channel {
   Step ReadHello(ByteView& cipher, Buffer& out);
   bool CreateServer();
   Step Finish(HandshakeInfo* info);
-  void FillInfo(HandshakeInfo& info) const;
+  void FillInfo(HandshakeInfo& info);
   void Fail(int error);
 
   WOLFSSL* ssl_ = nullptr;

@@ -29,6 +29,10 @@ absl::StatusOr<std::shared_ptr<ClientContext>> ClientContext::Create(const Clien
   }
   wolfSSL_CTX_set_verify(library.get(),
                          options.trust == Trust::kAnyone ? WOLFSSL_VERIFY_NONE : WOLFSSL_VERIFY_PEER, nullptr);
+  if (options.identity.has_value()) {
+    if (absl::Status status = LoadIdentity(*options.identity, library.get()); !status.ok())
+      return status;
+  }
   if (options.resumption && wolfSSL_CTX_UseSessionTicket(library.get()) != WOLFSSL_SUCCESS) return OutOfMemory();
 
   std::shared_ptr<ClientContext> context(new ClientContext);

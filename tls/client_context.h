@@ -4,10 +4,12 @@
 #define SLUICE_TLS_CLIENT_CONTEXT_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "tls/identity.h"
 #include "tls/parameters.h"
 
 struct WOLFSSL_CTX;
@@ -27,6 +29,7 @@ struct ClientOptions {
   std::string anchors_file;  // for messages
   Parameters parameters;
   bool resumption = true;  // ask for tickets
+  std::optional<IdentityPem> identity;  // shown to a server that asks for a certificate
 };
 
 class ClientContext {

@@ -3,7 +3,7 @@
 #include <ctime>
 
 #include "core/base/check.h"
-#include "tls/library.h"
+#include "tls/decoded_certificate.h"
 
 namespace sluice::tls {
 namespace {
@@ -13,23 +13,6 @@ std::string Lower(ByteView text) {
   for (char& c : lower) c = AsciiLower(c);
   return lower;
 }
-
-class DecodedCertificate {
- public:
-  explicit DecodedCertificate(const DerBuffer& der) {
-    wc_InitDecodedCert(&cert_, der.buffer, der.length, nullptr);
-  }
-  ~DecodedCertificate() { wc_FreeDecodedCert(&cert_); }
-  DecodedCertificate(const DecodedCertificate&) = delete;
-  DecodedCertificate& operator=(const DecodedCertificate&) = delete;
-
-  // NO_VERIFY: a server shows its certificate whatever signed it, and an expired one is reported, not refused.
-  int Parse() { return wc_ParseCert(&cert_, CERT_TYPE, NO_VERIFY, nullptr); }
-  const DecodedCert* operator->() const { return &cert_; }
-
- private:
-  DecodedCert cert_;
-};
 
 std::vector<std::string> Names(const DecodedCertificate& cert) {
   std::vector<std::string> names;
@@ -105,7 +88,9 @@ absl::StatusOr<CertificateFacts> ReadCertificate(ByteView pem, const std::string
         absl::StrCat(file, ": no certificate in PEM form (-----BEGIN CERTIFICATE-----): ", ErrorText(result)));
   }
   const auto facts = [&]() -> absl::StatusOr<CertificateFacts> {
-    DecodedCertificate cert(*der);
+    DecodedCertificate cert(ByteView(reinterpret_cast<const char*>(der->buffer), der->length));
+    // A server shows its certificate whatever signed it, and an expired one is reported, not
+    // refused.
     if (result = cert.Parse(); result != 0) {
       return absl::InvalidArgumentError(absl::StrCat(file, ": not a valid certificate: ", ErrorText(result)));
     }
@@ -122,6 +107,26 @@ absl::StatusOr<CertificateFacts> ReadCertificate(ByteView pem, const std::string
   }();
   wc_FreeDer(&der);
   return facts;
+}
+
+absl::Status LoadIdentity(const IdentityPem& pem, WOLFSSL_CTX* context) {
+  int result = wolfSSL_CTX_use_certificate_chain_buffer(context, Octets(pem.chain),
+                                                        static_cast<long>(pem.chain.size()));
+  if (result != WOLFSSL_SUCCESS) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(pem.chain_file, ": not a chain of certificates: ", ErrorText(result)));
+  }
+  result = wolfSSL_CTX_use_PrivateKey_buffer(
+      context, Octets(pem.key), static_cast<long>(pem.key.size()), WOLFSSL_FILETYPE_PEM);
+  if (result != WOLFSSL_SUCCESS) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        pem.key_file, ": no usable private key in PEM form, unencrypted: ", ErrorText(result)));
+  }
+  if (wolfSSL_CTX_check_private_key(context) != WOLFSSL_SUCCESS) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        pem.key_file, ": this key does not belong to the certificate in ", pem.chain_file));
+  }
+  return absl::OkStatus();
 }
 
 NameMatch MatchName(ByteView pattern, ByteView host) {

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
+#include "tls/identity.h"
 #include "tls/parameters.h"
 
 namespace sluice::tls {
@@ -57,6 +58,9 @@ inline std::string ErrorText(int code) {
 }
 
 inline absl::Status OutOfMemory() { return absl::ResourceExhaustedError("TLS: out of memory"); }
+
+// Gives a context its certificate and key. InvalidArgument names the file and says what is wrong.
+absl::Status LoadIdentity(const IdentityPem& pem, WOLFSSL_CTX* context);
 
 // Makes a context with these versions, suites and groups and no session cache: what both roles have in common.
 absl::Status NewContext(bool client, const Parameters& parameters, ContextOwner& context);

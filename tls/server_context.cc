@@ -83,24 +83,6 @@ struct TicketCallback {
 
 namespace {
 
-absl::Status LoadIdentity(const IdentityPem& pem, WOLFSSL_CTX* context) {
-  int result = wolfSSL_CTX_use_certificate_chain_buffer(context, Octets(pem.chain), static_cast<long>(pem.chain.size()));
-  if (result != WOLFSSL_SUCCESS) {
-    return absl::InvalidArgumentError(absl::StrCat(pem.chain_file, ": not a chain of certificates: ", ErrorText(result)));
-  }
-  result = wolfSSL_CTX_use_PrivateKey_buffer(context, Octets(pem.key), static_cast<long>(pem.key.size()),
-                                             WOLFSSL_FILETYPE_PEM);
-  if (result != WOLFSSL_SUCCESS) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(pem.key_file, ": no usable private key in PEM form, unencrypted: ", ErrorText(result)));
-  }
-  if (wolfSSL_CTX_check_private_key(context) != WOLFSSL_SUCCESS) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(pem.key_file, ": this key does not belong to the certificate in ", pem.chain_file));
-  }
-  return absl::OkStatus();
-}
-
 bool Takes(const KeysTaken& keys, KeyKind kind) {
   switch (kind) {
     case KeyKind::kEcdsaP256: return keys.ecdsa_p256;
@@ -122,7 +104,13 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Create(const Serve
   if (options.identities.empty()) return absl::InvalidArgumentError("no certificate is configured");
   std::shared_ptr<ServerContext> context(new ServerContext);
   context->versions_ = options.parameters.versions;
-  context->ticket_keys_ = options.ticket_keys;
+  if (options.client_trust.has_value()) {
+    absl::StatusOr<std::unique_ptr<ClientTrust>> trust = ClientTrust::Create(*options.client_trust);
+    if (!trust.ok()) return trust.status();
+    context->client_trust_ = *std::move(trust);
+  } else {
+    context->ticket_keys_ = options.ticket_keys;
+  }
   if (options.ticket_keys != nullptr &&
       (options.ticket_lifetime < seconds(1) || options.ticket_lifetime > hours(24 * 7))) {
     return absl::InvalidArgumentError("a ticket's lifetime must be from 1 second to 7 days (RFC 8446 4.6.1)");
@@ -138,7 +126,7 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Create(const Serve
 
     wolfSSL_CTX_set_verify(library.get(), WOLFSSL_VERIFY_NONE, nullptr);
     ChannelIo::Install(library.get());
-    if (options.ticket_keys != nullptr) {
+    if (context->ticket_keys_ != nullptr) {
       wolfSSL_CTX_set_TicketEncCb(library.get(), TicketCallback::Call);
       wolfSSL_CTX_set_TicketEncCtx(library.get(), context.get());
       // Also how long a ticket is taken: the library knows when it was made.
@@ -159,8 +147,8 @@ ServerContext::~ServerContext() {
 }
 
 void ServerContext::set_ticket_keys(std::shared_ptr<const TicketKeys> keys) {
-  CHECK(keys != nullptr && ticket_keys_ != nullptr);
-  ticket_keys_ = std::move(keys);
+  CHECK(keys != nullptr);
+  if (ticket_keys_ != nullptr) ticket_keys_ = std::move(keys);
 }
 
 size_t ServerContext::Choose(const ClientHello& hello) const {

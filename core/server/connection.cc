@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/server/shard.h"
 #include "core/smtp/originators.h"
 #include "core/smtp/trace.h"
@@ -129,17 +130,41 @@ void Connection::Refuse(io::Socket socket, smtp::Reply reply) {
 
 void Connection::StartTls() {
   SetTimer(Wait::kHandshake, shard_.options().limits.handshake_timeout);
-  if (listener_.offers_plus) tls_channel_ = std::make_unique<TlsChannel>();
-  stream_.StartTls(tls::Channel::Accept(shard_.server_tls()));
+  if (listener_.offers_plus || listener_.tls->client_trust() != nullptr) {
+    tls_channel_ = std::make_unique<TlsChannel>();
+  }
+  stream_.StartTls(tls::Channel::Accept(listener_.tls));
   CountState();
 }
 
 void Connection::TakeBindings() {
   if (tls_channel_ == nullptr) return;
-  auto& [info, bindings] = *tls_channel_;
-  bindings.offered = true;
+  auto& [info, bindings, external] = *tls_channel_;
+  bindings.offered = listener_.offers_plus;
   if (info.has_exporter) bindings.tls_exporter = auth::View(info.exporter);
   bindings.tls_server_end_point = std::move(info.server_end_point);
+}
+
+// Whose it is is settled here, once; the certificate itself is not kept.
+void Connection::TakeCertificate() {
+  if (tls_channel_ == nullptr || tls_channel_->info.peer_certificate == nullptr) return;
+  const auto peer = std::move(tls_channel_->info.peer_certificate);
+  auto& external = tls_channel_->external;
+  external = std::make_unique<auth::ExternalIdentity>();
+  external->problem = peer->problem;
+  if (peer->problem.empty()) {
+    external->logins =
+        shard_.certificate_logins().Of(peer->fingerprint, peer->subject, peer->emails);
+    if (external->logins.empty()) external->problem = "it names no login";
+  }
+  if (!external->logins.empty()) return session_.OfferExternal();
+  external->problem =
+      absl::StrCat("the client's certificate (subject \"", peer->subject, "\", SHA-256 ",
+                   peer->fingerprint, ") does not count: ", external->problem);
+  // It may well go on by a password, and its user wonder why.
+  Event event = MakeEvent(EventType::kRejection);
+  event.detail = external->problem;
+  shard_.events().Write(event);
 }
 
 void Connection::OnSecure() {
@@ -154,6 +179,7 @@ void Connection::OnSecure() {
     login_.reset();
     session_.TlsStarted();
   }
+  TakeCertificate();
   CountState();
 }
 
@@ -296,7 +322,8 @@ void Connection::Perform(smtp::Effect effect) {
       CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
       attempt_ = shard_.authenticator().Begin(
           *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
-          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now());
+          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now(),
+          tls_channel_ == nullptr ? nullptr : tls_channel_->external.get());
       std::optional<ByteView> initial;
       if (session_.has_auth_response()) initial = session_.auth_response();
       return OnAuth(attempt_->Start(initial, shard_.now()));
@@ -813,7 +840,7 @@ void Connection::ReportAuthFailure() {
   if (event.login.empty() && !attempt_->login().empty()) {
     event.detail = "the login is left out: it does not look like a name, and could be a password";
   }
-  if (event.detail.empty()) event.detail = attempt_->reason();
+  if (event.detail.empty()) event.detail = attempt_->detail();
   if (attempt_->failure() == auth::Failure::kNone) {
     if (event.detail.empty()) event.detail = "the connection ended before the verdict";
   } else {
@@ -826,7 +853,7 @@ void Connection::ReportAuthFailure() {
 // The client cancels, or goes, in the middle. Some do so when they are told what is wrong with their token; that is a
 // failure like another to whom the log is for.
 void Connection::AbandonLogin() {
-  if (!attempt_->reason().empty()) return ReportAuthFailure();
+  if (!attempt_->detail().empty()) return ReportAuthFailure();
   CountLogin(LoginResult::kAbandoned);
 }
 

@@ -72,6 +72,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void Perform(smtp::Effect effect);
   void StartTls();
   void TakeBindings();
+  void TakeCertificate();
   void OnAuth(auth::Attempt::Result result);
   void FailAuth();
   void TellAuthFailure();
@@ -151,10 +152,11 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   uint64_t body_before_ = 0;  // ... and what had come by then
   BodyBudget::Charge body_charge_;
   uint64_t session_id_;
-  // Where -PLUS is offered, from the start of TLS until the client has logged in.
+  // Where -PLUS or EXTERNAL is offered, from the start of TLS until the client has logged in.
   struct TlsChannel {
     tls::HandshakeInfo info;
     auth::ChannelBindings bindings;  // once it is secure
+    std::unique_ptr<auth::ExternalIdentity> external;  // of a client with a certificate
   };
   std::unique_ptr<TlsChannel> tls_channel_;
   std::unique_ptr<auth::Attempt> attempt_;

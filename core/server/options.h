@@ -45,6 +45,9 @@ struct ListenerOptions {
   std::vector<std::string> mechanisms;
   std::vector<std::string> mechanisms_clear;
   bool channel_binding = true;
+  // PEM; with it clients are asked for a certificate, by which EXTERNAL logs in. Empty: not asked.
+  std::string client_ca_file;
+  std::string client_crl_file;  // PEM; empty: what was revoked is not looked at
 };
 
 // What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
@@ -101,6 +104,13 @@ struct OauthOptions {
 struct CertificateOptions {
   std::string chain;  // PEM, leaf first; required
   std::string key;    // PEM; required
+};
+
+// One [[client_certificate]]: whose it is. Without one its e-mail addresses say so.
+struct ClientCertificateOptions {
+  std::string fingerprint;  // either: SHA-256, in hexadecimal digits
+  std::string subject;      // or: RFC 4514, as tls/distinguished_name.h writes it
+  std::string login;        // required
 };
 
 struct TlsOptions {
@@ -255,6 +265,7 @@ struct Options {
   GssapiOptions gssapi;
   OauthOptions oauth;
   std::vector<CertificateOptions> certificate;
+  std::vector<ClientCertificateOptions> client_certificate;
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;
   RelayOptions relay;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "auth/certificate_logins.h"
 #include "core/base/bytes.h"
 #include "core/base/sock_addr.h"
 
@@ -85,6 +86,55 @@ void CheckAuth(const Options& options, const ReportFn& report) {
     report("auth.digest_realm",
            "is over 255 octets or has others than printable ASCII without blanks, quotes and "
            "backslashes");
+  }
+}
+
+void CheckClientCertificates(const Options& options, const ReportFn& report) {
+  const auto lists = [](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), "EXTERNAL") != names.end();
+  };
+  for (size_t i = 0; i < options.listener.size(); i++) {
+    const ListenerOptions& listener = options.listener[i];
+    const bool tls = listener.mode != ListenerMode::kPlain;
+    const bool asks = !listener.client_ca_file.empty();
+    if (lists(listener.mechanisms_clear)) {
+      report(Element("listener", i, "mechanisms_clear"),
+             "lists EXTERNAL, which logs in by a TLS certificate: there is none without TLS; "
+             "list it in mechanisms");
+    }
+    if (tls && !asks && lists(listener.mechanisms)) {
+      report(Element("listener", i, "mechanisms"),
+             "lists EXTERNAL, which logs in by a TLS certificate, and none is asked for; set "
+             "client_ca_file, or list other mechanisms for this listener");
+    }
+    if (!tls && asks) {
+      report(Element("listener", i, "client_ca_file"),
+             "asks for certificates, and mode = \"plain\" has no TLS");
+    }
+    if (!asks && !listener.client_crl_file.empty()) {
+      report(Element("listener", i, "client_crl_file"), "is of no use without client_ca_file");
+    }
+  }
+
+  auth::CertificateLogins logins;
+  for (size_t i = 0; i < options.client_certificate.size(); i++) {
+    const ClientCertificateOptions& one = options.client_certificate[i];
+    const auto wrong = [&](std::string_view key, std::string_view text) {
+      report(Element("client_certificate", i, key), std::string(text));
+    };
+    const auto fingerprint = auth::ParseFingerprint(one.fingerprint);
+    if (one.fingerprint.empty() == one.subject.empty()) {
+      wrong("fingerprint", "expected either fingerprint or subject");
+    } else if (!one.fingerprint.empty() && !fingerprint.has_value()) {
+      wrong("fingerprint",
+            "is no SHA-256 fingerprint, expected 64 hexadecimal digits, as `openssl x509 -noout "
+            "-fingerprint -sha256` prints them");
+    } else if (one.login.empty()) {
+      wrong("login", "is missing, expected the user whose certificate it is");
+    } else if (!(fingerprint.has_value() ? logins.AddFingerprint(*fingerprint, one.login)
+                                         : logins.AddSubject(one.subject, one.login))) {
+      wrong("login", "cannot be a login, or another [[client_certificate]] names this certificate");
+    }
   }
 }
 
@@ -232,6 +282,7 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckAuth(options, report);
   CheckCertificates(options, report);
   CheckOauth(options, report);
+  CheckClientCertificates(options, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);

@@ -63,6 +63,9 @@ void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
   v.Key("mechanisms", Mechanisms(&o.mechanisms), "instead of auth.mechanisms");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear), "instead of auth.mechanisms_clear");
   v.Key("channel_binding", Flag(&o.channel_binding), "instead of auth.channel_binding");
+  v.Key("client_ca_file", Path(&o.client_ca_file),
+        "PEM; clients are asked for a certificate by these CAs, for EXTERNAL");
+  v.Key("client_crl_file", Path(&o.client_crl_file), "PEM; what those CAs have revoked");
 }
 
 void AuthKeys(AuthOptions& o, KeyVisitor& v) {
@@ -110,6 +113,12 @@ void OauthKeys(OauthOptions& o, KeyVisitor& v) {
 void CertificateKeys(CertificateOptions& o, KeyVisitor& v) {
   v.Key("chain", Path(&o.chain), "PEM file, leaf first");
   v.Key("key", Path(&o.key), "PEM file");
+}
+
+void ClientCertificateKeys(ClientCertificateOptions& o, KeyVisitor& v) {
+  v.Key("fingerprint", Text(&o.fingerprint), "SHA-256 of the certificate, 64 hexadecimal digits");
+  v.Key("subject", Text(&o.subject), "or its subject (RFC 4514): \"CN=ann,O=Example\"");
+  v.Key("login", Text(&o.login), "whose it is, instead of its e-mail addresses");
 }
 
 void ShardKeys(ShardOptions& o, KeyVisitor& v) {
@@ -265,6 +274,7 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Table("gssapi", [&](KeyVisitor& in) { GssapiKeys(o.gssapi, in); });
   v.Table("oauth", [&](KeyVisitor& in) { OauthKeys(o.oauth, in); });
   v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
+  v.Tables("client_certificate", ListOf(&o.client_certificate, ClientCertificateKeys));
   v.Tables("shard", ListOf(&o.shard, ShardKeys));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });
   v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o, in); });

@@ -406,7 +406,7 @@ absl::Status ServerProcess::MakeShards() {
       parts.spools.push_back({folder, own.devices.back().get()});
     }
     own.shard = std::make_unique<Shard>(std::move(parts));
-    own.shard->SetTls((*contexts)[i].server, (*contexts)[i].client);
+    own.shard->SetTls(std::move((*contexts)[i]));
     own.shard->SetTokens((*tokens)[i]);
   }
   Wipe(remember_key);
@@ -643,15 +643,14 @@ void ServerProcess::RotateTickets() {
   if (*tickets == nullptr) return;
   for (auto& own : shards_) {
     Shard* shard = own->shard.get();
-    shard->Post([shard, keys = *tickets] {
-      if (shard->server_tls() != nullptr) shard->server_tls()->set_ticket_keys(keys);
-    });
+    shard->Post([shard, keys = *tickets] { shard->SetTicketKeys(keys); });
   }
 }
 
-// Takes over [[certificate]], and the files that it, relay.ca_file and oauth.jwks_file name; a bad
-// one leaves all as it was. The rest of the file needs a restart, so contexts are made from the
-// options in force: half a [relay] could lose its verification without a word.
+// Takes over [[certificate]], [[client_certificate]], and the files that they, relay.ca_file,
+// client_ca_file, client_crl_file and oauth.jwks_file name; a bad one leaves all as it was. The rest
+// of the file needs a restart, so contexts are made from the options in force: half a [relay] could
+// lose its verification without a word.
 void ServerProcess::Reload() {
   event_log_->Reopen();
   const auto failed = [this](std::string_view why) {
@@ -662,6 +661,7 @@ void ServerProcess::Reload() {
   if (fresh->certificate.empty() && !options_.certificate.empty()) return failed("there is no [[certificate]] any more");
   Options options = options_;
   options.certificate = fresh->certificate;
+  options.client_certificate = fresh->client_certificate;
   auto tickets = LoadTicketKeys(options, WallNow());
   if (!tickets.ok()) return failed(tickets.status().message());
   auto contexts = LoadTls(options, *tickets, static_cast<uint32_t>(shards_.size()));
@@ -674,13 +674,14 @@ void ServerProcess::Reload() {
   for (size_t i = 0; i < shards_.size(); i++) {
     Shard* shard = shards_[i]->shard.get();
     shard->Post([shard, made = std::move((*contexts)[i]), verifier = (*tokens)[i]] {
-      shard->SetTls(made.server, made.client);
+      shard->SetTls(made);
       shard->SetTokens(verifier);
     });
   }
 
   if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(cores_.size());
   fresh->certificate = options_.certificate;
+  fresh->client_certificate = options_.client_certificate;
   const std::vector<std::string> waiting = ChangedKeys(options_, *fresh);
   if (!waiting.empty()) {
     absl::StrAppend(&words, "; changed in the file, in force after a restart: ", absl::StrJoin(waiting, ", "));

@@ -178,9 +178,16 @@ void Shard::Tune(const Tuning& tuning) {
   LogAdmin(absl::StrCat("shard ", index_, " is tuned: ", words));
 }
 
-void Shard::SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client) {
-  server_tls_ = std::move(server);
-  client_tls_ = std::move(client);
+void Shard::SetTls(TlsContexts contexts) {
+  for (size_t i = 0; i < listeners_.size(); i++) listeners_[i].tls = std::move(contexts.servers[i]);
+  client_tls_ = std::move(contexts.client);
+  certificate_logins_ = std::move(contexts.certificate_logins);
+}
+
+void Shard::SetTicketKeys(const std::shared_ptr<const tls::TicketKeys>& keys) {
+  for (Listener& listener : listeners_) {
+    if (listener.tls != nullptr) listener.tls->set_ticket_keys(keys);
+  }
 }
 
 absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {

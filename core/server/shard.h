@@ -36,6 +36,7 @@
 #include "core/server/queue_listing.h"
 #include "core/server/relay.h"
 #include "core/server/session_listing.h"
+#include "core/server/tls_files.h"
 #include "core/server/tuning.h"
 #include "core/server/usage.h"
 #include "core/smtp/session_config.h"
@@ -52,6 +53,7 @@ struct Listener {
   ListenerMode mode = ListenerMode::kStartTls;
   std::unique_ptr<const smtp::SessionConfig> config;
   bool offers_plus = false;  // SCRAM bound to the TLS channel
+  std::shared_ptr<tls::ServerContext> tls;  // nullptr: no certificate is configured
 };
 
 // The session texts and limits of a listener.
@@ -102,8 +104,10 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // TLS identities; nullptr: none are configured. Again at reload: new connections use the new ones.
-  void SetTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client);
+  // TLS identities and trust. Again at reload: new connections use the new ones.
+  void SetTls(TlsContexts contexts);
+  // The keys that seal tickets from now on. The shard's thread.
+  void SetTicketKeys(const std::shared_ptr<const tls::TicketKeys>& keys);
 
   // What tokens are verified by; nullptr: no mechanism takes any. Again at reload.
   void SetTokens(std::shared_ptr<auth::TokenVerifier> tokens) {
@@ -185,7 +189,7 @@ class Shard {
   Buffer& words() { return words_; }  // likewise, for the text of one reply
   Buffer& replies() { return replies_; }                       // scratch of one call; clear it before use
   std::vector<ByteView>& recipients() { return recipients_; }  // likewise
-  const std::shared_ptr<tls::ServerContext>& server_tls() const { return server_tls_; }
+  const auth::CertificateLogins& certificate_logins() const { return *certificate_logins_; }
   const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_tls_; }
   uint64_t NewSessionId();
   void Remove(SlabHandle connection) { connections_.Delete(connection); }
@@ -265,7 +269,7 @@ class Shard {
   Buffer words_;
   Buffer replies_;
   std::vector<ByteView> recipients_;
-  std::shared_ptr<tls::ServerContext> server_tls_;
+  std::shared_ptr<const auth::CertificateLogins> certificate_logins_;
   std::shared_ptr<tls::ClientContext> client_tls_;
   ShardCounters counters_;
   std::vector<Listener> listeners_;

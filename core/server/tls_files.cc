@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/check.h"
 #include "tls/hooks.h"
 #include "tls/ticket_keys.h"
 
@@ -34,6 +35,29 @@ absl::StatusOr<tls::ClientOptions> MakeClientOptions(const Options& options) {
   client.anchors = *std::move(anchors);
   client.anchors_file = options.relay.ca_file;
   return client;
+}
+
+absl::StatusOr<tls::ClientTrustPem> ReadClientTrust(const ListenerOptions& listener) {
+  tls::ClientTrustPem pem{listener.client_ca_file, "", listener.client_crl_file, ""};
+  auto ca = ReadFile(pem.ca_file);
+  if (!ca.ok()) return ca.status();
+  pem.ca = *std::move(ca);
+  if (pem.crl_file.empty()) return pem;
+  auto crl = ReadFile(pem.crl_file);
+  if (!crl.ok()) return crl.status();
+  pem.crl = *std::move(crl);
+  return pem;
+}
+
+// REQUIRES: options that CheckOptions has nothing against.
+std::shared_ptr<const auth::CertificateLogins> MakeCertificateLogins(const Options& options) {
+  auto logins = std::make_shared<auth::CertificateLogins>();
+  for (const ClientCertificateOptions& one : options.client_certificate) {
+    CHECK(one.subject.empty()
+              ? logins->AddFingerprint(*auth::ParseFingerprint(one.fingerprint), one.login)
+              : logins->AddSubject(one.subject, one.login));
+  }
+  return logins;
 }
 
 }  // namespace
@@ -117,15 +141,32 @@ absl::StatusOr<std::vector<TlsContexts>> LoadTls(const Options& options,
   auto client = MakeClientOptions(options);
   if (!client.ok()) return client.status();
 
+  std::vector<tls::ServerOptions> servers;  // of listeners that ask for a client certificate
+  std::vector<size_t> which;                // of each listener: its place above + 1, 0: `server`
+  for (const ListenerOptions& listener : options.listener) {
+    which.push_back(0);
+    if (listener.client_ca_file.empty()) continue;
+    auto trust = ReadClientTrust(listener);
+    if (!trust.ok()) return trust.status();
+    servers.push_back(server);
+    servers.back().client_trust = *std::move(trust);
+    which.back() = servers.size();
+  }
+  servers.insert(servers.begin(), server);
+  const auto logins = MakeCertificateLogins(options);
+
   std::vector<TlsContexts> all;
   absl::Status failure;
   for (uint32_t i = 0; i < shards && failure.ok(); i++) {
     TlsContexts contexts;
-    if (!server.identities.empty()) {
-      auto made = tls::ServerContext::Create(server);
-      if (made.ok()) contexts.server = *std::move(made);
+    contexts.certificate_logins = logins;
+    std::vector<std::shared_ptr<tls::ServerContext>> made_servers(servers.size());
+    for (size_t s = 0; s < servers.size() && !server.identities.empty(); s++) {
+      auto made = tls::ServerContext::Create(servers[s]);
+      if (made.ok()) made_servers[s] = *std::move(made);
       failure.Update(made.status());
     }
+    for (const size_t s : which) contexts.servers.push_back(made_servers[s]);
     auto made = tls::ClientContext::Create(*client);
     if (made.ok()) contexts.client = *std::move(made);
     failure.Update(made.status());

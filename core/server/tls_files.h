@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "auth/certificate_logins.h"
 #include "core/server/options.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
@@ -15,8 +16,11 @@ namespace sluice::server {
 
 // What one shard needs; contexts are not shared between threads.
 struct TlsContexts {
-  std::shared_ptr<tls::ServerContext> server;  // nullptr when no certificate is configured
+  // One for each [[listener]]; those that ask for no client certificate share theirs. nullptr for
+  // all when no certificate is configured.
+  std::vector<std::shared_ptr<tls::ServerContext>> servers;
   std::shared_ptr<tls::ClientContext> client;
+  std::shared_ptr<const auth::CertificateLogins> certificate_logins;
 };
 
 // Reads all files once and makes contexts for `shards` shards. NotFound or PermissionDenied name the file,

@@ -207,7 +207,8 @@ Effect Session::Hello(ByteView argument, Buffer& replies, bool esmtp) {
   esmtp_ = esmtp;
   const Effect effect = EndTransaction();
   state_ = kGreeted;
-  replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_) : config_->helo_reply());
+  replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_, external_)
+                       : config_->helo_reply());
   CountReply(2);
   return effect;
 }

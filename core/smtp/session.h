@@ -118,6 +118,8 @@ class Session {
   void Reject(Reply reply, Buffer& replies);
   void Committed(ByteView queue_id, Buffer& replies);
   void TlsStarted();
+  // Under TLS: the client has shown a certificate that EXTERNAL can log in by.
+  void OfferExternal() { external_ = true; }
   void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; 334 in base64 goes out
   void AuthSucceeded(Buffer& replies);
   void AuthFailed(AuthFailure failure, Buffer& replies);
@@ -229,6 +231,7 @@ class Session {
   bool authenticated_ : 1 = false;
   bool has_auth_response_ : 1 = false;
   bool more_behind_data_ : 1 = false;
+  bool external_ : 1 = false;
 };
 
 static_assert(sizeof(Session) <= 112, "an idle connection pays for this");

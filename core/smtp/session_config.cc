@@ -33,18 +33,22 @@ SessionConfig::SessionConfig(SessionOptions options) : options_(std::move(option
   helo_ = "250 " + options_.hostname + "\r\n";
   for (const bool tls : {false, true}) {
     for (const bool authenticated : {false, true}) {
-      std::string& text = ehlo_[tls][authenticated];
-      text = "250-" + options_.hostname + "\r\n250-PIPELINING\r\n250-SIZE " +
-             std::to_string(options_.message_bytes_max) + "\r\n250-8BITMIME\r\n";
-      if (!tls && options_.starttls) text += "250-STARTTLS\r\n";
-      if (!authenticated && offers_auth(tls)) {
-        text += "250-AUTH";
-        for (const std::string& name : mechanisms(tls)) text += " " + name;
-        text += "\r\n";
-      }
-      text += "250 ENHANCEDSTATUSCODES\r\n";
+      ehlo_[tls][authenticated] = EhloText(tls, authenticated, false);
     }
   }
+  ehlo_external_ = EhloText(true, false, true);
+}
+
+std::string SessionConfig::EhloText(bool tls, bool authenticated, bool external) const {
+  std::string text = "250-" + options_.hostname + "\r\n250-PIPELINING\r\n250-SIZE " +
+                     std::to_string(options_.message_bytes_max) + "\r\n250-8BITMIME\r\n";
+  if (!tls && options_.starttls) text += "250-STARTTLS\r\n";
+  std::string names;
+  for (const std::string& name : mechanisms(tls)) {
+    if (external || name != "EXTERNAL") names += " " + name;
+  }
+  if (!authenticated && !names.empty()) text += "250-AUTH" + names + "\r\n";
+  return text + "250 ENHANCEDSTATUSCODES\r\n";
 }
 
 SessionConfig::Offer SessionConfig::FindMechanism(bool tls, ByteView name, uint8_t& index) const {

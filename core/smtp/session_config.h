@@ -38,7 +38,12 @@ class SessionConfig {
 
   const SessionOptions& options() const { return options_; }
   ByteView greeting() const { return greeting_; }
-  ByteView ehlo_reply(bool tls, bool authenticated) const { return ehlo_[tls][authenticated]; }
+  // `external`: the client has shown a certificate that EXTERNAL can log in by. To others it is not
+  // offered (RFC 4954 section 4: mechanisms that may be used in this session), but known all the
+  // same, so that an attempt fails and is logged like any other.
+  ByteView ehlo_reply(bool tls, bool authenticated, bool external = false) const {
+    return tls && !authenticated && external ? ehlo_external_ : ehlo_[tls][authenticated];
+  }
   ByteView helo_reply() const { return helo_; }
 
   enum class Offer : uint8_t { kUnknown, kNeedsTls, kOffered };
@@ -55,6 +60,9 @@ class SessionConfig {
   std::string greeting_;
   std::string helo_;
   std::string ehlo_[2][2];
+  std::string ehlo_external_;  // under TLS, not authenticated
+
+  std::string EhloText(bool tls, bool authenticated, bool external) const;
 };
 
 }  // namespace sluice::smtp

@@ -151,6 +151,18 @@ void RunGssapi(bool initial, ByteView input) {
     }
   }
   CHECK(next == Next::kFailure || (last.size() >= 4 && last[0] == 1));
+}
+
+// Of a certificate for alice and bob: nobody else comes of it, whatever is asked for.
+void RunExternal(bool initial, ByteView input) {
+  static const ExternalIdentity identity{.logins = {"alice", "bob"}, .problem = ""};
+  const auto exchange = MakeExchange(Mechanism::kExternal, {.external = &identity});
+  Next next = exchange->Start(initial ? std::optional(input) : std::nullopt);
+  if (next == Next::kChallenge) next = exchange->Step(input);
+  if (next == Next::kLookup) {
+    next = exchange->OnRecord(exchange->login() == "alice" ? &Alice() : nullptr);
+  }
+  CHECK(next == Next::kFailure || (next == Next::kSuccess && exchange->login() == "alice"));
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
@@ -233,6 +245,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 'K':
       RunGssapi(/*initial=*/false, input);
+      break;
+    case 'E':
+      RunExternal(/*initial=*/true, input);
+      break;
+    case 'e':
+      RunExternal(/*initial=*/false, input);
       break;
     case 'n':
       RunPrepare(input);

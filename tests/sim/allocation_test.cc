@@ -228,9 +228,10 @@ class AllocationTest : public ::testing::TestWithParam<bool> {
     shard_ = std::make_unique<server::Shard>(std::move(parts));
     if (tls()) {
       CHECK(tls::Init().ok());
-      shard_->SetTls(
-          *tls::ServerContext::Create({.identities = {*tls::MakeSelfSigned({.names = {"submit.example.net"}})}}),
-          nullptr);
+      server::TlsContexts contexts;
+      contexts.servers = {*tls::ServerContext::Create(
+          {.identities = {*tls::MakeSelfSigned({.names = {"submit.example.net"}})}})};
+      shard_->SetTls(std::move(contexts));
       client_context_ = *tls::ClientContext::Create({});
       channel_ = tls::Channel::Connect(*client_context_, {});
     }

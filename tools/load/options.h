@@ -12,6 +12,7 @@
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/smtp/client.h"
+#include "tls/identity.h"
 #include "tls/parameters.h"
 #include "tools/load/message_files.h"
 #include "tools/load/rate_search.h"
@@ -93,6 +94,7 @@ struct RunOptions {
   Tls tls = Tls::kNone;
   tls::Parameters tls_parameters;
   bool resume = false;      // each connection resumes its last session, where the server allows it
+  std::optional<tls::IdentityPem> client_certificate;  // shown where the server asks for one
   std::string server_name;  // SNI; empty: none. The certificate is not checked
 
   std::optional<auth::Mechanism> mechanism;  // nullopt: nobody logs in

@@ -48,8 +48,9 @@ class Worker {
     for (const RunOptions& kind : kinds) {
       std::shared_ptr<tls::ClientContext> tls;
       if (kind.tls != RunOptions::Tls::kNone) {
-        auto made = tls::ClientContext::Create(
-            {.parameters = kind.tls_parameters, .resumption = kind.resume});
+        auto made = tls::ClientContext::Create({.parameters = kind.tls_parameters,
+                                                .resumption = kind.resume,
+                                                .identity = kind.client_certificate});
         if (!made.ok()) return made.status();
         tls = *std::move(made);
       }

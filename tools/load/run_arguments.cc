@@ -125,6 +125,9 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   app.add_flag("--resume", options.resume,
                "each connection resumes its last TLS session by its ticket");
   app.add_option("--groups", arguments.groups, "key exchange groups, best first: X25519,P-256");
+  app.add_option("--client-cert", arguments.client_cert,
+                 "PEM, own certificate first: shown where it is asked for (--mechanism EXTERNAL)");
+  app.add_option("--client-key", arguments.client_key, "PEM: its key");
   app.add_option("--server-name", options.server_name, "for SNI and DIGEST-MD5");
   std::vector<std::pair<std::string, std::optional<auth::Mechanism>>> mechanisms;
   for (const auth::MechanismInfo& info : auth::Mechanisms()) {
@@ -256,6 +259,18 @@ RunOptions Finish(RunArguments& arguments) {
   if (options.mechanism.has_value() && auth::Info(*options.mechanism).plus &&
       options.tls == RunOptions::Tls::kNone) {
     Refuse("--mechanism ...-PLUS is bound to TLS: it needs --tls");
+  }
+  if (arguments.client_cert.empty() != arguments.client_key.empty()) {
+    Refuse("--client-cert and --client-key go together");
+  }
+  if (!arguments.client_cert.empty()) {
+    if (options.tls == RunOptions::Tls::kNone) Refuse("--client-cert needs --tls");
+    options.client_certificate =
+        tls::IdentityPem{arguments.client_cert, ReadFile(arguments.client_cert),
+                         arguments.client_key, ReadFile(arguments.client_key)};
+  }
+  if (options.mechanism == auth::Mechanism::kExternal && arguments.client_cert.empty()) {
+    Refuse("--mechanism EXTERNAL logs in by a certificate: it needs --client-cert");
   }
   if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) {
     Refuse("--users needs %d in --user");

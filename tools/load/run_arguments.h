@@ -34,6 +34,8 @@ struct RunArguments {
   std::string password_file;
   std::string user_file;
   std::string groups;
+  std::string client_cert;
+  std::string client_key;
   std::string run;
 };
 

@@ -154,9 +154,16 @@ void CheckCertificates(const Options& options, Findings& found) {
     }
   }
   if (!found.problems.empty()) return;
-  // What remains: the relay's trust anchors, and everything together as the server will load it.
-  if (const auto loaded = server::LoadTls(options, nullptr, 1); !loaded.ok()) {
+  // What remains: trust anchors and CRLs, and everything together as the server will load it.
+  const auto loaded = server::LoadTls(options, nullptr, 1);
+  if (!loaded.ok()) {
     found.problems.push_back(std::string(loaded.status().message()));
+    return;
+  }
+  for (const auto& context : loaded->front().servers) {
+    if (context == nullptr || context->client_trust() == nullptr) continue;
+    const auto& warnings = context->client_trust()->warnings();
+    found.warnings.insert(found.warnings.end(), warnings.begin(), warnings.end());
   }
 }
 

@@ -51,7 +51,7 @@ class BearerExchangeTest : public testing::Test {
   // The refusal was told, and what the client then says ends it.
   void ExpectRefused(Next next, ByteView answer = "\x01") {
     ASSERT_EQ(next, Next::kChallenge);
-    EXPECT_FALSE(exchange_->reason().empty());
+    EXPECT_FALSE(exchange_->detail().empty());
     EXPECT_EQ(exchange_->Step(answer), Next::kFailure);
     EXPECT_EQ(exchange_->failure(), Failure::kCredentials);
   }

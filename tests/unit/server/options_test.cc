@@ -1,14 +1,18 @@
 #include "core/server/options.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "core/server/options_values.h"
 
 namespace sluice::server {
 namespace {
+
+using testing::HasSubstr;
 
 // The least that can be served.
 constexpr std::string_view kMinimal = R"(hostname = "submit.example.net"
@@ -205,7 +209,7 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
       {"[auth]\nmechanisms = [\"PLAIN\", \"CRAM\"]",
        "f:10:24: auth.mechanisms: \"CRAM\" is not a known mechanism, expected \"SCRAM-SHA-512\", "
        "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"CRAM-MD5\", \"DIGEST-MD5\", \"PLAIN\", \"LOGIN\", "
-       "\"GSSAPI\", \"OAUTHBEARER\" or \"XOAUTH2\""},
+       "\"GSSAPI\", \"OAUTHBEARER\", \"XOAUTH2\" or \"EXTERNAL\""},
       {"[auth]\nmechanisms_clear = [\"GSSAPI\"]",
        "f:1:1: gssapi.keytab: is missing, and GSSAPI is offered; expected the file with the key of "
        "smtp/<hostname>"},
@@ -312,6 +316,41 @@ address = "127.0.0.1:2"
             "= \"plain\"\n"
             "f:6:1: listener.mode: needs TLS and there is no [[certificate]]; add one, or use mode "
             "= \"plain\"");
+}
+
+TEST(OptionsTest, ExternalNeedsACertificateThatIsAskedFor) {
+  const auto problems = [](std::string_view listener, std::string_view more = "") {
+    std::string text = absl::StrCat(
+        "hostname = \"a.example\"\n[[listener]]\naddress = \"127.0.0.1:587\"\n", listener,
+        "\n[[certificate]]\nchain = \"c\"\nkey = \"k\"\n[relay]\nnext_hop = [\"discard\"]\n", more);
+    return ProblemsOf(text);
+  };
+  constexpr std::string_view kExternal = "mechanisms = [\"EXTERNAL\"]\nclient_ca_file = \"ca\"\n";
+  const std::string print(64, 'a');
+  const auto entry = [](std::string_view lines) {
+    return absl::StrCat("[[client_certificate]]\n", lines, "\n");
+  };
+  EXPECT_EQ(problems(kExternal), "");
+  EXPECT_EQ(
+      problems(kExternal, entry(absl::StrCat("fingerprint = \"", print, "\"\nlogin = \"a\""))), "");
+  EXPECT_EQ(problems(kExternal, entry("subject = \"CN=a\"\nlogin = \"a\"")), "");
+
+  EXPECT_THAT(problems("mechanisms = [\"EXTERNAL\"]"), HasSubstr("set client_ca_file"));
+  EXPECT_THAT(problems("", "[auth]\nmechanisms = [\"EXTERNAL\"]"), HasSubstr("set client_ca_file"));
+  EXPECT_THAT(problems("mechanisms_clear = [\"EXTERNAL\"]"),
+              HasSubstr("listener.mechanisms_clear: lists EXTERNAL"));
+  EXPECT_THAT(problems("client_crl_file = \"crl\""), HasSubstr("no use without client_ca_file"));
+  EXPECT_THAT(problems("mode = \"plain\"\nclient_ca_file = \"ca\""), HasSubstr("has no TLS"));
+  EXPECT_THAT(problems(kExternal, entry("login = \"a\"")),
+              HasSubstr("either fingerprint or subject"));
+  EXPECT_THAT(problems(kExternal, entry("fingerprint = \"00\"\nsubject = \"CN=a\"\nlogin = \"a\"")),
+              HasSubstr("either fingerprint or subject"));
+  EXPECT_THAT(problems(kExternal, entry("fingerprint = \"00\"\nlogin = \"a\"")),
+              HasSubstr("no SHA-256"));
+  EXPECT_THAT(problems(kExternal, entry("subject = \"CN=a\"")), HasSubstr("login: is missing"));
+  EXPECT_THAT(problems(kExternal, entry("subject = \"CN=a\"\nlogin = \"a\"") +
+                                      entry("subject = \"CN=a\"\nlogin = \"b\"")),
+              HasSubstr("another [[client_certificate]]"));
 }
 
 TEST(OptionsTest, BrokenTomlHasAPlace) {

@@ -60,6 +60,21 @@ std::string Numbered(int lines) {
   return text;
 }
 
+TEST(SessionConfigTest, ExternalIsOfferedToWhomItCanWorkFor) {
+  SessionOptions options;
+  options.hostname = "h";
+  options.mechanisms = {"EXTERNAL", "PLAIN"};
+  const SessionConfig config(options);
+  EXPECT_NE(config.ehlo_reply(true, false, true).find("250-AUTH EXTERNAL PLAIN\r\n"),
+            ByteView::npos);
+  EXPECT_NE(config.ehlo_reply(true, false, false).find("250-AUTH PLAIN\r\n"), ByteView::npos);
+  EXPECT_EQ(config.ehlo_reply(true, true, true).find("AUTH"), ByteView::npos);
+  EXPECT_EQ(config.ehlo_reply(false, false, true).find("AUTH"), ByteView::npos);
+  options.mechanisms = {"EXTERNAL"};
+  const SessionConfig alone(options);
+  EXPECT_EQ(alone.ehlo_reply(true, false, false).find("AUTH"), ByteView::npos);
+}
+
 TEST(SessionTest, TellsTheOutsideWhatItKnows) {
   LoggedIn client;
   client.outside.refuse[Effect::kMessage] = reply::kSpoolFull;
