@@ -1,5 +1,6 @@
 #include "auth/authenticator.h"
 
+#include "auth/prepare.h"
 #include "core/base/base64.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
@@ -37,8 +38,8 @@ std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t conn
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
                  const ChannelBindings* bindings)
-    : authenticator_(authenticator),
-      mechanism_(mechanism),
+    : LoginAttempt(mechanism),
+      authenticator_(authenticator),
       token_(token),
       exchange_(MakeExchange(
           mechanism,
@@ -97,7 +98,9 @@ bool Authenticator::Refresh(Identity& identity) {
     case LookupStatus::kError:
       return true;
     case LookupStatus::kNotFound:
-      return false;
+      if (identity.version != 0 || !identity.elsewhere) return false;
+      identity.generation = generation;
+      return true;
     case LookupStatus::kFound:
       break;
   }
@@ -109,6 +112,29 @@ bool Authenticator::Refresh(Identity& identity) {
     identity.tenant = std::move(record.tenant);
   }
   return true;
+}
+
+Failure Authenticator::Admit(ByteView user, const CredentialRecord& policy, Identity& identity) {
+  Identity made{.elsewhere = true};
+  if (PrepareLogin(user, Purpose::kQuery, made.login) != Prepared::kOk)
+    return Failure::kCredentials;
+  made.generation = store_.Generation();
+  CredentialRecord record;
+  switch (store_.Lookup(made.login, record)) {
+    case LookupStatus::kError:
+      return Failure::kTemporary;
+    case LookupStatus::kFound:
+      if (record.disabled) return Failure::kCredentials;
+      made.version = record.version;
+      break;
+    case LookupStatus::kNotFound:
+      record = policy;
+      break;
+  }
+  made.sender = SenderPolicy(made.login, record);
+  made.tenant = std::move(record.tenant);
+  identity = std::move(made);
+  return Failure::kNone;
 }
 
 std::optional<Next> Attempt::LookUp() {
@@ -146,7 +172,7 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   return std::nullopt;
 }
 
-Attempt::Result Attempt::Fail(Failure failure) {
+LoginAttempt::Result LoginAttempt::Fail(Failure failure) {
   failure_ = failure;
   identity_ = Identity();
   return Result::kFailure;
