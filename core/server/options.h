@@ -46,14 +46,22 @@ struct ListenerOptions {
 };
 
 // What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
-// -PLUS before it.
+// -PLUS before it. Of a Dovecot server, which cannot bind, it shows `mechanisms` as they are.
 std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
 
 struct Options;
 // Those that any listener takes, under TLS or not; without -PLUS.
 auth::MechanismSet ConfiguredMechanisms(const Options& options);
 
+enum class AuthBackend : uint8_t {
+  kStore,    // "store": the records that `sluice user` keeps
+  kDovecot,  // "dovecot": a Dovecot server, at dovecot_socket
+};
+
 struct AuthOptions {
+  AuthBackend backend = AuthBackend::kStore;  // who proves logins
+  // A UNIX socket's path, or a numeric address with port (SockAddr::Parse tells which).
+  std::string dovecot_socket;
   // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.

@@ -98,6 +98,15 @@ void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
   }
 }
 
+void CheckAuth(const AuthOptions& auth, const ReportFn& report) {
+  if (auth.backend == AuthBackend::kDovecot && auth.dovecot_socket.empty()) {
+    report(
+        "auth.dovecot_socket",
+        "is missing, expected the socket of the Dovecot server that auth.backend asks for, such as "
+        "\"/run/dovecot/auth-client\" or \"127.0.0.1:12345\"");
+  }
+}
+
 void CheckRelay(const Options& options, const ReportFn& report) {
   if (options.relay.next_hop.empty() && !options.relay.discard) {
     report("relay.next_hop",
@@ -170,6 +179,7 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckHostname(options, report);
   CheckListeners(options, report);
   CheckCertificates(options, report);
+  CheckAuth(options.auth, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);
