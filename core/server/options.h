@@ -46,7 +46,7 @@ struct ListenerOptions {
 };
 
 // What EHLO shows of a listener's `mechanisms` under TLS: with channel binding each SCRAM has its
-// -PLUS before it. Of a Dovecot server, which cannot bind, it shows `mechanisms` as they are.
+// -PLUS before it.
 std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
 
 struct Options;

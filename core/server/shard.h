@@ -57,7 +57,8 @@ struct Listener {
   bool offers_plus = false;  // SCRAM bound to the TLS channel
 };
 
-// The session texts and limits of a listener. `offered`: of a Dovecot server, when it is known.
+// The session texts and limits of a listener. `offered`: of a Dovecot server, when it is known; such
+// a one cannot bind to our TLS channel, so there is no -PLUS.
 smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener,
                                         const auth::MechanismSet* offered = nullptr);
 
