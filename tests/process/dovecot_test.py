@@ -99,13 +99,13 @@ class DovecotCase(support.TestCase):
         self.programs.append(dovecot)
         return dovecot
 
-    def serve(self, socket, connected=True, **auth):
-        self.msa = self.server(auth={"backend": "dovecot", "dovecot_socket": socket,
+    def serve(self, socket, connected=True, shards=1, **auth):
+        self.msa = self.server(shards=shards, auth={"backend": "dovecot", "dovecot_socket": socket,
                                      "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"],
                                      "failure_delay": "50ms", "failure_jitter": "10ms", **auth},
                                users=())
         if connected:
-            self.wait_connected()
+            self.wait_connected(shards)
 
     def wait_connected(self, connected=1):
         support.wait_until(lambda: self.msa.stats()["dovecot_connected"] == connected, f"connected is {connected}")
@@ -216,6 +216,14 @@ class PolicyTest(DovecotCase):
 
 
 class LinkTest(DovecotCase):
+    def test_each_shard_has_a_connection(self):
+        dovecot = self.dovecot()
+        self.serve(dovecot.socket, shards=3)
+        for _ in range(30):
+            self.login().close()
+        self.assertEqual(self.requests(), {"ok": 30, "rejected": 0, "temporary": 0, "cancelled": 0, "lost": 0, "refused": 0})
+        self.assertNotIn("BUG", dovecot.errors())
+
     def test_over_tcp(self):
         dovecot = self.dovecot()
         self.serve(f"127.0.0.1:{dovecot.port}")
