@@ -9,6 +9,17 @@
 
 namespace sluice::auth {
 
+namespace {
+
+bool MayComeFrom(const Identity& identity, const SockAddr& peer) {
+  const std::vector<Network>& networks = identity.limits.networks;
+  return networks.empty() ||
+         std::any_of(networks.begin(), networks.end(),
+                     [&peer](const Network& network) { return network.Contains(peer); });
+}
+
+}  // namespace
+
 Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remembered,
                              PasswordVerifier& verifier, const Options& options)
     : store_(store),
@@ -47,8 +58,8 @@ std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t conn
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
                  const SockAddr& peer, const ChannelBindings* bindings, WallTime now,
                  const ExternalIdentity* external)
-    : authenticator_(authenticator),
-      mechanism_(mechanism),
+    : LoginAttempt(mechanism),
+      authenticator_(authenticator),
       token_(token),
       peer_(peer),
       exchange_(MakeExchange(
@@ -107,9 +118,8 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
 
 // Only now, that who asks has proved itself: whom it may act for is nobody else's business.
 Attempt::Result Attempt::Authorize() {
-  const std::vector<Network>& networks = identity_.limits.networks;
-  const auto has_peer = [this](const Network& network) { return network.Contains(peer_); };
-  if (!networks.empty() && std::none_of(networks.begin(), networks.end(), has_peer)) {
+  if (!MayComeFrom(identity_, peer_)) {
+    detail_ = "proved, but not from a network of the login's";
     return Fail(Failure::kCredentials);
   }
   if (exchange_->authorization().empty()) return Result::kSuccess;
@@ -117,7 +127,10 @@ Attempt::Result Attempt::Authorize() {
     case Acting::kAllowed:
       return Result::kSuccess;
     case Acting::kForbidden:
+      detail_ = "proved, but it may not act for whom it asked to";
+      return Fail(Failure::kCredentials);
     case Acting::kUnknown:
+      detail_ = "proved, but whom it asked to act for is unknown or disabled";
       return Fail(Failure::kCredentials);
     case Acting::kTemporary:
       break;
@@ -183,18 +196,45 @@ bool Authenticator::Refresh(Identity& identity) {
     case LookupStatus::kError:
       return true;
     case LookupStatus::kNotFound:
-      return false;
+      if (identity.version != 0 || !identity.elsewhere) return false;
+      identity.generation = generation;
+      return true;
     case LookupStatus::kFound:
       break;
   }
   if (!record.may_log_in()) return false;
   if (record.version != identity.version) {
-    std::string actor = std::move(identity.actor);
-    identity = IdentityOf(std::string(identity.login), std::move(record));
-    identity.actor = std::move(actor);
+    Identity fresh = IdentityOf(identity.login, std::move(record));
+    fresh.actor = std::move(identity.actor);
+    fresh.elsewhere = identity.elsewhere;
+    identity = std::move(fresh);
   }
   identity.generation = generation;
   return true;
+}
+
+Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const CredentialRecord& policy,
+                             Identity& identity) {
+  std::string login;
+  if (PrepareLogin(user, Purpose::kQuery, login) != Prepared::kOk) return Failure::kCredentials;
+  const uint64_t generation = store_.Generation();
+  CredentialRecord record;
+  switch (store_.Lookup(login, record)) {
+    case LookupStatus::kError:
+      return Failure::kTemporary;
+    case LookupStatus::kFound:
+      break;
+    case LookupStatus::kNotFound:
+      record = policy;
+      break;
+  }
+  if (!record.may_log_in()) return Failure::kCredentials;
+  Identity made = IdentityOf(login, std::move(record));
+  if (!MayComeFrom(made, peer)) return Failure::kCredentials;
+  made.elsewhere = true;
+  made.generation = generation;
+  identity = std::move(made);
+  return Failure::kNone;
 }
 
 std::optional<Next> Attempt::LookUp() {
@@ -238,7 +278,7 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   return std::nullopt;
 }
 
-Attempt::Result Attempt::Fail(Failure failure) {
+LoginAttempt::Result LoginAttempt::Fail(Failure failure) {
   failure_ = failure;
   identity_ = Identity();
   return Result::kFailure;

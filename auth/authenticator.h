@@ -43,6 +43,7 @@ struct Identity {
   std::string tenant;
   uint64_t version = 0;     // of the record it was proved against, or that was read since
   uint64_t generation = 0;  // of the store, when that was read
+  bool elsewhere = false;   // proved by another server: there may be no record
   SenderPolicy sender;
   LoginLimits limits;
   Grants acts_for;  // logins for which it may act in turn
@@ -52,29 +53,54 @@ enum class Acting : uint8_t { kAllowed, kForbidden, kUnknown, kTemporary };
 
 class Authenticator;
 
-class Attempt {
+// An AUTH command on its way to a verdict, whoever gives it.
+class LoginAttempt {
  public:
   enum class Result : uint8_t {
     kChallenge,  // send challenge() in base64 and give the answer to Continue()
-    kWait,       // read nothing more from the client until OnVerified()
+    kWait,       // read nothing more from the client until the result comes, by whatever way
     kSuccess,    // identity() is set: 235 2.7.0
     kFailure,    // failure() says how; see above for when it may be told
   };
 
-  // The command's initial response, decoded; nullopt when it had none, an empty view for `=`.
-  Result Start(std::optional<ByteView> initial, MonoTime now);
-  Result Continue(ByteView response, MonoTime now);  // REQUIRES: the last result was kChallenge
-  // The verdict that came with this attempt's token. Ignored (the result is kWait again) when the
-  // token is that of another attempt. REQUIRES: the last result was kWait.
-  Result OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now);
+  virtual ~LoginAttempt() = default;
+  LoginAttempt(const LoginAttempt&) = delete;
+  LoginAttempt& operator=(const LoginAttempt&) = delete;
 
-  ByteView challenge() const { return exchange_->challenge(); }
+  // The command's initial response, decoded; nullopt when it had none, an empty view for `=`.
+  virtual Result Start(std::optional<ByteView> initial, MonoTime now) = 0;
+  // REQUIRES: the last result was kChallenge
+  virtual Result Continue(ByteView response, MonoTime now) = 0;
+  // A verifier's verdict. Ignored (the result is kWait again) when the token is that of another
+  // attempt. REQUIRES: the last result was kWait.
+  virtual Result OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) = 0;
+
+  virtual ByteView challenge() const = 0;
   Failure failure() const { return failure_; }
-  ByteView detail() const { return exchange_->detail(); }  // see Exchange
+  virtual ByteView detail() const { return {}; }  // see Exchange
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
-  const std::string& login() const { return exchange_->login(); }
+  virtual const std::string& login() const = 0;
   Mechanism mechanism() const { return mechanism_; }
   Identity TakeIdentity() { return std::move(identity_); }
+
+ protected:
+  explicit LoginAttempt(Mechanism mechanism) : mechanism_(mechanism) {}
+  Result Fail(Failure failure);
+
+  const Mechanism mechanism_;
+  Identity identity_;
+  Failure failure_ = Failure::kNone;
+};
+
+// One that is decided here, by the records of the store.
+class Attempt final : public LoginAttempt {
+ public:
+  Result Start(std::optional<ByteView> initial, MonoTime now) override;
+  Result Continue(ByteView response, MonoTime now) override;
+  Result OnVerified(const VerifyToken& token, Verdict verdict, MonoTime now) override;
+  ByteView challenge() const override { return exchange_->challenge(); }
+  const std::string& login() const override { return exchange_->login(); }
+  ByteView detail() const override { return detail_.empty() ? exchange_->detail() : detail_; }
 
  private:
   friend class Authenticator;
@@ -86,17 +112,14 @@ class Attempt {
   std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
   Result Authorize();
-  Result Fail(Failure failure);
 
   Authenticator& authenticator_;
-  const Mechanism mechanism_;
   const VerifyToken token_;
   const SockAddr peer_;
   std::unique_ptr<Exchange> exchange_;
+  ByteView detail_;  // of static life: why who was proved may not in
   std::optional<RememberedLogins::Ticket> ticket_;
-  Identity identity_;
   WantedKeys missing_;
-  Failure failure_ = Failure::kNone;
 };
 
 class Authenticator {
@@ -126,6 +149,11 @@ class Authenticator {
 
   // What tokens are verified by, from the next attempt on; this shard's alone.
   void set_tokens(std::shared_ptr<TokenVerifier> tokens) { tokens_ = std::move(tokens); }
+
+  // Who was proved by another server, as it names him: kNone and `identity`, or why he may not in.
+  // A record that the store has of him counts; without one he may do what `policy`'s grants say.
+  [[nodiscard]] Failure Admit(ByteView user, const SockAddr& peer, const CredentialRecord& policy,
+                              Identity& identity);
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
   // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a

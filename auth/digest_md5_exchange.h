@@ -46,7 +46,6 @@ class DigestMd5Exchange final : public Exchange {
   std::string cnonce_;  // these as the client sent them
   std::string uri_;
   std::string response_;
-  std::string authorization_;
   bool fits_ = false;  // nonce, count, realm and URI are as they must be
 };
 

@@ -8,6 +8,8 @@
 #ifndef SLUICE_CORE_IO_IO_H_
 #define SLUICE_CORE_IO_IO_H_
 
+#include <sys/un.h>
+
 #include <cstdint>
 
 #include "core/base/bytes.h"
@@ -102,6 +104,8 @@ class Io {
   // One completion: the connected socket, or why not. With `source` (port 0) it comes from that address, and the
   // port is chosen by source and peer together. REQUIRES: both stay until then.
   virtual void Connect(Op& op, const SockAddr& peer, const SockAddr* source = nullptr) = 0;
+  // The same to a UNIX socket of this machine (a stream). REQUIRES: `peer` stays until then.
+  virtual void ConnectUnix(Op& op, const sockaddr_un& peer) = 0;
 
   // Completions with bytes until the peer ends (result 0), an error, or Cancel (-ECANCELED). A lack of
   // receive buffers is waited out inside.

@@ -186,13 +186,25 @@ void Ring::Accept(Op& op, int listener) {
 
 void Ring::Connect(Op& op, const SockAddr& peer, const SockAddr* source) {
   CHECK(source == nullptr || options_.features.bind);
+  const uint32_t slot = NewConnect(op, peer.generic, peer.bytes());
+  if (source != nullptr && sources_.size() <= slot) sources_.resize(slot + 1);
+  if (slot < sources_.size()) sources_[slot] = source;
+  Arm(slot);
+}
+
+void Ring::ConnectUnix(Op& op, const sockaddr_un& peer) {
+  const uint32_t slot = NewConnect(op, reinterpret_cast<const sockaddr&>(peer), sizeof peer);
+  if (slot < sources_.size()) sources_[slot] = nullptr;
+  Arm(slot);
+}
+
+uint32_t Ring::NewConnect(Op& op, const sockaddr& peer, socklen_t peer_bytes) {
   const uint32_t ring = RoomiestRing();
   const uint32_t slot = NewEntry(&op, Kind::kConnectSocket, Socket(ring << 24));
   entries_[slot].peer = &peer;
-  if (source != nullptr && sources_.size() <= slot) sources_.resize(slot + 1);
-  if (slot < sources_.size()) sources_[slot] = source;
+  entries_[slot].length = peer_bytes;
   rings_[ring]->sockets++;  // taken now, so that two connects cannot count on the same slot
-  Arm(slot);
+  return slot;
 }
 
 void Ring::Recv(Op& op, Socket socket) { Arm(NewEntry(&op, Kind::kRecv, socket)); }
@@ -318,14 +330,14 @@ void Ring::Arm(uint32_t slot) {
       io_uring_prep_send(sqe, fd, entry.data, entry.length, MSG_WAITALL | MSG_NOSIGNAL);
       break;
     case Kind::kConnectSocket:
-      io_uring_prep_socket_direct_alloc(sqe, entry.peer->family(), SOCK_STREAM, 0, 0);
+      io_uring_prep_socket_direct_alloc(sqe, entry.peer->sa_family, SOCK_STREAM, 0, 0);
       flags = 0;
       break;
     case Kind::kBind:
       io_uring_prep_bind(sqe, fd, const_cast<sockaddr*>(&sources_[slot]->generic), sources_[slot]->bytes());
       break;
     case Kind::kConnect:
-      io_uring_prep_connect(sqe, fd, &entry.peer->generic, entry.peer->bytes());
+      io_uring_prep_connect(sqe, fd, entry.peer, entry.length);
       break;
     case Kind::kWake:
       io_uring_prep_poll_multishot(sqe, wake_fd_, POLLIN);
@@ -477,7 +489,7 @@ void Ring::OnConnect(uint32_t slot, const Event& event) {
       Close(entry.socket);
       return Finish(slot, Completion{.result = -ECANCELED});
     }
-    if (options_.features.socket_command) {  // our sends are whole turns' worth already
+    if (options_.features.socket_command && entry.peer->sa_family != AF_UNIX) {  // our sends are whole turns' worth already
       PrepareSocket(slot, IPPROTO_TCP, TCP_NODELAY);
     }
     if (slot < sources_.size() && sources_[slot] != nullptr) {

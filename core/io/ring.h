@@ -48,6 +48,7 @@ class Ring final : public Io {
   void Accept(Op& op, int listener) override;
   // With `source`: REQUIRES RingFeatures::bind.
   void Connect(Op& op, const SockAddr& peer, const SockAddr* source = nullptr) override;
+  void ConnectUnix(Op& op, const sockaddr_un& peer) override;
   void Recv(Op& op, Socket socket) override;
   void TuneReceive(const ReceiveTuning& tuning) override;
   void Send(Op& op, Socket socket, ByteView bytes) override;
@@ -105,7 +106,7 @@ class Ring final : public Io {
     int32_t result = 0;
     union {
       const char* data = nullptr;
-      const SockAddr* peer;
+      const sockaddr* peer;    // of a connect; its octets in `length`
       AcceptAddress* address;  // kAccept (nullptr: a multishot one), kPeerName
       uint32_t next_free;
     };
@@ -150,6 +151,7 @@ class Ring final : public Io {
   void ArmAccept(uint32_t acceptor);
   void FindPeer(uint32_t acceptor, Socket socket);
   AcceptAddress* NewAddress();
+  uint32_t NewConnect(Op& op, const sockaddr& peer, socklen_t peer_bytes);
 
   void Sleep(MonoTime from, MonoTime until);
   void Collect();

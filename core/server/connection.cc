@@ -320,10 +320,7 @@ void Connection::Perform(smtp::Effect effect) {
     case smtp::Effect::kAuthStart: {
       const auto mechanism = auth::FindMechanism(session_.auth_mechanism());
       CHECK(mechanism.has_value());  // the listener offers only what auth/ knows
-      attempt_ = shard_.authenticator().Begin(
-          *mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
-          tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now(),
-          tls_channel_ == nullptr ? nullptr : tls_channel_->external.get());
+      attempt_ = BeginAttempt(*mechanism);
       std::optional<ByteView> initial;
       if (session_.has_auth_response()) initial = session_.auth_response();
       return OnAuth(attempt_->Start(initial, shard_.now()));
@@ -366,14 +363,27 @@ void Connection::Tell(smtp::Reply reply) {
 
 // --- authentication ----------------------------------------------------------------------------------------------
 
-void Connection::OnAuth(auth::Attempt::Result result) {
+std::unique_ptr<auth::LoginAttempt> Connection::BeginAttempt(auth::Mechanism mechanism) {
+  if (DovecotClient* dovecot = shard_.dovecot()) {
+    return dovecot->Begin(mechanism, {.connection = handle_,
+                                      .session = session_id_,
+                                      .client = peer_,
+                                      .listener = listener_.address,
+                                      .tls = stream_.secure()});
+  }
+  return shard_.authenticator().Begin(mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
+                                      tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now(),
+                                      tls_channel_ == nullptr ? nullptr : tls_channel_->external.get());
+}
+
+void Connection::OnAuth(auth::LoginAttempt::Result result) {
   Buffer& replies = shard_.replies();
   switch (result) {
-    case auth::Attempt::Result::kChallenge:
+    case auth::LoginAttempt::Result::kChallenge:
       return session_.AuthChallenge(attempt_->challenge(), replies);
-    case auth::Attempt::Result::kWait:
+    case auth::LoginAttempt::Result::kWait:
       return stream_.Pause();
-    case auth::Attempt::Result::kSuccess: {
+    case auth::LoginAttempt::Result::kSuccess: {
       login_ = std::make_unique<Submitter>(attempt_->TakeIdentity());
       if (shard_.usage() != nullptr) {
         std::optional<Account> account = shard_.usage()->Open(login_->identity, /*bound=*/true);
@@ -390,7 +400,7 @@ void Connection::OnAuth(auth::Attempt::Result result) {
       session_.AuthSucceeded(replies);
       return SetTimer(Wait::kIdle, IdleTimeout());  // a bound of its own
     }
-    case auth::Attempt::Result::kFailure:
+    case auth::LoginAttempt::Result::kFailure:
       return FailAuth();
   }
 }
@@ -442,9 +452,12 @@ smtp::AuthFailure Connection::FailureToTell() const {
 }
 
 void Connection::OnVerified(const auth::VerifyToken& token, auth::Verdict verdict) {
-  if (attempt_ == nullptr || stream_.ending()) return;
-  const auth::Attempt::Result result = attempt_->OnVerified(token, verdict, shard_.now());
-  if (result == auth::Attempt::Result::kWait) return;
+  if (!waits_for_login()) return;
+  const auth::LoginAttempt::Result result = attempt_->OnVerified(token, verdict, shard_.now());
+  if (result != auth::LoginAttempt::Result::kWait) OnLoginResult(result);
+}
+
+void Connection::OnLoginResult(auth::LoginAttempt::Result result) {
   shard_.replies().Clear();
   OnAuth(result);
   if (!session_.waiting()) Answered();

@@ -40,6 +40,10 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
 
   // A verifier's answer to the attempt under way; late ones for earlier attempts are ignored.
   void OnVerified(const auth::VerifyToken& token, auth::Verdict verdict);
+  // What came of the attempt under way, whose last result was kWait. REQUIRES: waits_for_login.
+  void OnLoginResult(auth::LoginAttempt::Result result);
+  // One that has ended meanwhile tells by itself that there was no verdict.
+  bool waits_for_login() const { return attempt_ != nullptr && !stream_.ending(); }
 
   // The server is stopping: a client between messages gets 421 now, others when their message is answered ...
   void BeginStop();
@@ -73,7 +77,8 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void StartTls();
   void TakeBindings();
   void TakeCertificate();
-  void OnAuth(auth::Attempt::Result result);
+  std::unique_ptr<auth::LoginAttempt> BeginAttempt(auth::Mechanism mechanism);
+  void OnAuth(auth::LoginAttempt::Result result);
   void FailAuth();
   void TellAuthFailure();
   smtp::AuthFailure FailureToTell() const;
@@ -159,7 +164,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
     std::unique_ptr<auth::ExternalIdentity> external;  // of a client with a certificate
   };
   std::unique_ptr<TlsChannel> tls_channel_;
-  std::unique_ptr<auth::Attempt> attempt_;
+  std::unique_ptr<auth::LoginAttempt> attempt_;
   // Whose mail it is, and what that counts for.
   struct Submitter {
     auth::Identity identity;

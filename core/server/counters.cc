@@ -19,6 +19,13 @@ std::string_view LoginResultName(size_t result) {
   return kNames[result];
 }
 
+std::string_view DovecotResultName(size_t result) {
+  static constexpr std::string_view kNames[] = {"ok",        "rejected", "temporary",
+                                                "cancelled", "lost",     "refused"};
+  static_assert(std::size(kNames) == kDovecotResults);
+  return kNames[result];
+}
+
 std::string_view HandshakeResultName(size_t result) {
   static constexpr std::string_view kNames[] = {"full", "resumed", "failed"};
   static_assert(std::size(kNames) == kHandshakeResults);

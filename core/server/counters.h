@@ -49,6 +49,17 @@ enum class LoginResult : uint8_t {
 };
 inline constexpr size_t kLoginResults = 5;
 
+// What came of a request to the Dovecot server.
+enum class DovecotResult : uint8_t {
+  kOk,
+  kRejected,
+  kTemporary,  // it could not say
+  kCancelled,  // the client cancelled, or left
+  kLost,       // its connection was lost, or it did not answer in time
+  kRefused,    // never sent: there was no connection, or too much was under way
+};
+inline constexpr size_t kDovecotResults = 6;
+
 enum class HandshakeResult : uint8_t { kFull, kResumed, kFailed };
 inline constexpr size_t kHandshakeResults = 3;
 
@@ -76,6 +87,7 @@ struct Labels {
 };
 
 std::string_view LoginResultName(size_t result);
+std::string_view DovecotResultName(size_t result);
 std::string_view HandshakeResultName(size_t result);
 std::string_view MemoryUseName(size_t use);
 std::string_view MechanismName(size_t mechanism);
@@ -88,6 +100,7 @@ inline constexpr Labels kByClass = {{"class", 4, ReplyClassName}};  // 2xx to 5x
 inline constexpr Labels kByLogin = {{"mechanism", auth::kMechanismCount, MechanismName},
                                     {"result", kLoginResults, LoginResultName}};
 inline constexpr Labels kByHandshake = {{"result", kHandshakeResults, HandshakeResultName}};
+inline constexpr Labels kByDovecotResult = {{"result", kDovecotResults, DovecotResultName}};
 inline constexpr Labels kByUse = {{"use", kMemoryUses, MemoryUseName}};
 
 // --- the tables ----------------------------------------------------------------------------------
@@ -116,6 +129,8 @@ inline constexpr Labels kByUse = {{"use", kMemoryUses, MemoryUseName}};
   X(relay_attempts_waiting, kGauge, "Delivery attempts that wait for a connection; published") \
   X(relay_restarts_total, kCounter, "Delivery attempts begun again because a kept connection was lost") \
   X(relay_next_hops_down, kGauge, "Next hops that rest after a failure; published") \
+  X(dovecot_connected, kGauge, "1 while the Dovecot authentication server is connected") \
+  X(dovecot_requests_open, kGauge, "Requests whose answer the Dovecot server owes") \
   X(journal_batches_total, kCounter, "Batches made durable") \
   X(journal_records_total, kCounter, "Records made durable") \
   X(journal_bytes_total, kCounter, "Octets written to the journal, padding included; published") \
@@ -149,6 +164,7 @@ inline constexpr Labels kByUse = {{"use", kMemoryUses, MemoryUseName}};
   X(sessions, kGauge, kByState, "Client sessions by what they are at") \
   X(tls_handshakes_total, kCounter, kByHandshake, "TLS handshakes with clients; those that timed out have failed") \
   X(logins_total, kCounter, kByLogin, "Attempts to log in") \
+  X(dovecot_requests_total, kCounter, kByDovecotResult, "Requests to the Dovecot server; refused: those that could not be made") \
   X(commands_total, kCounter, kByVerb, "SMTP commands received") \
   X(replies_total, kCounter, kByClass, "Replies given to clients") \
   X(memory_bytes, kGauge, kByUse, "Memory held, by use; published")

@@ -60,7 +60,15 @@ auth::MechanismSet ConfiguredMechanisms(const Options& options);
 // Whether one of them is shown a token, so that [oauth] is needed.
 bool TakesTokens(const Options& options);
 
+enum class AuthBackend : uint8_t {
+  kStore,    // "store": the records that `sluice user` keeps
+  kDovecot,  // "dovecot": a Dovecot server, at dovecot_socket
+};
+
 struct AuthOptions {
+  AuthBackend backend = AuthBackend::kStore;  // who proves logins
+  // A UNIX socket's path, or a numeric address with port (SockAddr::Parse tells which).
+  std::string dovecot_socket;
   // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.

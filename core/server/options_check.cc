@@ -184,6 +184,15 @@ void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
   }
 }
 
+void CheckBackend(const AuthOptions& auth, const ReportFn& report) {
+  if (auth.backend == AuthBackend::kDovecot && auth.dovecot_socket.empty()) {
+    report(
+        "auth.dovecot_socket",
+        "is missing, expected the socket of the Dovecot server that auth.backend asks for, such as "
+        "\"/run/dovecot/auth-client\" or \"127.0.0.1:12345\"");
+  }
+}
+
 void CheckRelay(const Options& options, const ReportFn& report) {
   if (options.relay.next_hop.empty() && !options.relay.discard) {
     report("relay.next_hop",
@@ -283,6 +292,7 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckCertificates(options, report);
   CheckOauth(options, report);
   CheckClientCertificates(options, report);
+  CheckBackend(options.auth, report);
   CheckRelay(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);

@@ -16,6 +16,7 @@ namespace sluice::server {
 namespace {
 
 constexpr std::string_view kModeWords[] = {"starttls", "implicit", "plain"};
+constexpr std::string_view kAuthBackendWords[] = {"store", "dovecot"};
 constexpr std::string_view kRelayTlsWords[] = {"none", "opportunistic", "required", "verify"};
 constexpr std::string_view kPrincipalLoginWords[] = {"principal", "local"};
 constexpr std::string_view kOriginatorWords[] = {"off", "reject", "rewrite"};
@@ -69,6 +70,10 @@ void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
 }
 
 void AuthKeys(AuthOptions& o, KeyVisitor& v) {
+  v.Key("backend", Word(&o.backend, kAuthBackendWords),
+        "who proves logins: \"store\" (`sluice user`) or \"dovecot\" (its auth server)");
+  v.Key("dovecot_socket", Socket(&o.dovecot_socket),
+        "of that server: path of a UNIX socket, or numeric address and port");
   v.Key("mechanisms", Mechanisms(&o.mechanisms),
         "offered under TLS, best first; `user add` stores what they need");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),

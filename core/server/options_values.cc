@@ -1,5 +1,7 @@
 #include "core/server/options_values.h"
 
+#include <sys/un.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -213,6 +215,25 @@ std::optional<ValueProblem> Flag::Read(const toml::node& node, std::string_view)
 std::optional<ValueProblem> Path::Read(const toml::node& node, std::string_view folder) {
   if (auto problem = Text::Read(node, folder)) return problem;
   *field_ = (std::filesystem::path(folder) / *field_).lexically_normal().string();
+  return std::nullopt;
+}
+
+std::optional<ValueProblem> Socket::Read(const toml::node& node, std::string_view folder) {
+  constexpr std::string_view kExpected =
+      "the path of a UNIX socket such as \"/run/dovecot/auth-client\", or a numeric address with "
+      "port";
+  if (auto problem = Text::Read(node, folder)) return problem;
+  if (SockAddr::Parse(*field_).has_value()) return std::nullopt;
+  if (field_->find('/') == std::string::npos && field_->find(':') != std::string::npos) {
+    return Wrong(node, *field_, kExpected);  // a name with a port: names are not looked up
+  }
+  std::string path = (std::filesystem::path(folder) / *field_).lexically_normal().string();
+  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+    return ValueProblem{
+        &node, absl::StrCat("is ", path.size(), " octets long with its folder, expected at most ",
+                            sizeof(sockaddr_un::sun_path) - 1, ", as the kernel takes it")};
+  }
+  *field_ = std::move(path);
   return std::nullopt;
 }
 

@@ -55,6 +55,13 @@ class Path : public Text {
   std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
 };
 
+// A UNIX socket's path, as a Path is written, or a numeric address with port.
+class Socket : public Text {
+ public:
+  using Text::Text;
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+};
+
 // true or false.
 class Flag : public Value {
  public:

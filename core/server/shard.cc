@@ -14,6 +14,8 @@ namespace {
 constexpr uint32_t kRefusals = 64;    // connections beyond the limit that are being told so
 constexpr uint32_t kPassages = 1024;  // connections on their way to other shards
 constexpr int kStopTurns = 3;         // in which those already queued at the listeners are still taken
+constexpr size_t kConfigsMax =
+    64;  // of a listener: what a Dovecot server that cannot make up its mind gets
 constexpr Duration kStopPatience = milliseconds(20);
 
 net::StreamLimits MakeStreamLimits(const Options& options) {
@@ -46,12 +48,21 @@ queue::QueueOptions MakeQueueOptions(const ShardParts& parts, uint32_t folder) {
 
 }  // namespace
 
-smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener) {
+smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener,
+                                        const auth::MechanismSet* offered) {
   smtp::SessionOptions session;
   session.hostname = options.hostname;
   session.starttls = listener.mode == ListenerMode::kStartTls;
-  session.mechanisms = MechanismsUnderTls(listener);
+  session.mechanisms = options.auth.backend == AuthBackend::kDovecot ? listener.mechanisms
+                                                                     : MechanismsUnderTls(listener);
   session.mechanisms_clear = listener.mechanisms_clear;
+  if (offered != nullptr) {
+    const auto is_not = [&](const std::string& name) {
+      return !offered->Has(*auth::FindMechanism(name));
+    };
+    std::erase_if(session.mechanisms, is_not);
+    std::erase_if(session.mechanisms_clear, is_not);
+  }
   session.message_bytes_max = options.limits.message_bytes;
   session.recipients_max = options.limits.recipients;
   session.errors_max = options.limits.errors;
@@ -117,6 +128,7 @@ Shard::Shard(ShardParts parts)
            .wanted =
                auth::WantedKeys::For(ConfiguredMechanisms(options_), options_.auth.digest_realm),
            .hostname = options_.hostname,
+           .detail_delimiter = DetailDelimiter(options_.submission),
            .gss = parts.gss,
            .principals = {.login = options_.gssapi.login, .realms = options_.gssapi.realms},
            .shard = parts.index}),
@@ -139,12 +151,17 @@ Shard::Shard(ShardParts parts)
   if (group_ != nullptr) group_->shards[index_] = this;
   for (size_t i = 0; i < options_.listener.size(); i++) {
     const ListenerOptions& from = options_.listener[i];
-    listeners_.push_back(Listener{
-        .fd = parts.listener_fds[i],
-        .mode = from.mode,
-        .config = std::make_unique<smtp::SessionConfig>(MakeSessionOptions(options_, from)),
-        .offers_plus = MechanismsUnderTls(from) != from.mechanisms,
-    });
+    Listener& listener = listeners_.emplace_back();
+    listener.fd = parts.listener_fds[i];
+    listener.mode = from.mode;
+    listener.address = from.address;
+    listener.configs.push_back(
+        std::make_unique<smtp::SessionConfig>(MakeSessionOptions(options_, from)));
+    listener.config = listener.configs.back().get();
+    listener.offers_plus = listener.config->options().mechanisms != from.mechanisms;
+  }
+  if (options_.auth.backend == AuthBackend::kDovecot) {
+    dovecot_ = std::make_unique<DovecotClient>(*this, options_.auth.dovecot_socket);
   }
 }
 
@@ -221,6 +238,7 @@ absl::Status Shard::Recover(queue::Now now, std::vector<std::string>& report) {
 
 void Shard::Start() {
   ApplyTuning();
+  if (dovecot_ != nullptr) dovecot_->Start();
   for (Listener& listener : listeners_) {
     acceptors_.push_back(std::make_unique<Acceptor>(*this, listener));
     io_.Accept(acceptors_.back()->op, listener.fd);
@@ -431,6 +449,30 @@ void Shard::Take(const Arrival& arrival) {
   connection->Start(arrival.socket);
 }
 
+Connection* Shard::WaitsForLogin(SlabHandle connection) {
+  Connection* found = connections_.Get(connection);
+  return found != nullptr && found->waits_for_login() ? found : nullptr;
+}
+
+// Sessions keep the config that they began with, so all are kept: there are only as many as differ.
+void Shard::OnMechanisms(const auth::MechanismSet& offered) {
+  for (size_t i = 0; i < listeners_.size(); i++) {
+    Listener& listener = listeners_[i];
+    smtp::SessionOptions fresh = MakeSessionOptions(options_, options_.listener[i], &offered);
+    const auto same =
+        std::find_if(listener.configs.begin(), listener.configs.end(), [&](const auto& config) {
+          return config->options().mechanisms == fresh.mechanisms &&
+                 config->options().mechanisms_clear == fresh.mechanisms_clear;
+        });
+    if (same != listener.configs.end()) {
+      listener.config = same->get();
+    } else if (listener.configs.size() < kConfigsMax) {
+      listener.configs.push_back(std::make_unique<smtp::SessionConfig>(std::move(fresh)));
+      listener.config = listener.configs.back().get();
+    }
+  }
+}
+
 uint64_t Shard::NewSessionId() { return uint64_t{index_} << 48 | ++sessions_; }
 
 SessionSlice Shard::LookAtSessions(const SessionFilter& filter, uint32_t from_slot, uint32_t room, bool end) {
@@ -482,8 +524,10 @@ void Shard::GoOnStopping() {
     connections_.ForEach([](Connection& connection) { connection.Abort(); });
     relay_->Abort();
   }
+  if (dovecot_ != nullptr && connections_.size() == 0) dovecot_->Stop();
   const bool passing = passages_.size() > 0 || (group_ != nullptr && group_->loads.expects(index_));
-  if (connections_.size() == 0 && !passing && relay_->idle()) SealAndFinish();
+  const bool idle = relay_->idle() && (dovecot_ == nullptr || dovecot_->idle());
+  if (connections_.size() == 0 && !passing && idle) SealAndFinish();
   if (!finished_ && now() >= stop_end_) {
     std::fprintf(stderr, "sluice: shard %u: the journal could not be closed in time; the next start recovers it\n",
                  index_);

@@ -29,6 +29,7 @@
 #include "core/server/body_budget.h"
 #include "core/server/connection.h"
 #include "core/server/counters.h"
+#include "core/server/dovecot_client.h"
 #include "core/server/event_log.h"
 #include "core/server/load_board.h"
 #include "core/server/memory_tide.h"
@@ -51,13 +52,18 @@ namespace sluice::server {
 struct Listener {
   int fd = -1;
   ListenerMode mode = ListenerMode::kStartTls;
-  std::unique_ptr<const smtp::SessionConfig> config;
+  SockAddr address;
+  const smtp::SessionConfig* config = nullptr;  // of new sessions
+  // All that sessions may have: more than one where a Dovecot server has changed what it offers.
+  std::vector<std::unique_ptr<const smtp::SessionConfig>> configs;
   bool offers_plus = false;  // SCRAM bound to the TLS channel
   std::shared_ptr<tls::ServerContext> tls;  // nullptr: no certificate is configured
 };
 
-// The session texts and limits of a listener.
-smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener);
+// The session texts and limits of a listener. `offered`: of a Dovecot server, when it is known; such
+// a one cannot bind to our TLS channel, so there is no -PLUS.
+smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOptions& listener,
+                                        const auth::MechanismSet* offered = nullptr);
 
 // A folder of the spool, as this shard has it.
 struct ShardSpool {
@@ -180,6 +186,7 @@ class Shard {
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
   Usage* usage() { return usage_; }
   auth::Authenticator& authenticator() { return authenticator_; }
+  DovecotClient* dovecot() { return dovecot_.get(); }  // nullptr: logins are proved here
   smtp::TransactionPool& transactions() { return transactions_; }
   BodyBudget& bodies() { return bodies_; }
   smtp::DateText& date() { return date_; }
@@ -193,6 +200,13 @@ class Shard {
   const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_tls_; }
   uint64_t NewSessionId();
   void Remove(SlabHandle connection) { connections_.Delete(connection); }
+
+  // --- for the Dovecot client ---
+  void LogAdmin(ByteView words);
+  // Whose attempt waits for its result; nullptr: nobody does any more.
+  Connection* WaitsForLogin(SlabHandle connection);
+  // The server offers these: new sessions are told.
+  void OnMechanisms(const auth::MechanismSet& offered);
 
  private:
   struct Acceptor {
@@ -242,7 +256,6 @@ class Shard {
   void CountTurn();
   void PublishQueues();
   void PublishRing();
-  void LogAdmin(ByteView words);
   void SetClockDoubt(bool in_doubt);
   void GoOnStopping();
   void SealAndFinish();
@@ -273,6 +286,7 @@ class Shard {
   std::shared_ptr<tls::ClientContext> client_tls_;
   ShardCounters counters_;
   std::vector<Listener> listeners_;
+  std::unique_ptr<DovecotClient> dovecot_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   Slab<Connection> connections_;
   ShardGroup* const group_;

@@ -86,7 +86,7 @@ class ClientsTest(BearerCase):
             refused = 535 if form == "OAUTHBEARER" else None
             events = self.assert_log_ins(*[(form, code) for code in (235, 235, 235, refused, refused)])
             self.assertEqual([event.get("detail") for event in events[3:]],
-                             ["the token has expired", "the token is another user's than it was sent for"])
+                             ["the token has expired", "proved, but it may not act for whom it asked to"])
             self.assertEqual(events[3]["login"], USER)
 
     def test_python(self):

@@ -91,6 +91,7 @@ class LeanIo final : public io::Io {
   // --- Io ---
   void Accept(io::Op& op, int) override { Begin(accept_, op); }
   void Connect(io::Op&, const SockAddr&, const SockAddr*) override { CHECK(!"nobody is connected to"); }
+  void ConnectUnix(io::Op&, const sockaddr_un&) override { CHECK(!"nobody is connected to"); }
   void Recv(io::Op& op, io::Socket) override { Begin(recv_, op); }
   void Send(io::Op& op, io::Socket, ByteView bytes) override {
     Begin(send_, op);

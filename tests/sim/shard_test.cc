@@ -17,6 +17,7 @@
 
 #include "core/server/shard.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_dovecot.h"
 #include "tests/sim/sim_io.h"
 #include "tests/sim/sim_mail.h"
 
@@ -25,6 +26,7 @@ namespace {
 
 constexpr int kListener = 3;
 constexpr uint16_t kHopPort = 2525;
+constexpr uint16_t kDovecotPort = 12345;
 constexpr int kTurnsMax = 400'000;
 
 server::Options MakeOptions(Prng& prng) {
@@ -47,6 +49,10 @@ server::Options MakeOptions(Prng& prng) {
   options.limits.sessions = 8;
   if (prng.Chance(1, 3)) options.limits.body_bytes_login = prng.Between(50'000, 250'000);  // a few large ones
   options.auth.remember_entries = 64;
+  if (prng.Chance(1, 3)) {
+    options.auth.backend = server::AuthBackend::kDovecot;
+    options.auth.dovecot_socket = "127.0.0.1:12345";
+  }
   return options;
 }
 
@@ -57,6 +63,8 @@ struct Totals {
   int early_answers = 0;
   int chunks = 0;
   int stops_with_mail_queued = 0;
+  int dovecot_logins = 0;
+  int dovecot_losses = 0;  // of the server itself, in the middle of a request
 };
 
 // Sends a good start of a body, and then an octet now and then.
@@ -106,6 +114,7 @@ class World {
       const uint64_t turns = prng_.Between(50, 4000);
       for (uint64_t turn = 0; turn < turns; turn++) {
         if (prng_.Chance(1, 60) && clients_.size() < 40) NewClient();
+        if (prng_.Chance(1, 500)) RestartDovecot();
         Turn();
       }
       if (prng_.Chance(1, 4)) {
@@ -119,6 +128,9 @@ class World {
     }
     // Peace: all that was promised must come out now.
     if (!PowerOn()) return;
+    if (by_dovecot()) {
+      ASSERT_TRUE(RunUntil([&] { return shard_->counters().dovecot_connected.Get() == 1; })) << "no Dovecot";
+    }
     // And whoever comes gets his answers: no connection is forgotten in a pause.
     for (int i = 0; i < 6; i++) NewClient();
     const auto closed = [](const std::unique_ptr<MailClient>& client) { return client->closed(); };
@@ -170,6 +182,9 @@ class World {
     io_->AddSource(*verifier_);
     hop_ = std::make_unique<NextHopServer>(*io_, account_);
     io_->Serve(kHopPort, *hop_);
+    dovecot_ = std::make_unique<SimDovecot>(*io_);
+    io_->Serve(kDovecotPort, *dovecot_);
+    dovecot_serves_ = true;
     disk_.faults = DiskFaults{};
     server::ShardParts parts;
     parts.options = &options_;
@@ -200,11 +215,24 @@ class World {
     if (io_ == nullptr) return;
     wall_ += io_->now() - MonoTime(seconds(1000)) + milliseconds(5);
     clients_.clear();
+    totals_.dovecot_logins += dovecot_->ok;
+    totals_.dovecot_losses += dovecot_->dropped;
     io_.reset();
     disk_.Crash();
     shard_.reset();
     hop_.reset();
+    dovecot_.reset();
     verifier_.reset();
+  }
+
+  bool by_dovecot() const { return options_.auth.backend == server::AuthBackend::kDovecot; }
+
+  // Goes away with all that it was asked, or comes back.
+  void RestartDovecot() {
+    dovecot_serves_ = !dovecot_serves_;
+    if (dovecot_serves_) return io_->Serve(kDovecotPort, *dovecot_);
+    io_->Unserve(kDovecotPort);
+    dovecot_->DropAll();
   }
 
   void Misbehave() {
@@ -219,6 +247,13 @@ class World {
       io_->faults.reset_per_million = static_cast<uint32_t>(prng_.Below(3000));
       io_->faults.starve_per_million = static_cast<uint32_t>(prng_.Below(300'000));
       io_->faults.refuse_per_million = static_cast<uint32_t>(prng_.Below(200'000));
+    }
+    if (rough) {
+      dovecot_->faults.slow_max = prng_.Chance(1, 2) ? seconds(5) : Duration::zero();
+      dovecot_->faults.temporary_per_thousand = static_cast<uint32_t>(prng_.Below(100));
+      dovecot_->faults.silent_per_thousand = static_cast<uint32_t>(prng_.Below(50));
+      dovecot_->faults.drop_per_thousand = static_cast<uint32_t>(prng_.Below(100));
+      dovecot_->faults.garbage_per_thousand = static_cast<uint32_t>(prng_.Below(50));
     }
     if (prng_.Chance(1, 4)) {
       disk_.faults.write_error = static_cast<uint32_t>(prng_.Below(3000));
@@ -303,6 +338,8 @@ class World {
   std::unique_ptr<SimIo> io_;
   std::unique_ptr<SimVerifier> verifier_;
   std::unique_ptr<NextHopServer> hop_;
+  std::unique_ptr<SimDovecot> dovecot_;
+  bool dovecot_serves_ = false;
   std::vector<std::unique_ptr<MailClient>> clients_;
   std::unique_ptr<server::Shard> shard_;
 };
@@ -327,6 +364,8 @@ TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
   EXPECT_GT(totals.early_answers, expected / 4);
   EXPECT_GT(totals.chunks, expected);
   EXPECT_GT(totals.stops_with_mail_queued, expected / 10);
+  EXPECT_GT(totals.dovecot_logins, expected);
+  EXPECT_GT(totals.dovecot_losses, expected / 20);
 }
 
 TEST(ShardSimulationTest, ABodyThatComesTooSlowlyIsClosed) {

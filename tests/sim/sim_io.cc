@@ -70,6 +70,8 @@ void SimIo::Connect(io::Op& op, const SockAddr& peer, const SockAddr* source) {
   connecting_.push_back(Connecting{&op, peer.port(), source == nullptr ? SockAddr() : *source, false});
 }
 
+void SimIo::ConnectUnix(io::Op&, const sockaddr_un&) { CHECK(!"the simulated network has ports only"); }
+
 void SimIo::Recv(io::Op& op, io::Socket socket) {
   CHECK(!op.in_flight());
   Connection& connection = connections_.at(socket.value());

@@ -73,6 +73,7 @@ class SimIo final : public io::Io {
   // --- Io ---
   void Accept(io::Op& op, int listener) override;
   void Connect(io::Op& op, const SockAddr& peer, const SockAddr* source = nullptr) override;
+  void ConnectUnix(io::Op& op, const sockaddr_un& peer) override;
   void Recv(io::Op& op, io::Socket socket) override;
   void Send(io::Op& op, io::Socket socket, ByteView bytes) override;
   void Cancel(io::Op& op) override;

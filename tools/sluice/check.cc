@@ -1,13 +1,18 @@
 #include "tools/sluice/check.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -194,6 +199,38 @@ void WarnOfListener(const ListenerOptions& listener, Findings& found) {
   }
 }
 
+// It may well be started later, so this is no problem.
+void WarnOfDovecot(const server::AuthOptions& auth, Findings& found) {
+  if (auth.backend != server::AuthBackend::kDovecot) return;
+  constexpr int kPatienceMs = 3000;
+  const auto address = SockAddr::Parse(auth.dovecot_socket);
+  if (address && !IsLoopback(*address)) {
+    found.warnings.push_back(
+        "auth.dovecot_socket: passwords go there in the clear, over a network");
+  }
+  sockaddr_un path{};
+  path.sun_family = AF_UNIX;
+  auth.dovecot_socket.copy(path.sun_path, sizeof path.sun_path - 1);
+  const int fd =
+      socket(address ? address->family() : AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int error = 0;
+  if ((address ? connect(fd, &address->generic, address->bytes())
+               : connect(fd, reinterpret_cast<const sockaddr*>(&path), sizeof path)) != 0) {
+    error = errno;
+  }
+  if (error == EINPROGRESS) {
+    pollfd waiting{.fd = fd, .events = POLLOUT, .revents = 0};
+    socklen_t bytes = sizeof error;
+    error = ETIMEDOUT;
+    if (poll(&waiting, 1, kPatienceMs) == 1) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  }
+  if (fd >= 0) close(fd);
+  if (error == 0) return;
+  found.warnings.push_back(absl::StrCat("auth.dovecot_socket: ", auth.dovecot_socket,
+                                        " cannot be connected (", std::strerror(error),
+                                        "): until it can, nobody can log in"));
+}
+
 // What only this machine can say of the shards: how many there are, and which cores.
 void CheckShards(const Options& options, Findings& found) {
   const std::vector<int> cores = server::UsableCores();
@@ -217,6 +254,7 @@ Findings Check(const Options& options) {
       found.problems.push_back(std::string(gss.status().message()));
     }
     CheckTokens(options, found);
+    WarnOfDovecot(options.auth, found);
   }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {

@@ -23,8 +23,10 @@ class MapSource final : public CredentialSource {
     record = found->second;
     return LookupStatus::kFound;
   }
+  uint64_t Generation() const override { return generation; }
   std::map<std::string, CredentialRecord> records;
   bool broken = false;
+  uint64_t generation = 0;
 };
 
 // The verifier of a simulation: jobs wait until the test runs them.
@@ -246,6 +248,54 @@ TEST_F(AuthenticatorTest, SuspendedIsAsDisabled) {
   store_.records["alice@example.net"].suspended = true;
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+}
+
+TEST_F(AuthenticatorTest, WhoWasProvedElsewhereMayDoWhatHisRecordSaysOrThePolicyThatCame) {
+  CredentialRecord policy;
+  policy.domains = {"example.org"};
+  policy.tenant = "elsewhere";
+  Identity identity;
+  ASSERT_EQ(authenticator_.Admit("Bob@Example.NET", peer_, policy, identity), Failure::kNone);
+  EXPECT_EQ(identity.login, "bob@example.net");
+  EXPECT_EQ(identity.tenant, "elsewhere");
+  EXPECT_TRUE(identity.sender.Allows("any@example.org"));
+  EXPECT_FALSE(identity.sender.Allows("bob@example.net"));
+
+  ASSERT_EQ(authenticator_.Admit("bob@example.net", peer_, CredentialRecord(), identity), Failure::kNone);
+  EXPECT_TRUE(identity.sender.Allows("bob@example.net"));
+  EXPECT_FALSE(identity.sender.Allows("any@example.org"));
+
+  ASSERT_EQ(authenticator_.Admit("alice@example.net", peer_, policy, identity), Failure::kNone);
+  EXPECT_EQ(identity.tenant, "acme");
+  EXPECT_EQ(identity.version, 1u);
+  EXPECT_FALSE(identity.sender.Allows("any@example.org"));
+
+  store_.records["alice@example.net"].disabled = true;
+  EXPECT_EQ(authenticator_.Admit("alice@example.net", peer_, policy, identity), Failure::kCredentials);
+  EXPECT_EQ(authenticator_.Admit("no\nname", peer_, policy, identity), Failure::kCredentials);
+  EXPECT_EQ(authenticator_.Admit("", peer_, policy, identity), Failure::kCredentials);
+  store_.broken = true;
+  EXPECT_EQ(authenticator_.Admit("bob@example.net", peer_, policy, identity), Failure::kTemporary);
+}
+
+TEST_F(AuthenticatorTest, WhoWasProvedElsewhereNeedsNoRecordButFollowsOne) {
+  Identity bob, alice;
+  ASSERT_EQ(authenticator_.Admit("bob@example.net", peer_, CredentialRecord(), bob), Failure::kNone);
+  ASSERT_EQ(authenticator_.Admit("alice@example.net", peer_, CredentialRecord(), alice), Failure::kNone);
+  store_.generation = 1;
+  EXPECT_TRUE(authenticator_.Refresh(bob));
+  EXPECT_TRUE(authenticator_.Refresh(alice));
+
+  store_.records["bob@example.net"].version = 2;
+  store_.records["bob@example.net"].tenant = "new";
+  store_.records.erase("alice@example.net");
+  store_.generation = 2;
+  EXPECT_TRUE(authenticator_.Refresh(bob));
+  EXPECT_EQ(bob.tenant, "new");
+  EXPECT_FALSE(authenticator_.Refresh(alice)) << "her record is gone";
+  store_.records["bob@example.net"].disabled = true;
+  store_.generation = 3;
+  EXPECT_FALSE(authenticator_.Refresh(bob));
 }
 
 }  // namespace

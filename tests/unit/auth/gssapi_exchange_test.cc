@@ -159,7 +159,7 @@ TEST_F(GssapiTest, ItIsOverAfterAFewTokens) {
   EXPECT_LE(tokens, 5);
 }
 
-TEST_F(GssapiTest, OnlyItselfAndOnlyWhoHasARecord) {
+TEST_F(GssapiTest, OnlyWhoHasARecordAndWhomItActsForIsForOthersToSay) {
   const struct {
     const char* principal;
     const char* authorization;
@@ -168,8 +168,8 @@ TEST_F(GssapiTest, OnlyItselfAndOnlyWhoHasARecord) {
   } kCases[] = {
       {"alice@EXAMPLE.NET", "", false, true},
       {"alice@EXAMPLE.NET", "Alice@Example.net", false, true},
-      {"alice@EXAMPLE.NET", "bob@example.net", false, false},
-      {"alice@EXAMPLE.NET", "alice", false, false},
+      {"alice@EXAMPLE.NET", "bob@example.net", false, true},
+      {"alice@EXAMPLE.NET", "bob@example.net", true, false},
       {"alice@EXAMPLE.NET", "", true, false},
       {"bob@EXAMPLE.NET", "", false, false},
       {"alice@OTHER.NET", "", false, false},
@@ -182,6 +182,9 @@ TEST_F(GssapiTest, OnlyItselfAndOnlyWhoHasARecord) {
     EXPECT_EQ(Step(*exchange, choice), test.allowed ? Next::kSuccess : Next::kFailure);
     EXPECT_EQ(exchange->failure(), test.allowed ? Failure::kNone : Failure::kCredentials)
         << test.principal << ' ' << test.authorization;
+    if (test.allowed) {
+      EXPECT_EQ(exchange->authorization(), test.authorization);
+    }
   }
 }
 
@@ -228,7 +231,7 @@ TEST_F(GssapiTest, RunsOnAVerifiersThread) {
   Authenticator authenticator(
       store, remembered, verifier,
       {.process_key = secret, .decoy_key = secret, .hostname = "h", .gss = &acceptor_});
-  const auto attempt = authenticator.Begin(Mechanism::kGssapi, 5);
+  const auto attempt = authenticator.Begin(Mechanism::kGssapi, 5, SockAddr());
   const auto settle = [&](Attempt::Result result) {
     while (result == Attempt::Result::kWait) {
       while (sem_wait(&posted) != 0) {

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <list>
 #include <map>
 #include <memory>
@@ -661,6 +663,46 @@ TEST_P(RingTest, ConnectsSendsReceivesAndCancels) {
   ring->Connect(refused.op, address);
   PollUntil(*ring, [&] { return refused.count == 1; });
   EXPECT_EQ(refused.result, -ECONNREFUSED);
+  ring->Poll(ring->now());
+  EXPECT_EQ(ring->stats().sockets, 0u);
+}
+
+TEST_P(RingTest, ConnectsToUnixSockets) {
+  auto ring = MakeRing();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/tmp/ring_test.%d", getpid());
+  unlink(address.sun_path);
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0) << strerror(errno);
+  ASSERT_EQ(listen(listener, 1), 0);
+  Waiting connect;
+  ring->ConnectUnix(connect.op, address);
+  PollUntil(*ring, [&] { return connect.count == 1; });
+  ASSERT_EQ(connect.result, 0);
+  const int peer = accept(listener, nullptr, nullptr);
+  Waiting recv;
+  Waiting send;
+  ring->Recv(recv.op, connect.socket);
+  ring->Send(send.op, connect.socket, "ping");
+  EXPECT_EQ(write(peer, "pong", 4), 4);
+  PollUntil(*ring, [&] { return send.count == 1 && recv.bytes == "pong"; });
+  EXPECT_EQ(ReadExactly(peer, 4), "ping");
+  close(peer);
+  PollUntil(*ring, [&] { return !recv.op.in_flight(); });
+  EXPECT_EQ(recv.result, 0);
+  ring->Close(connect.socket);
+  close(listener);
+
+  Waiting refused;  // nobody listens there any more
+  ring->ConnectUnix(refused.op, address);
+  PollUntil(*ring, [&] { return refused.count == 1; });
+  EXPECT_EQ(refused.result, -ECONNREFUSED);
+  unlink(address.sun_path);
+  Waiting missing;
+  ring->ConnectUnix(missing.op, address);
+  PollUntil(*ring, [&] { return missing.count == 1; });
+  EXPECT_EQ(missing.result, -ENOENT);
   ring->Poll(ring->now());
   EXPECT_EQ(ring->stats().sockets, 0u);
 }

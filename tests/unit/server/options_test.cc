@@ -143,6 +143,24 @@ TEST(OptionsTest, ScramIsOfferedWithChannelBindingUnlessTheListenerSaysNo) {
             (std::vector<std::string>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"}));
 }
 
+TEST(OptionsTest, ADovecotServerIsNamedByPathOrAddress) {
+  const auto socket_of = [](const std::string& value) {
+    const auto options =
+        ParseOptions(std::string(kMinimal) + "[auth]\nbackend = \"dovecot\"\ndovecot_socket = \"" +
+                         value + "\"\n",
+                     "/etc/f");
+    return options.ok() ? options->auth.dovecot_socket : std::string(options.status().message());
+  };
+  EXPECT_EQ(socket_of("/run/dovecot/auth-client"), "/run/dovecot/auth-client");
+  EXPECT_EQ(socket_of("auth.sock"), "/etc/auth.sock");
+  EXPECT_EQ(socket_of("./odd:12345"), "/etc/odd:12345");
+  EXPECT_EQ(socket_of("127.0.0.1:12345"), "127.0.0.1:12345");
+  EXPECT_EQ(socket_of("[::1]:12345"), "[::1]:12345");
+  EXPECT_EQ(socket_of("/" + std::string(106, 'x')), "/" + std::string(106, 'x'));
+  EXPECT_NE(socket_of("/" + std::string(107, 'x')).find("is 108 octets long"), std::string::npos);
+  EXPECT_NE(socket_of("localhost:12345").find("numeric address with port"), std::string::npos);
+}
+
 struct BadCase {
   std::string_view more;  // after kMinimal, whose 8 lines it follows
   std::string_view expected;
@@ -234,6 +252,12 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "f:10:24: auth.mechanisms: \"PLAIN\" stands there twice, expected once"},
       {"[auth]\nmechanisms = \"PLAIN\"",
        "f:10:14: auth.mechanisms: is text, expected a list of mechanism names"},
+      {"[auth]\nbackend = \"dovecot\"",
+       "f:9:1: auth.dovecot_socket: is missing, expected the socket of the Dovecot server that "
+       "auth.backend asks for, such as \"/run/dovecot/auth-client\" or \"127.0.0.1:12345\""},
+      {"[auth]\ndovecot_socket = \"dovecot:12345\"",
+       "f:10:18: auth.dovecot_socket: \"dovecot:12345\" is not understood, expected the path of a "
+       "UNIX socket such as \"/run/dovecot/auth-client\", or a numeric address with port"},
       {"[[auth]]\nmechanisms = []", "f:9:1: auth: is no table, expected [auth]"},
       {"[[listener]]\naddress = \"localhost:25\"",
        "f:10:11: listener.address: \"localhost:25\" is not understood, expected a numeric address "
