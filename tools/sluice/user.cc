@@ -386,10 +386,8 @@ void RegisterUser(CLI::App& app) {
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
   choosing("enable", "Let users log in again", Enable);
-  choosing("suspend",
-           "Stop users: no login, sessions end at their next command, their queued mail waits",
-           Suspend);
-  choosing("resume", "Undo suspend: their queued mail goes on", Resume);
+  choosing("suspend", "Stop users: no login, and sessions end at their next command", Suspend);
+  choosing("resume", "Undo suspend", Resume);
 
   RegisterTransfer(*user);
 
