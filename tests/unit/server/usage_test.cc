@@ -1,0 +1,195 @@
+#include "core/server/usage.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "core/server/usage_file.h"
+
+namespace sluice::server {
+namespace {
+
+using auth::Counted;
+using auth::Window;
+
+const std::string kSecret(32, 's');
+constexpr WallTime kNow = WallFromMillis(1'800'000'000'000);
+
+auth::Identity IdentityOf(const std::string& login, const std::string& tenant = "") {
+  auth::Identity identity;
+  identity.login = login;
+  identity.tenant = tenant;
+  return identity;
+}
+
+class UsageTest : public testing::Test {
+ protected:
+  UsageTest() {
+    options_.limits.meters = 1024;
+    options_.login_limits = {.rates = {{Counted::kMessages, Window::kMinute, 3}}, .connections = 2};
+    options_.server_limits.rates = {{Counted::kRecipients, Window::kDay, 100}};
+    options_.tenant = {
+        {.name = "acme", .rates = {{Counted::kMessages, Window::kHour, 4}}, .connections = 3}};
+  }
+  Options options_;
+};
+
+TEST_F(UsageTest, EachScopeHasItsOwnCount) {
+  Usage usage(options_, kSecret);
+  const Account alice = *usage.Open(IdentityOf("alice", "acme"), true);
+  const Account bob = *usage.Open(IdentityOf("bob", "acme"), true);
+  const Account carol = *usage.Open(IdentityOf("carol"), true);
+  const Amount one{.messages = 1, .recipients = 2, .bytes = 10};
+  for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, one, kNow).has_value());
+  auto over = usage.Charge(alice, one, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->scope, Scope::kLogin);
+  EXPECT_EQ(over->until, kNow + seconds(70));
+  EXPECT_EQ(over->Describe(),
+            "Throttling failure: more than 3 messages/minute of this login; try again after "
+            "2027-01-15T08:01:10Z");
+
+  EXPECT_FALSE(usage.Charge(bob, one, kNow).has_value());
+  over = usage.Charge(bob, one, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->scope, Scope::kTenant);
+  over = usage.Find(alice, one, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->scope, Scope::kTenant) << "the one that holds longest";
+
+  EXPECT_FALSE(usage.Charge(carol, one, kNow).has_value());
+  EXPECT_FALSE(usage.Find(carol, {.recipients = 90}, kNow).has_value());
+  over = usage.Find(carol, {.recipients = 91}, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->scope, Scope::kServer);
+  EXPECT_TRUE(usage.Find(carol, {.recipients = 101}, kNow).has_value())
+      << "more than the limit by itself";
+}
+
+TEST_F(UsageTest, WhatIsRefusedDoesNotCountAndWhatFailsIsGivenBack) {
+  Usage usage(options_, kSecret);
+  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  EXPECT_TRUE(usage.Charge(alice, {.messages = 1, .recipients = 101}, kNow).has_value());
+  for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
+  EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
+  usage.Refund(alice, {.messages = 1}, kNow);
+  EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
+  EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
+  EXPECT_FALSE(usage.Find(alice, {.messages = 1}, kNow + seconds(70)).has_value());
+}
+
+TEST_F(UsageTest, ALoginsOwnLimitStandsForTheCommonOneOfItsKind) {
+  Usage usage(options_, kSecret);
+  auth::Identity identity = IdentityOf("alice");
+  identity.limits.rates = {{Counted::kMessages, Window::kMinute, 10},
+                           {Counted::kBytes, Window::kDay, 1000}};
+  identity.limits.connections = 1;
+  const Account alice = *usage.Open(identity, true);
+  EXPECT_FALSE(usage.Charge(alice, {.messages = 10, .bytes = 1000}, kNow).has_value());
+  EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
+  EXPECT_TRUE(usage.Find(alice, {.bytes = 1}, kNow).has_value());
+  EXPECT_FALSE(usage.Open(identity, true).has_value());
+  EXPECT_TRUE(usage.Open(identity, false).has_value()) << "one that goes on";
+}
+
+TEST_F(UsageTest, ConnectionsAreLeftWithTheirAccount) {
+  Usage usage(options_, kSecret);
+  {
+    const auto first = usage.Open(IdentityOf("alice", "acme"), true);
+    auto second = usage.Open(IdentityOf("alice", "acme"), true);
+    ASSERT_TRUE(second.has_value());
+    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
+    Account moved = *std::move(second);
+    second.reset();
+    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme"), true).has_value())
+        << "it is still there, elsewhere";
+    EXPECT_TRUE(usage.Open(IdentityOf("bob", "acme"), true).has_value());
+  }
+  EXPECT_TRUE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
+}
+
+class UsageFileTest : public UsageTest {
+ protected:
+  UsageFileTest() {
+    char name[] = "/tmp/sluice-usage-XXXXXX";
+    folder_ = mkdtemp(name);
+    fresh_.fill('f');
+  }
+  ~UsageFileTest() override { std::filesystem::remove_all(folder_); }
+  std::unique_ptr<UsageFile> Open() {
+    note_.clear();
+    auto file = UsageFile::Open(path(), fresh_, note_);
+    EXPECT_TRUE(file.ok()) << file.status();
+    return file.ok() ? *std::move(file) : nullptr;
+  }
+  std::string path() const { return folder_ + "/usage"; }
+  static ByteView View(const UsageFile& file) {
+    return ByteView(file.secret().data(), file.secret().size());
+  }
+
+  std::string folder_;
+  UsageFile::Secret fresh_;
+  std::string note_;
+};
+
+TEST_F(UsageFileTest, CountsOutliveTheProcess) {
+  for (const uint32_t meters : {1024u, 4096u, 1024u}) {  // by the table's size, too
+    options_.limits.meters = meters;
+    const auto file = Open();
+    EXPECT_EQ(note_, "");
+    Usage usage(options_, View(*file));
+    ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
+    const Account alice = *usage.Open(IdentityOf("alice"), true);
+    EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value()) << meters;
+    ASSERT_TRUE(file->Save(usage.meters()).ok());
+    fresh_.fill(static_cast<char>('g' + meters % 7));  // another process would have another
+  }
+  const auto file = Open();
+  Usage usage(options_, View(*file));
+  ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
+  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
+  struct stat info {};
+  ASSERT_EQ(stat(path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(UsageFileTest, WhatIsNoUsageFileIsSetAside) {
+  for (const std::string& content : {std::string(), std::string("x"), std::string(8192, 'x')}) {
+    std::ofstream(path()) << content;
+    const auto file = Open();
+    ASSERT_NE(file, nullptr);
+    EXPECT_NE(note_.find("begins anew"), std::string::npos);
+    EXPECT_EQ(std::filesystem::file_size(path() + ".damaged"), content.size());
+    EXPECT_EQ(View(*file), ByteView(fresh_.data(), fresh_.size()));
+  }
+}
+
+// Cut or overwritten lines cost counts and nothing else.
+TEST_F(UsageFileTest, DamagedLinesAreSkipped) {
+  {
+    const auto file = Open();
+    Usage usage(options_, View(*file));
+    ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
+    ASSERT_TRUE(file->Save(usage.meters()).ok());
+  }
+  std::ofstream(path(), std::ios::app) << std::string(1000, '\xff') << std::string(1000, '\x02');
+  const auto file = Open();
+  Usage usage(options_, View(*file));
+  ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
+  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
+}
+
+TEST_F(UsageFileTest, ALinkIsNotFollowed) {
+  std::ofstream(folder_ + "/other") << "precious";
+  ASSERT_EQ(symlink("other", path().c_str()), 0);
+  EXPECT_FALSE(UsageFile::Open(path(), fresh_, note_).ok());
+}
+
+}  // namespace
+}  // namespace sluice::server
