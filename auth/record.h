@@ -99,7 +99,7 @@ struct CredentialRecord {
   std::vector<std::string> acts_for;
   LoginLimits limits;
   bool disabled = false;
-  bool suspended = false;  // disabled, and its queued mail waits
+  bool suspended = false;  // as disabled, by an operator who means to undo it
   bool null_sender_forbidden = false;
 
   std::string unknown_fields;  // whole fields, in their order
