@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "auth/prepare.h"
 #include "core/base/base64.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
+#include "core/base/time_text.h"
 
 namespace sluice::auth {
 
@@ -30,6 +32,7 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       hostname_(options.hostname),
       wanted_(options.wanted),
       gss_(options.gss),
+      guard_(options.guard),
       principals_(options.principals),
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
@@ -46,34 +49,30 @@ std::string Authenticator::NewNonce() {
   return Base64Encode(View(nonce_key_.Sign(parts)).substr(0, kNonceBytes));
 }
 
-std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, uint64_t connection,
-                                              const SockAddr& peer,
-                                              const ChannelBindings* bindings, WallTime now,
-                                              const ExternalIdentity* external) {
-  const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = connection};
-  return std::unique_ptr<Attempt>(
-      new Attempt(*this, mechanism, token, peer, bindings, now, external));
+std::unique_ptr<Attempt> Authenticator::Begin(Mechanism mechanism, const LoginClient& client) {
+  const VerifyToken token{.shard = shard_, .attempt = ++attempts_, .connection = client.connection};
+  return std::unique_ptr<Attempt>(new Attempt(*this, mechanism, token, client));
 }
 
 Attempt::Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-                 const SockAddr& peer, const ChannelBindings* bindings, WallTime now,
-                 const ExternalIdentity* external)
-    : LoginAttempt(mechanism),
+                 const LoginClient& client)
+    : LoginAttempt(mechanism, authenticator.guard_),
       authenticator_(authenticator),
       token_(token),
-      peer_(peer),
+      peer_(client.peer),
+      begun_(client.now),
       exchange_(MakeExchange(
           mechanism,
           {.nonce = Info(mechanism).plaintext_password ? std::string() : authenticator.NewNonce(),
            .hostname = authenticator.hostname_,
            .digest_realm = authenticator.wanted_.digest_realm,
            .decoys = &authenticator.decoys_,
-           .bindings = bindings,
+           .bindings = client.bindings,
            .gss = authenticator.gss_,
            .principals = &authenticator.principals_,
            .tokens = Info(mechanism).token ? authenticator.tokens_ : nullptr,
-           .now = now,
-           .external = external})) {}
+           .now = client.now,
+           .external = client.external})) {}
 
 Attempt::Result Attempt::Start(std::optional<ByteView> initial, MonoTime now) {
   return Run(exchange_->Start(initial), now);
@@ -97,6 +96,7 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
       case Next::kChallenge:
         return Result::kChallenge;
       case Next::kLookup: {
+        if (IsThrottled(peer_, begun_)) return Fail(Failure::kThrottled);
         const std::optional<Next> found = LookUp();
         if (!found.has_value()) return Fail(Failure::kTemporary);
         next = *found;
@@ -118,6 +118,8 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
 
 // Only now, that who asks has proved itself: whom it may act for is nobody else's business.
 Attempt::Result Attempt::Authorize() {
+  // Others may have been tried beside it: then nothing is learnt of this one either.
+  if (IsThrottled(peer_, begun_)) return Fail(Failure::kThrottled);
   if (!MayComeFrom(identity_, peer_)) {
     detail_ = "proved, but not from a network of the login's";
     return Fail(Failure::kCredentials);
@@ -260,6 +262,7 @@ std::optional<Next> Attempt::LookUp() {
 std::optional<Verdict> Attempt::Verify(MonoTime now) {
   if (exchange_->work() != nullptr) {
     VerifyJob job{.token = token_, .work = exchange_->work()};
+    if (!TakePlace(job)) return Verdict::kTemporary;
     if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
     return std::nullopt;
   }
@@ -274,8 +277,48 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
     job.login = exchange_->login();
     job.version = identity_.version;
   }
+  if (!TakePlace(job)) return Verdict::kTemporary;
   if (!authenticator_.verifier_.Submit(std::move(job))) return Verdict::kTemporary;
   return std::nullopt;
+}
+
+// One login, or one address, is not to have the verifiers for itself.
+bool Attempt::TakePlace(VerifyJob& job) {
+  if (guard_ == nullptr) return true;
+  std::optional<GuessGuard::Place> place = guard_->Enter(Meet(peer_));
+  if (place.has_value()) job.place = *std::move(place);
+  return place.has_value();
+}
+
+const GuessGuard::Visitor& LoginAttempt::Meet(const SockAddr& peer) {
+  if (!visitor_.has_value() || visitor_->login == 0) visitor_ = guard_->Meet(login(), peer);
+  return *visitor_;
+}
+
+bool LoginAttempt::IsThrottled(const SockAddr& peer, WallTime now) {
+  if (guard_ == nullptr || !Info(mechanism_).guessable) return false;
+  throttled_by_ = guard_->Check(Meet(peer), now).refused;
+  return throttled_by_.has_value();
+}
+
+uint32_t LoginAttempt::CountFailure(WallTime now) {
+  return visitor_.has_value() ? guard_->Failed(*visitor_, now) : 0;
+}
+
+void LoginAttempt::CountSuccess(WallTime now) {
+  if (visitor_.has_value()) guard_->Succeeded(*visitor_, now);
+}
+
+std::string LoginAttempt::DescribeLimit(GuessBy by, ByteView login, const SockAddr& peer,
+                                        WallTime now) const {
+  const GuessGuard::Count count = guard_->Get(*visitor_, by, now);
+  return absl::StrCat("refused until ", UtcText(count.until), ": ",
+                      Describe(by, count.failed, login, peer),
+                      "; `sluice auth unblock` ends it, known clients are let in");
+}
+
+Duration LoginAttempt::slower(WallTime now) const {
+  return visitor_.has_value() ? guard_->Check(*visitor_, now).slower : Duration{};
 }
 
 LoginAttempt::Result LoginAttempt::Fail(Failure failure) {

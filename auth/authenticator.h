@@ -17,7 +17,8 @@
 // (`auth.failure_jitter`), whatever the cause; nothing but the session's timer is held meanwhile.
 // Equal steps alone cannot hide how long a cause took (an iteration count of its own, a queue); a
 // fixed time to answer does, as long as it exceeds the verifiers' whole queue. kMalformed and
-// kTemporary say nothing about a user and may leave at once.
+// kTemporary say nothing about a user and may leave at once. Who guesses waits longer, and is then
+// refused (auth/guess_guard.h).
 #ifndef SLUICE_AUTH_AUTHENTICATOR_H_
 #define SLUICE_AUTH_AUTHENTICATOR_H_
 
@@ -27,6 +28,7 @@
 
 #include "auth/credential_store.h"
 #include "auth/exchange.h"
+#include "auth/guess_guard.h"
 #include "auth/principal_login.h"
 #include "auth/remembered.h"
 #include "auth/sender_policy.h"
@@ -52,6 +54,15 @@ struct Identity {
 enum class Acting : uint8_t { kAllowed, kForbidden, kUnknown, kTemporary };
 
 class Authenticator;
+
+// Who asks, and by what connection.
+struct LoginClient {
+  uint64_t connection = 0;  // comes back in the attempt's token
+  SockAddr peer;            // for networks that its record may name, and for who guesses
+  WallTime now{};           // as the AUTH command came
+  const ChannelBindings* bindings = nullptr;   // of the TLS channel; without it there is no -PLUS
+  const ExternalIdentity* external = nullptr;  // by its certificate
+};
 
 // An AUTH command on its way to a verdict, whoever gives it.
 class LoginAttempt {
@@ -83,13 +94,34 @@ class LoginAttempt {
   Mechanism mechanism() const { return mechanism_; }
   Identity TakeIdentity() { return std::move(identity_); }
 
+  // To be told how it ended where that says something about the login: what is guessed is counted,
+  // and who succeeds is known from then on. The first gives GuessGuard::Failed's bits.
+  uint32_t CountFailure(WallTime now);
+  void CountSuccess(WallTime now);
+  // "logins are refused until ...: 20 failed logins of X from Y in an hour".
+  std::string DescribeLimit(GuessBy by, ByteView login, const SockAddr& peer, WallTime now) const;
+  // How much later than usual a failure leaves.
+  Duration slower(WallTime now) const;
+  // What it was refused by. REQUIRES: failure() is kThrottled.
+  GuessBy throttled_by() const { return *throttled_by_; }
+
  protected:
-  explicit LoginAttempt(Mechanism mechanism) : mechanism_(mechanism) {}
+  // `guard` may be nullptr: nobody counts.
+  LoginAttempt(Mechanism mechanism, GuessGuard* guard) : mechanism_(mechanism), guard_(guard) {}
   Result Fail(Failure failure);
+  // Whether too many logins have failed for `login` to have its password looked at; then it ends in
+  // Fail(kThrottled).
+  bool IsThrottled(const SockAddr& peer, WallTime now);
+  const GuessGuard::Visitor& Meet(const SockAddr& peer);
 
   const Mechanism mechanism_;
+  GuessGuard* const guard_;
   Identity identity_;
   Failure failure_ = Failure::kNone;
+
+ private:
+  std::optional<GuessGuard::Visitor> visitor_;  // of login()
+  std::optional<GuessBy> throttled_by_;
 };
 
 // One that is decided here, by the records of the store.
@@ -105,17 +137,18 @@ class Attempt final : public LoginAttempt {
  private:
   friend class Authenticator;
   Attempt(Authenticator& authenticator, Mechanism mechanism, const VerifyToken& token,
-          const SockAddr& peer, const ChannelBindings* bindings, WallTime now,
-          const ExternalIdentity* external);
+          const LoginClient& client);
 
   Result Run(Next next, MonoTime now);
   std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
+  bool TakePlace(VerifyJob& job);               // false: there are too many already
   Result Authorize();
 
   Authenticator& authenticator_;
   const VerifyToken token_;
   const SockAddr peer_;
+  const WallTime begun_;
   std::unique_ptr<Exchange> exchange_;
   ByteView detail_;  // of static life: why who was proved may not in
   std::optional<RememberedLogins::Ticket> ticket_;
@@ -132,6 +165,7 @@ class Authenticator {
     std::string hostname;
     char detail_delimiter = 0;  // auth/sender_policy.h
     const GssAcceptor* gss = nullptr;  // where GSSAPI is offered; outlives the verifier's threads
+    GuessGuard* guard = nullptr;       // nullptr: guesses are not counted
     PrincipalRule principals;
     uint32_t shard = 0;
   };
@@ -139,13 +173,9 @@ class Authenticator {
   Authenticator(CredentialSource& store, RememberedLogins& remembered, PasswordVerifier& verifier,
                 const Options& options);
 
-  // A new attempt; `connection` comes back in its token. `bindings`: of the TLS channel, outlives
-  // the attempt; nullptr: there is none, and the mechanism is no -PLUS. `external` outlives it
-  // likewise. `peer`: who logs in, for the networks that its record may name. `now`: of the wall
-  // clock. REQUIRES: with a mechanism that is shown a token, set_tokens.
-  std::unique_ptr<Attempt> Begin(Mechanism mechanism, uint64_t connection, const SockAddr& peer,
-                                 const ChannelBindings* bindings = nullptr, WallTime now = {},
-                                 const ExternalIdentity* external = nullptr);
+  // A new attempt. What `client` points to outlives it. REQUIRES: with a -PLUS mechanism, bindings;
+  // with one that is shown a token, set_tokens.
+  std::unique_ptr<Attempt> Begin(Mechanism mechanism, const LoginClient& client);
 
   // What tokens are verified by, from the next attempt on; this shard's alone.
   void set_tokens(std::shared_ptr<TokenVerifier> tokens) { tokens_ = std::move(tokens); }
@@ -154,6 +184,8 @@ class Authenticator {
   // A record that the store has of him counts; without one he may do what `policy`'s grants say.
   [[nodiscard]] Failure Admit(ByteView user, const SockAddr& peer, const CredentialRecord& policy,
                               Identity& identity);
+
+  GuessGuard* guard() { return guard_; }
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
   // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a
@@ -179,6 +211,7 @@ class Authenticator {
   const std::string hostname_;
   const WantedKeys wanted_;
   const GssAcceptor* const gss_;
+  GuessGuard* const guard_;
   const PrincipalRule principals_;
   const HmacSha256Key nonce_key_;
   const Decoys decoys_;

@@ -48,6 +48,7 @@ enum class Failure : uint8_t {
   kMalformed,    // 501 5.5.2: the response is not of the mechanism's syntax
   kCredentials,  // 535 5.7.8: whatever is wrong with the name, the password or the two together
   kTemporary,    // 454 4.7.0: the store or the verifiers cannot answer now
+  kThrottled,    // 421 4.7.0: too many logins have failed of late, and nothing was looked at
 };
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };

@@ -16,10 +16,10 @@ constexpr std::array<MechanismInfo, kMechanismCount> kMechanisms = {{
     {Mechanism::kDigestMd5, "DIGEST-MD5", false, std::nullopt, false},
     {Mechanism::kPlain, "PLAIN", true, std::nullopt, false},
     {Mechanism::kLogin, "LOGIN", true, std::nullopt, false},
-    {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false},
-    {Mechanism::kOauthBearer, "OAUTHBEARER", false, std::nullopt, false, true},
-    {Mechanism::kXoauth2, "XOAUTH2", false, std::nullopt, false, true},
-    {Mechanism::kExternal, "EXTERNAL", false, std::nullopt, false},
+    {Mechanism::kGssapi, "GSSAPI", false, std::nullopt, false, false, false},
+    {Mechanism::kOauthBearer, "OAUTHBEARER", false, std::nullopt, false, true, false},
+    {Mechanism::kXoauth2, "XOAUTH2", false, std::nullopt, false, true, false},
+    {Mechanism::kExternal, "EXTERNAL", false, std::nullopt, false, false, false},
 }};
 
 constexpr bool IsIndexedByEnum() {

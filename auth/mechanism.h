@@ -41,6 +41,7 @@ struct MechanismInfo {
   // mechanism of the same hash.
   bool plus;
   bool token = false;  // shows a token of an issuer's, and wants no key of the record
+  bool guessable = true;  // whoever knows the password is in: it can be guessed
 };
 
 // All mechanisms: those with a password, strongest first, then those without.

@@ -1,22 +1,15 @@
 #include "auth/meters.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
-#include <new>
 
 #include "core/base/check.h"
-#include "core/base/endian.h"
 
 namespace sluice::auth {
 namespace {
 
-constexpr uint32_t kLinesMin = 64;
-constexpr unsigned kProbes = 8;
-constexpr unsigned kBuckets = 7;
+constexpr unsigned kBuckets = kLineWords;
 constexpr unsigned kBucketsWindow = 6;
-constexpr uint64_t kClaimed = 0xf;  // a key that nobody has: its line is being made ready
 
 // A bucket: the number of its time slice, cut to 24 bits, and what was counted in it.
 constexpr unsigned kCountBits = 40;
@@ -59,69 +52,22 @@ constexpr uint64_t Mix(uint64_t x) {
 
 }  // namespace
 
-struct alignas(64) Meters::Line {
-  std::atomic<uint64_t> key;
-  std::atomic<uint64_t> buckets[kBuckets];
-
-  bool Expired(WallTime now) const {
-    const uint64_t slice = SliceAt(key.load(std::memory_order_relaxed), now);
-    return std::none_of(std::begin(buckets), std::end(buckets), [slice](const auto& bucket) {
-      return Counts(bucket.load(std::memory_order_relaxed), slice);
-    });
-  }
-};
-
-Meters::Meters(ByteView secret, uint32_t lines)
-    : name_key_(secret),
-      mask_(std::bit_ceil(std::max(lines, kLinesMin)) - 1),
-      lines_(static_cast<Line*>(mmap(nullptr, sizeof(Line) * (size_t{mask_} + 1),
-                                     PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))),
-      changed_((mask_ + 1) / kSaveLines) {
-  static_assert(sizeof(Line) == 64);
-  CHECK(lines_ != MAP_FAILED);
-}
-
-Meters::~Meters() { munmap(lines_, sizeof(Line) * (size_t{mask_} + 1)); }
-
-uint64_t Meters::NameKey(char space, ByteView name) const {
-  const ByteView parts[] = {ByteView(&space, 1), name};
-  return LoadLe<uint64_t>(name_key_.Sign(parts).data());
-}
-
 uint64_t Meters::Key(uint64_t name, unsigned what, MeterKind kind) {
   CHECK(what < 16);
   const uint64_t low = uint64_t{what} << 4 | static_cast<uint64_t>(kind);
   return (Mix(name + low) & ~uint64_t{0xff}) | low;
 }
 
-Meters::Line* Meters::Find(uint64_t key) const {
-  for (unsigned i = 0; i < kProbes; i++) {
-    Line& line = lines_[((key >> 8) + i) & mask_];
-    if (line.key.load(std::memory_order_acquire) == key) return &line;
+// Slices of another window would be misread, but a key has one.
+bool Meters::Means(uint64_t key, const uint64_t (&buckets)[kLineWords], WallTime now) const {
+  const uint64_t kind = key & 0xf;
+  if (kind < static_cast<uint64_t>(MeterKind::kMinute) ||
+      kind > static_cast<uint64_t>(MeterKind::kDay)) {
+    return false;
   }
-  return nullptr;
-}
-
-Meters::Line* Meters::FindOrClaim(uint64_t key, WallTime now) {
-  if (Line* line = Find(key)) return line;
-  for (unsigned i = 0; i < kProbes; i++) {
-    Line& line = lines_[((key >> 8) + i) & mask_];
-    uint64_t before = line.key.load(std::memory_order_relaxed);
-    if (before == kClaimed || (before != 0 && !line.Expired(now))) continue;
-    if (!line.key.compare_exchange_strong(before, kClaimed, std::memory_order_acquire)) continue;
-    // Slices of another window would be misread.
-    for (auto& bucket : line.buckets) bucket.store(0, std::memory_order_relaxed);
-    line.key.store(key, std::memory_order_release);
-    return &line;
-  }
-  lost_.fetch_add(1, std::memory_order_relaxed);
-  return nullptr;
-}
-
-void Meters::Touch(const Line& line) {
-  auto& changed = changed_[static_cast<size_t>(&line - lines_) / kSaveLines];
-  if (changed.load(std::memory_order_relaxed) == 0) changed.store(1, std::memory_order_release);
+  const uint64_t slice = SliceAt(key, now);
+  return std::any_of(std::begin(buckets), std::end(buckets),
+                     [slice](uint64_t bucket) { return Counts(bucket, slice); });
 }
 
 void Meters::Add(uint64_t key, uint64_t count, WallTime now) {
@@ -129,7 +75,7 @@ void Meters::Add(uint64_t key, uint64_t count, WallTime now) {
   Line* const line = FindOrClaim(key, now);
   if (line == nullptr) return;
   const uint64_t slice = SliceAt(key, now);
-  std::atomic<uint64_t>& bucket = line->buckets[slice % kBuckets];
+  std::atomic<uint64_t>& bucket = line->words[slice % kBuckets];
   uint64_t before = bucket.load(std::memory_order_relaxed);
   uint64_t after;
   do {
@@ -143,7 +89,7 @@ void Meters::Subtract(uint64_t key, uint64_t count, WallTime then) {
   Line* const line = Find(key);
   if (line == nullptr) return;
   const uint64_t slice = SliceAt(key, then);
-  std::atomic<uint64_t>& bucket = line->buckets[slice % kBuckets];
+  std::atomic<uint64_t>& bucket = line->words[slice % kBuckets];
   uint64_t before = bucket.load(std::memory_order_relaxed);
   do {
     if (SliceOf(before) != (slice & kSliceMask)) return;
@@ -158,7 +104,7 @@ uint64_t Meters::Sum(uint64_t key, WallTime now) const {
   if (line == nullptr) return 0;
   const uint64_t slice = SliceAt(key, now);
   uint64_t sum = 0;
-  for (const auto& bucket : line->buckets) {
+  for (const auto& bucket : line->words) {
     const uint64_t value = bucket.load(std::memory_order_relaxed);
     if (Counts(value, slice)) sum += CountOf(value);
   }
@@ -177,52 +123,16 @@ WallTime Meters::WhenAtMost(uint64_t key, uint64_t count, WallTime now) const {
 void Meters::Clear(uint64_t key) {
   Line* const line = Find(key);
   if (line == nullptr) return;
-  for (auto& bucket : line->buckets) bucket.store(0, std::memory_order_relaxed);
+  for (auto& bucket : line->words) bucket.store(0, std::memory_order_relaxed);
   Touch(*line);
 }
 
-void Meters::SaveChanged(const Save& save) {
-  for (size_t i = 0; i < changed_.size(); i++) {
-    if (changed_[i].load(std::memory_order_relaxed) == 0) continue;
-    changed_[i].exchange(0,
-                         std::memory_order_acquire);  // what changes from here on is for the next
-    SavedMeter saved[kSaveLines];
-    const size_t first = i * kSaveLines;
-    for (size_t j = 0; j < kSaveLines; j++) {
-      const Line& line = lines_[first + j];
-      saved[j].key = line.key.load(std::memory_order_acquire);
-      for (unsigned b = 0; b < kBuckets; b++) {
-        saved[j].buckets[b] = line.buckets[b].load(std::memory_order_relaxed);
-      }
-    }
-    save(static_cast<uint32_t>(first), saved);
-  }
-}
-
-void Meters::Restore(const SavedMeter& meter, WallTime now) {
-  const uint64_t kind = meter.key & 0xf;
-  if (kind < static_cast<uint64_t>(MeterKind::kMinute) ||
-      kind > static_cast<uint64_t>(MeterKind::kDay)) {
-    return;  // none, or one that was being made
-  }
-  const uint64_t slice = SliceAt(meter.key, now);
-  const bool counts = std::any_of(std::begin(meter.buckets), std::end(meter.buckets),
-                                  [slice](uint64_t bucket) { return Counts(bucket, slice); });
-  if (!counts) return;
-  Line* const line = FindOrClaim(meter.key, now);
-  if (line == nullptr) return;
-  for (unsigned b = 0; b < kBuckets; b++) {
-    line->buckets[b].store(meter.buckets[b], std::memory_order_relaxed);
-  }
-  Touch(*line);  // its place may be another than it was
-}
-
-// --- Levels
-// ---------------------------------------------------------------------------------------
+// --- Levels --------------------------------------------------------------------------------------
 
 namespace {
 
 constexpr uint32_t kWordsMin = 64;
+constexpr unsigned kProbes = 8;
 constexpr unsigned kNumberBits = 24;
 constexpr uint64_t Number(uint64_t word) { return word & Levels::kMax; }
 constexpr uint64_t Tag(uint64_t key) { return Mix(key) >> kNumberBits; }

@@ -2,11 +2,11 @@
 // without locks.
 //
 // A meter belongs to a 64-bit key: a keyed hash of who, in which the lowest bits say what is
-// counted and in which window. It is one cache line: the key and seven buckets of a sixth of its
-// window, six whole ones and the one that is filling, so that a sum covers the window and at most a
-// sixth more. Adding is one compare-and-swap. The table is open-addressed and fixed; a meter whose
-// buckets have all expired is free again. Where none is free near its place, what was to be counted
-// is lost and counted as such: size the table so that it never is.
+// counted and in which window. It is one line of the table (auth/line_table.h): the key and seven
+// buckets of a sixth of its window, six whole ones and the one that is filling, so that a sum
+// covers the window and at most a sixth more. Adding is one compare-and-swap. A meter whose buckets
+// have all expired is free again. Limits lose what finds no room: size their table so that nothing
+// is.
 //
 // Exactness: what one thread adds, all see at once. Who asks for a sum and then adds, as a limit
 // does, may pass the limit by what other threads add in between: at most one message a shard.
@@ -17,11 +17,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <vector>
 
-#include "auth/hmac_key.h"
+#include "auth/line_table.h"
 #include "auth/rate_limit.h"
 #include "core/base/bytes.h"
 #include "core/base/time.h"
@@ -38,24 +36,11 @@ inline constexpr MeterKind KindOf(Window window) {
   return static_cast<MeterKind>(static_cast<uint8_t>(window) + 1);
 }
 
-// As saved.
-struct SavedMeter {
-  uint64_t key = 0;
-  uint64_t buckets[7] = {};
-};
-
-class Meters {
+class Meters final : public LineTable {
  public:
-  // `secret`: 32 octets, so that nobody can choose names whose keys meet. `lines`: rounded up to a
-  // power of two; 64 octets each, which cost nothing until they are used.
-  Meters(ByteView secret, uint32_t lines);
-  ~Meters();
-  Meters(const Meters&) = delete;
-  Meters& operator=(const Meters&) = delete;
+  Meters(ByteView secret, uint32_t lines, WhenFull when_full = WhenFull::kLose)
+      : LineTable(secret, lines, when_full) {}
 
-  // The name of who is counted, for Key(): a tenth of a microsecond, so it is kept. `space` keeps
-  // names of different things apart.
-  uint64_t NameKey(char space, ByteView name) const;
   // The key of a meter of that name. `what`: a number of the caller's below 16.
   static uint64_t Key(uint64_t name, unsigned what, MeterKind kind);
 
@@ -67,29 +52,8 @@ class Meters {
   WallTime WhenAtMost(uint64_t key, uint64_t count, WallTime now) const;
   void Clear(uint64_t key);
 
-  uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
-  uint32_t lines() const { return mask_ + 1; }
-
-  // For keeping them over a restart: all lines that changed since the last call, in runs of
-  // kSaveLines, by the first one's index. From one thread; others may go on counting.
-  static constexpr uint32_t kSaveLines = 8;
-  using Save = std::function<void(uint32_t first_line, const SavedMeter (&lines)[kSaveLines])>;
-  void SaveChanged(const Save& save);
-  // Before anything else uses the table.
-  void Restore(const SavedMeter& meter, WallTime now);
-
  private:
-  struct Line;
-
-  Line* Find(uint64_t key) const;
-  Line* FindOrClaim(uint64_t key, WallTime now);
-  void Touch(const Line& line);
-
-  const HmacKey<Sha256> name_key_;
-  const uint32_t mask_;
-  Line* const lines_;  // mapped, so that the kernel zeroes them when they are used
-  std::vector<std::atomic<uint8_t>> changed_;  // by kSaveLines
-  std::atomic<uint64_t> lost_{0};
+  bool Means(uint64_t key, const uint64_t (&buckets)[kLineWords], WallTime now) const override;
 };
 
 // Levels: how many there are of something at this moment, by key; for all shards, without locks.

@@ -74,7 +74,10 @@ void VerifierThreads::Stop() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   VerifyJob job;
-  while (Pop(job)) sink_(job.token, Verdict::kTemporary);
+  while (Pop(job)) {
+    job.place.Leave();
+    sink_(job.token, Verdict::kTemporary);
+  }
 }
 
 uint32_t VerifierThreads::waiting() const {
@@ -97,6 +100,7 @@ void VerifierThreads::Run(unsigned index) {
     while (sem_wait(&work_) != 0) CHECK(errno == EINTR);
     while (!stopping_.load() && Pop(job)) {
       const Verdict verdict = Prove(job);
+      job.place.Leave();
       sink_(job.token, verdict);
       if (verdict == Verdict::kMatch && upgrade_ && job.missing.any()) upgrade_(std::move(job));
       job.password.Clear();

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "auth/exchange.h"
+#include "auth/guess_guard.h"
 #include "auth/record.h"
 #include "auth/secret.h"
 #include "auth/wanted_keys.h"
@@ -45,6 +46,8 @@ struct VerifyJob {
   WantedKeys missing;
   std::string login;
   uint64_t version = 0;
+
+  GuessGuard::Place place;  // given back when the job is done
 
   // In place of all this: something to be run. It lives until the job is done with it.
   std::shared_ptr<OffShardWork> work;

@@ -86,12 +86,12 @@ void RememberedPlain(benchmark::State& state, CredentialSource& store, ByteView 
   Authenticator authenticator(store, remembered, verifier, {.process_key = kKey, .decoy_key = kKey});
   const std::string response =
       std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
-  const auto first = authenticator.Begin(Mechanism::kPlain, 1, SockAddr());
+  const auto first = authenticator.Begin(Mechanism::kPlain, {.connection = 1});
   CHECK(first->Start(response, kNow) == Attempt::Result::kWait && verifier.matched_);
   CHECK(first->OnVerified(verifier.last_, Verdict::kMatch, kNow) == Attempt::Result::kSuccess);
   Identity identity;
   for (auto _ : state) {
-    const auto attempt = authenticator.Begin(Mechanism::kPlain, 1, SockAddr());
+    const auto attempt = authenticator.Begin(Mechanism::kPlain, {.connection = 1});
     CHECK(attempt->Start(response, kNow) == Attempt::Result::kSuccess);
     identity = attempt->TakeIdentity();
     benchmark::DoNotOptimize(identity);

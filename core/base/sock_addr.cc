@@ -61,6 +61,12 @@ std::optional<SockAddr> SockAddr::Parse(ByteView text) {
   return address;
 }
 
+std::optional<SockAddr> SockAddr::ParseIp(ByteView text) {
+  const bool v6 = text.find(':') != ByteView::npos;
+  const std::string ip(text);
+  return Parse(v6 ? "[" + ip + "]:0" : ip + ":0");
+}
+
 bool SockAddr::SameHost(const SockAddr& other) const {
   if (family() != other.family()) return false;
   if (family() == AF_INET) return v4.sin_addr.s_addr == other.v4.sin_addr.s_addr;

@@ -38,6 +38,8 @@ struct SockAddr {
 
   // Numeric addresses only; a name is not looked up. nullopt when `text` is neither form or has no port.
   static std::optional<SockAddr> Parse(ByteView text);
+  // The same without a port, which is 0 then: "192.0.2.1", "2001:db8::1".
+  static std::optional<SockAddr> ParseIp(ByteView text);
 };
 
 static_assert(sizeof(SockAddr) == 28);

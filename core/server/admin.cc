@@ -150,10 +150,21 @@ void AddSessionHandlers(httplib::Server& server, AdminSource* source) {
   });
 }
 
+void AddGuessHandlers(httplib::Server& server, AdminSource* source) {
+  server.Get("/v1/guesses", [source](const httplib::Request& request, httplib::Response& response) {
+    Answer(source->GuessesJson(request.params), response);
+  });
+  server.Delete("/v1/guesses",
+                [source](const httplib::Request& request, httplib::Response& response) {
+                  Answer(source->ForgetGuesses(request.params), response);
+                });
+}
+
 void AddLocalHandlers(httplib::Server& server, AdminSource* source) {
   AddPublicHandlers(server, source);
   AddShardHandlers(server, source);
   AddSessionHandlers(server, source);
+  AddGuessHandlers(server, source);
   server.Get("/v1/stats", [source](const httplib::Request&, httplib::Response& response) {
     response.set_content(StatsJson(source->Stats()), kJson);
   });

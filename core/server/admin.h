@@ -3,12 +3,13 @@
 //   <state_dir>/admin.sock (UNIX socket, 0600; the peer must be root or the server's own user):
 //     GET /v1/stats                 counters, a shard and in total          (JSON)
 //     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
-//     GET /v1/sessions?FILTERS      who is connected                        (JSON: session_listing.h)
-//     DELETE /v1/sessions?FILTERS   ends those                              (JSON)
-//     GET /v1/health                {"ready":true} or why not               (JSON)
-//     GET /v1/shards                what each shard is tuned to             (JSON: shard_tunings.h)
-//     PUT /v1/shards                changes it; the answer has old and new  (JSON)
-//     and the three below
+//     GET /v1/sessions?FILTERS      who is connected                        (JSON:
+//     session_listing.h) DELETE /v1/sessions?FILTERS   ends those (JSON) GET /v1/guesses?FILTERS
+//     failed logins that are counted          (JSON: guess_listing.h) DELETE /v1/guesses?FILTERS
+//     forgets those                           (JSON) GET /v1/health                {"ready":true}
+//     or why not               (JSON) GET /v1/shards                what each shard is tuned to
+//     (JSON: shard_tunings.h) PUT /v1/shards                changes it; the answer has old and new
+//     (JSON) and the three below
 //   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is
 //   told):
 //     GET /metrics                  Prometheus text 0.0.4
@@ -85,6 +86,9 @@ class AdminSource {
   // ends them, {"ended":n,"next":".."}, and wants a filter that names somebody. InvalidArgument: a filter is wrong.
   virtual absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) = 0;
   virtual absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) = 0;
+  // guess_listing.h; the second {"forgotten":n}.
+  virtual absl::StatusOr<std::string> GuessesJson(const RequestParameters& filters) = 0;
+  virtual absl::StatusOr<std::string> ForgetGuesses(const RequestParameters& filters) = 0;
   // True while mail is taken; otherwise `why` gets one line for the operator.
   virtual bool Ready(std::string* why) = 0;
 };

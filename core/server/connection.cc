@@ -41,6 +41,8 @@ LoginResult ResultOf(auth::Failure failure) {
       return LoginResult::kRejected;
     case auth::Failure::kMalformed:
       return LoginResult::kMalformed;
+    case auth::Failure::kThrottled:
+      return LoginResult::kThrottled;
     case auth::Failure::kTemporary:
       break;
   }
@@ -200,7 +202,8 @@ void Connection::OnClosed(net::CloseReason) {
   Abandon();
   if (attempt_ != nullptr && attempt_->failure() == auth::Failure::kNone) {
     if (session_.waiting()) {
-      ReportAuthFailure();  // hanging up early does not hide a guess
+      CountGuess();  // hanging up early does not hide a guess
+      ReportAuthFailure();
     } else {
       AbandonLogin();
     }
@@ -371,9 +374,12 @@ std::unique_ptr<auth::LoginAttempt> Connection::BeginAttempt(auth::Mechanism mec
                                       .listener = listener_.address,
                                       .tls = stream_.secure()});
   }
-  return shard_.authenticator().Begin(mechanism, uint64_t{handle_.slot} << 32 | handle_.generation, peer_,
-                                      tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings, shard_.wall_now(),
-                                      tls_channel_ == nullptr ? nullptr : tls_channel_->external.get());
+  return shard_.authenticator().Begin(
+      mechanism, {.connection = uint64_t{handle_.slot} << 32 | handle_.generation,
+                  .peer = peer_,
+                  .now = shard_.wall_now(),
+                  .bindings = tls_channel_ == nullptr ? nullptr : &tls_channel_->bindings,
+                  .external = tls_channel_ == nullptr ? nullptr : tls_channel_->external.get()});
 }
 
 void Connection::OnAuth(auth::LoginAttempt::Result result) {
@@ -395,6 +401,7 @@ void Connection::OnAuth(auth::LoginAttempt::Result result) {
       event.mechanism = auth::Info(attempt_->mechanism()).name;
       shard_.events().Write(event);
       CountLogin(LoginResult::kSuccess);
+      attempt_->CountSuccess(shard_.wall_now());
       attempt_.reset();
       tls_channel_.reset();
       session_.AuthSucceeded(replies);
@@ -417,18 +424,39 @@ void Connection::RefuseSession() {
   session_.AuthFailed(smtp::AuthFailure::kTooManySessions, shard_.replies());
 }
 
-// What says something about a user leaves at a fixed time after the command plus jitter, whatever the cause. It is
-// logged now, though: who does not wait for the answer has guessed all the same.
+// What says something about a user leaves at a fixed time after the command plus jitter, whatever
+// the cause, and later the more is guessed. It is logged now, though: who does not wait for the
+// answer has guessed all the same.
 void Connection::FailAuth() {
-  const bool about_user = attempt_->failure() == auth::Failure::kCredentials;
-  if (about_user) auth_failures_++;
+  const auth::Failure failure = attempt_->failure();
+  Duration slower{};
+  if (failure == auth::Failure::kCredentials) {
+    auth_failures_++;
+    CountGuess();
+    slower = attempt_->slower(shard_.wall_now());
+  }
   ReportAuthFailure();
-  if (!about_user) return TellAuthFailure();
+  if (failure != auth::Failure::kCredentials && failure != auth::Failure::kThrottled)
+    return TellAuthFailure();
   const AuthOptions& options = shard_.options().auth;
   const auto jitter = static_cast<uint64_t>(options.failure_jitter.count());
-  const Duration delay = options.failure_delay + Duration(shard_.prng().Below(jitter + 1)) - (shard_.now() - active_);
+  const Duration delay = options.failure_delay + slower +
+                         Duration(shard_.prng().Below(jitter + 1)) - (shard_.now() - active_);
   stream_.Pause();
   SetTimer(Wait::kAuthFailure, delay);
+}
+
+// When that was the last one to be let by, an operator is told.
+void Connection::CountGuess() {
+  const WallTime now = shard_.wall_now();
+  const uint32_t reached = attempt_->CountFailure(now);
+  const ByteView login = LoginToLog(attempt_->login());
+  shard_.guesses().Note(login, peer_);
+  if (reached == 0) return;
+  for (size_t i = 0; i < auth::kGuessBys; i++) {
+    if ((reached >> i & 1) != 0)
+      shard_.LogAdmin(attempt_->DescribeLimit(static_cast<auth::GuessBy>(i), login, peer_, now));
+  }
 }
 
 void Connection::TellAuthFailure() {
@@ -443,6 +471,8 @@ smtp::AuthFailure Connection::FailureToTell() const {
       return smtp::AuthFailure::kMalformed;
     case auth::Failure::kTemporary:
       return smtp::AuthFailure::kTemporary;
+    case auth::Failure::kThrottled:
+      return smtp::AuthFailure::kTooMany;
     case auth::Failure::kNone:
     case auth::Failure::kCredentials:
       break;
@@ -854,6 +884,8 @@ void Connection::ReportAuthFailure() {
     event.detail = "the login is left out: it does not look like a name, and could be a password";
   }
   if (event.detail.empty()) event.detail = attempt_->detail();
+  if (attempt_->failure() == auth::Failure::kThrottled)
+    event.detail = auth::Explain(attempt_->throttled_by());
   if (attempt_->failure() == auth::Failure::kNone) {
     if (event.detail.empty()) event.detail = "the connection ended before the verdict";
   } else {

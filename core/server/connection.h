@@ -80,6 +80,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   std::unique_ptr<auth::LoginAttempt> BeginAttempt(auth::Mechanism mechanism);
   void OnAuth(auth::LoginAttempt::Result result);
   void FailAuth();
+  void CountGuess();
   void TellAuthFailure();
   smtp::AuthFailure FailureToTell() const;
   void OnMail();

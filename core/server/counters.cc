@@ -13,8 +13,8 @@ std::string_view SessionStateName(size_t state) {
 }
 
 std::string_view LoginResultName(size_t result) {
-  static constexpr std::string_view kNames[] = {"success", "rejected", "malformed", "temporary",
-                                                "abandoned"};
+  static constexpr std::string_view kNames[] = {"success",   "rejected",  "malformed",
+                                                "temporary", "abandoned", "throttled"};
   static_assert(std::size(kNames) == kLoginResults);
   return kNames[result];
 }

@@ -46,8 +46,9 @@ enum class LoginResult : uint8_t {
   kMalformed,  // not what the mechanism's grammar allows
   kTemporary,  // no verdict could be had
   kAbandoned,  // the client cancelled, or left before the verdict
+  kThrottled,  // too many logins had failed before
 };
-inline constexpr size_t kLoginResults = 5;
+inline constexpr size_t kLoginResults = 6;
 
 // What came of a request to the Dovecot server.
 enum class DovecotResult : uint8_t {

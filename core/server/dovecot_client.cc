@@ -35,6 +35,12 @@ bool IsWildcard(const SockAddr& address) {
 // --- an attempt
 // ---------------------------------------------------------------------------------------------------
 
+DovecotAttempt::DovecotAttempt(DovecotClient& client, auth::Mechanism mechanism,
+                               const DovecotPeer& peer)
+    : LoginAttempt(mechanism, client.shard().authenticator().guard()),
+      client_(client),
+      peer_(peer) {}
+
 DovecotAttempt::~DovecotAttempt() {
   if (id_ != 0) client_.Forget(*this);
 }
@@ -62,6 +68,10 @@ auth::LoginAttempt::Result DovecotAttempt::OnAnswer(DovecotReader::Event event,
   }
   if (auth::PrepareLogin(answer.user(), auth::Purpose::kQuery, login_) != auth::Prepared::kOk)
     login_.clear();
+  // Only now it is known who that is. Whatever the verdict, nothing is learnt of it.
+  if (!answer.temporary() && IsThrottled(peer_.client, client_.shard().wall_now())) {
+    return Fail(auth::Failure::kThrottled);
+  }
   if (event == DovecotReader::Event::kOk) return OnOk(answer);
   return Fail(answer.temporary() ? auth::Failure::kTemporary : auth::Failure::kCredentials);
 }

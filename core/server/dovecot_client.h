@@ -46,8 +46,7 @@ struct DovecotPeer {
 
 class DovecotAttempt final : public auth::LoginAttempt, public ListNode {
  public:
-  DovecotAttempt(DovecotClient& client, auth::Mechanism mechanism, const DovecotPeer& peer)
-      : LoginAttempt(mechanism), client_(client), peer_(peer) {}
+  DovecotAttempt(DovecotClient& client, auth::Mechanism mechanism, const DovecotPeer& peer);
   ~DovecotAttempt() override;  // tells the server that nobody waits any more
 
   Result Start(std::optional<ByteView> initial, MonoTime now) override;

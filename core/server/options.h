@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "auth/guess_guard.h"
 #include "auth/mechanism.h"
 #include "auth/principal_login.h"
 #include "auth/rate_limit.h"
@@ -78,6 +79,7 @@ struct AuthOptions {
   uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
   uint32_t verifiers = 0;           // threads that verify passwords; 0: one for every four shards
   uint32_t verifier_queue = 1024;   // logins that may wait for them; beyond: 454 4.7.0
+  auth::WaitingLimits waiting;      // ... of them those of one login and from one address
   Duration remember = minutes(10);  // how long a proven password's keyed digest is kept; 0s: never
   uint32_t remember_entries = 16'384;  // such digests a shard
   // A failed AUTH is answered this long after it was asked, whatever the cause, plus up to the
@@ -282,6 +284,7 @@ struct Options {
   SharedLimits login_limits;   // of each login, where its record has none of its own
   SharedLimits server_limits;  // of all together
   std::vector<TenantOptions> tenant;
+  auth::GuessLimits guess_limits;  // failed logins
   SubmissionOptions submission;
   SmtpOptions smtp;
   IoOptions io;

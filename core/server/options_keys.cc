@@ -87,6 +87,10 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
         "threads that verify passwords; 0: by the shards");
   v.Key("verifier_queue", Count(&o.verifier_queue, 1, kMany),
         "logins that may wait for them; beyond: 454");
+  v.Key("verifier_queue_login", Count(&o.waiting.login, 0, kMany),
+        "... of one login; 0: any number");
+  v.Key("verifier_queue_address", Count(&o.waiting.address, 0, kMany),
+        "... from one address (IPv6: a /64)");
   v.Key("remember", Span(&o.remember, kNever, kDay),
         "a proven password is remembered (as a keyed digest)");
   v.Key("remember_entries", Count(&o.remember_entries, 0, kMany), "how many, a shard");
@@ -219,6 +223,20 @@ void TenantKeys(TenantOptions& o, KeyVisitor& v) {
   v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
 }
 
+void GuessLimitsKeys(auth::GuessLimits& o, KeyVisitor& v) {
+  v.Key("login_from_address", Count(&o.login_from_address, 0, kMany),
+        "failed logins an hour of a login from an address; 0: any number");
+  v.Key("logins_from_address", Count(&o.logins_from_address, 0, kMany / 16),
+        "different logins an hour that fail from an address (IPv6: a /64)");
+  v.Key("login", Count(&o.login, 0, kMany), "failed logins an hour of a login, from wherever");
+  v.Key("server", Count(&o.server, 0, kMany), "failed logins a minute of all clients");
+  v.Key("slowest", Span(&o.slowest, kNever, minutes(2)),
+        "added to a failure's delay, little by little from half of a limit on");
+  v.Key("counters", Count(&o.counters, 1024, 1u << 26), "places for what is counted");
+  v.Key("known_logins", Count(&o.known_logins, 1024, 1u << 28),
+        "logins whose known clients are kept in mind");
+}
+
 void SubmissionKeys(SubmissionOptions& o, KeyVisitor& v) {
   v.Key("detail_delimiter", Text(&o.detail_delimiter),
         "\"+\": alice+lists@ is alice@; empty: it is not");
@@ -288,6 +306,7 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Table("login_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.login_limits, in); });
   v.Table("server_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.server_limits, in); });
   v.Tables("tenant", ListOf(&o.tenant, TenantKeys));
+  v.Table("guess_limits", [&](KeyVisitor& in) { GuessLimitsKeys(o.guess_limits, in); });
   v.Table("submission", [&](KeyVisitor& in) { SubmissionKeys(o.submission, in); });
   v.Table("smtp", [&](KeyVisitor& in) { SmtpKeys(o.smtp, in); });
   v.Table("io", [&](KeyVisitor& in) { IoKeys(o, in); });

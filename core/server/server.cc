@@ -35,8 +35,10 @@
 #include "core/server/admin.h"
 #include "core/server/cores.h"
 #include "core/server/event_log.h"
+#include "core/server/guess_listing.h"
 #include "core/server/helper_thread.h"
 #include "core/server/kerberos.h"
+#include "core/server/line_file.h"
 #include "core/server/pid_file.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
@@ -45,7 +47,6 @@
 #include "core/server/tls_files.h"
 #include "core/server/token_files.h"
 #include "core/server/usage.h"
-#include "core/server/usage_file.h"
 #include "core/server/watchdog.h"
 #include "tls/hooks.h"
 
@@ -104,6 +105,14 @@ struct ShardThread {
   std::atomic<bool> ended{false};
 };
 
+// A table that is kept in a file of state_dir, as far as that can be done: that it cannot is no
+// reason not to serve.
+struct KeptTable {
+  std::string what;                // is kept, in words
+  std::unique_ptr<LineFile> file;  // nullptr: none could be made
+  bool unsaved = false;            // and said so
+};
+
 class ServerProcess final : public Server, public AdminSource {
  public:
   ServerProcess(Options options, std::string config_path, std::string version)
@@ -120,6 +129,8 @@ class ServerProcess final : public Server, public AdminSource {
   absl::StatusOr<std::string> SetShards(std::string_view request) override;
   absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) override;
   absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) override;
+  absl::StatusOr<std::string> GuessesJson(const RequestParameters& filters) override;
+  absl::StatusOr<std::string> ForgetGuesses(const RequestParameters& filters) override;
   bool Ready(std::string* why) override;
 
  private:
@@ -132,8 +143,12 @@ class ServerProcess final : public Server, public AdminSource {
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
-  void MakeUsage();
-  void SaveUsage();
+  void MakeTables();
+  LineFile::Secret OpenTable(KeptTable& kept, const std::string& name, ByteView kind);
+  void RestoreTable(KeptTable& kept, auth::LineTable& table);
+  void SaveTable(KeptTable& kept, auth::LineTable& table);
+  void SaveTables();
+  absl::StatusOr<std::vector<Guess>> CollectGuesses();
   void AddMissingKeys(const auth::VerifyJob& job);
   absl::Status MakeShards();
   absl::Status Recover();
@@ -166,9 +181,10 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<ShardEvents> admin_events_;  // the main thread's
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<auth::LmdbStore> store_;
-  std::unique_ptr<UsageFile> usage_file_;  // nullptr: none could be made
+  KeptTable kept_usage_{.what = "what is counted against limits"};
+  KeptTable kept_clients_{.what = "which clients of which logins are known"};
   std::unique_ptr<Usage> usage_;
-  bool usage_unsaved_ = false;  // and said so
+  std::unique_ptr<auth::GuessGuard> guard_;  // outlives what the verifier's threads have in hand
   std::unique_ptr<ShardGroup> group_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
@@ -364,7 +380,7 @@ absl::Status ServerProcess::MakeShards() {
         });
       });
 
-  MakeUsage();
+  MakeTables();
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
@@ -388,6 +404,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.gss = gss_.get();
     parts.event_log = event_log_.get();
     parts.usage = usage_.get();
+    parts.guard = guard_.get();
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
@@ -414,36 +431,49 @@ absl::Status ServerProcess::MakeShards() {
   return absl::OkStatus();
 }
 
-// Limits are no reason not to serve: without the file they begin anew.
-void ServerProcess::MakeUsage() {
-  UsageFile::Secret secret;
-  tls::FillRandom(secret.data(), secret.size());
-  std::string note;
-  auto file = UsageFile::Open(options_.state_dir + "/usage", secret, note);
-  if (file.ok()) {
-    usage_file_ = *std::move(file);
-    secret = usage_file_->secret();
-  } else {
-    note = absl::StrCat("what is counted against limits is not kept over a restart: ",
-                        file.status().message());
-  }
+void ServerProcess::MakeTables() {
+  LineFile::Secret secret = OpenTable(kept_usage_, "usage", "SluiceUs");
   usage_ = std::make_unique<Usage>(options_, ByteView(secret.data(), secret.size()));
+  secret = OpenTable(kept_clients_, "clients", "SluiceCl");
+  guard_ = std::make_unique<auth::GuessGuard>(options_.guess_limits, options_.auth.waiting,
+                                              ByteView(secret.data(), secret.size()));
   Wipe(secret);
-  if (usage_file_ != nullptr) {
-    if (absl::Status status = usage_file_->Restore(usage_->meters(), WallNow()); !status.ok()) {
-      note = absl::StrCat("what was counted against limits is not all there: ", status.message());
-    }
-  }
-  if (!note.empty()) LogAdmin(note);
+  RestoreTable(kept_usage_, usage_->meters());
+  RestoreTable(kept_clients_, guard_->known_clients());
 }
 
-void ServerProcess::SaveUsage() {
-  if (usage_file_ == nullptr) return;
-  const absl::Status status = usage_file_->Save(usage_->meters());
-  if (!status.ok() && !usage_unsaved_) {
-    LogAdmin(absl::StrCat("what is counted against limits is not kept: ", status.message()));
+LineFile::Secret ServerProcess::OpenTable(KeptTable& kept, const std::string& name, ByteView kind) {
+  LineFile::Secret secret;
+  tls::FillRandom(secret.data(), secret.size());
+  std::string note;
+  auto file = LineFile::Open(absl::StrCat(options_.state_dir, "/", name), kind, secret, note);
+  if (file.ok()) {
+    kept.file = *std::move(file);
+    secret = kept.file->secret();
+  } else {
+    note = absl::StrCat(kept.what, " is not kept over a restart: ", file.status().message());
   }
-  usage_unsaved_ = !status.ok();
+  if (!note.empty()) LogAdmin(note);
+  return secret;
+}
+
+void ServerProcess::RestoreTable(KeptTable& kept, auth::LineTable& table) {
+  if (kept.file == nullptr) return;
+  const absl::Status status = kept.file->Restore(table, WallNow());
+  if (!status.ok()) LogAdmin(absl::StrCat(kept.what, " is not all there: ", status.message()));
+}
+
+void ServerProcess::SaveTable(KeptTable& kept, auth::LineTable& table) {
+  if (kept.file == nullptr) return;
+  const absl::Status status = kept.file->Save(table);
+  if (!status.ok() && !kept.unsaved)
+    LogAdmin(absl::StrCat(kept.what, " is not kept: ", status.message()));
+  kept.unsaved = !status.ok();
+}
+
+void ServerProcess::SaveTables() {
+  SaveTable(kept_usage_, usage_->meters());
+  SaveTable(kept_clients_, guard_->known_clients());
 }
 
 // On a thread of its own: another process may hold the store's lock for a while, and neither logins
@@ -616,11 +646,11 @@ void ServerProcess::Watch() {
     if (MonoNow() >= space_at) {
       space_at = MonoNow() + kLookAtSpace;
       LookAtSpace();
-      SaveUsage();
+      SaveTables();
     }
     admin_events_->Turn(MonoNow());
   }
-  SaveUsage();
+  SaveTables();
 }
 
 void ServerProcess::LookAtSpace() {
@@ -852,6 +882,58 @@ absl::StatusOr<std::string> ServerProcess::EndSessions(const RequestParameters& 
   json.BeginObject();
   json.Field("ended", ended);
   if (!next->empty()) json.Field("next", *next);
+  json.EndObject();
+  return std::string(out.view());
+}
+
+// What each shard has of them. One that does not answer is an error: an operator who asks for one
+// guesser is not to hear that there is none.
+absl::StatusOr<std::vector<Guess>> ServerProcess::CollectGuesses() {
+  std::vector<Guess> guesses;
+  for (auto& own : shards_) {
+    auto answer = std::make_shared<std::promise<std::vector<Guess>>>();
+    Shard* shard = own->shard.get();
+    shard->Post([shard, answer] { answer->set_value(shard->guesses().list()); });
+    auto future = answer->get_future();
+    if (future.wait_for(kWalkPatience) != std::future_status::ready) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("shard ", shard->index(), " does not answer"));
+    }
+    std::vector<Guess> part = future.get();
+    std::move(part.begin(), part.end(), std::back_inserter(guesses));
+  }
+  return guesses;
+}
+
+absl::StatusOr<std::string> ServerProcess::GuessesJson(const RequestParameters& filters) {
+  const auto filter = ParseGuessFilter(filters);
+  if (!filter.ok()) return filter.status();
+  auto guesses = CollectGuesses();
+  if (!guesses.ok()) return guesses.status();
+  return server::GuessesJson(*guard_, *std::move(guesses), *filter, WallNow());
+}
+
+absl::StatusOr<std::string> ServerProcess::ForgetGuesses(const RequestParameters& filters) {
+  const auto filter = ParseGuessFilter(filters);
+  if (!filter.ok()) return filter.status();
+  const bool names_somebody = !filter->login.empty() || filter->peer.known();
+  if (names_somebody == filter->all) {
+    return absl::InvalidArgumentError(
+        "whose failed logins are to be forgotten? Either a login or an address, or both, or all");
+  }
+  auto guesses = CollectGuesses();
+  if (!guesses.ok()) return guesses.status();
+  const uint64_t forgotten =
+      server::ForgetGuesses(*guard_, *std::move(guesses), *filter, WallNow());
+  Shard* shard = shards_.front()->shard.get();
+  shard->Post([shard, words = absl::StrCat("failed logins are forgotten, by an operator: ",
+                                           filter->all ? "all" : "", filter->login,
+                                           filter->peer.known() ? " from " + filter->peer.ip()
+                                                                : "")] { shard->LogAdmin(words); });
+  Buffer out;
+  JsonWriter json(&out);
+  json.BeginObject();
+  json.Field("forgotten", forgotten);
   json.EndObject();
   return std::string(out.view());
 }

@@ -27,8 +27,7 @@ std::string StateList() {
 
 std::optional<SockAddr> ReadPeer(const std::string& text) {
   if (const auto with_port = SockAddr::Parse(text)) return with_port;
-  const bool v6 = text.find(':') != std::string::npos;
-  return SockAddr::Parse(v6 ? absl::StrCat("[", text, "]:0") : absl::StrCat(text, ":0"));
+  return SockAddr::ParseIp(text);
 }
 
 absl::Status ReadParameter(const std::string& name, const std::string& value, uint32_t shards,

@@ -130,6 +130,7 @@ Shard::Shard(ShardParts parts)
            .hostname = options_.hostname,
            .detail_delimiter = DetailDelimiter(options_.submission),
            .gss = parts.gss,
+           .guard = parts.guard,
            .principals = {.login = options_.gssapi.login, .realms = options_.gssapi.realms},
            .shard = parts.index}),
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),

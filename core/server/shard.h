@@ -31,6 +31,7 @@
 #include "core/server/counters.h"
 #include "core/server/dovecot_client.h"
 #include "core/server/event_log.h"
+#include "core/server/guess_listing.h"
 #include "core/server/load_board.h"
 #include "core/server/memory_tide.h"
 #include "core/server/options.h"
@@ -92,6 +93,7 @@ struct ShardParts {
   const auth::GssAcceptor* gss = nullptr;  // where GSSAPI is offered
   EventLog* event_log = nullptr;
   Usage* usage = nullptr;  // nullptr: nothing is counted against limits
+  auth::GuessGuard* guard = nullptr;  // nullptr: failed logins are not counted
   // Neither is needed after construction.
   ByteView remember_key;          // secret of this process, for remembered logins and nonces
   ByteView decoy_key;             // secret of the credential store
@@ -186,6 +188,7 @@ class Shard {
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
   Usage* usage() { return usage_; }
   auth::Authenticator& authenticator() { return authenticator_; }
+  RecentGuesses& guesses() { return guesses_; }
   DovecotClient* dovecot() { return dovecot_.get(); }  // nullptr: logins are proved here
   smtp::TransactionPool& transactions() { return transactions_; }
   BodyBudget& bodies() { return bodies_; }
@@ -279,6 +282,7 @@ class Shard {
   ShardEvents events_;
   Prng prng_;
   Usage* const usage_;
+  RecentGuesses guesses_;
   Buffer words_;
   Buffer replies_;
   std::vector<ByteView> recipients_;

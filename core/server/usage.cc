@@ -1,10 +1,10 @@
 #include "core/server/usage.h"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/time_text.h"
 
 namespace sluice::server {
 namespace {
@@ -25,15 +25,6 @@ uint64_t Part(const Amount& amount, auth::Counted counted) {
       break;
   }
   return amount.bytes;
-}
-
-std::string UtcText(WallTime when) {
-  const auto second = static_cast<time_t>(WallMillis(when) / 1000);
-  tm parts{};
-  gmtime_r(&second, &parts);
-  char text[32];
-  const size_t bytes = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return std::string(text, bytes);
 }
 
 }  // namespace

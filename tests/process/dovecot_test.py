@@ -215,6 +215,18 @@ class PolicyTest(DovecotCase):
         self.login("bob@example.net", "secret", 535).close()
 
 
+    def test_who_guesses_is_refused_here_too(self):
+        self.msa = self.server(auth={"backend": "dovecot", "dovecot_socket": self.dovecot().socket, "mechanisms": MECHANISMS,
+                                     "failure_delay": "10ms", "failure_jitter": "0s"},
+                               users=(), guess_limits={"login_from_address": 3, "slowest": "0s"})
+        self.wait_connected()
+        for _ in range(3):
+            self.login(password="wrong", code=535).close()
+        for password in ("wrong", PASSWORD):
+            self.login(password=password, code=421).close()
+        self.login("bob@example.net", "secret", 235).close()
+
+
 class LinkTest(DovecotCase):
     def test_each_shard_has_a_connection(self):
         dovecot = self.dovecot()

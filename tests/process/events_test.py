@@ -240,7 +240,7 @@ class EventsTest(support.TestCase):
             self.auth(response=reply(421, "4.7.0", "Too many failed logins"), login="nobody@example.net")])
         self.assertEqual(server.events("Rejection"), [])
         logins = server.stats()["logins_total"]
-        none = {"success": 0, "rejected": 0, "malformed": 0, "temporary": 0, "abandoned": 0}
+        none = {"success": 0, "rejected": 0, "malformed": 0, "temporary": 0, "abandoned": 0, "throttled": 0}
         self.assertEqual(logins["PLAIN"], none | {"success": 1, "rejected": 2, "malformed": 1})
         self.assertEqual(logins["LOGIN"], none | {"rejected": 1})
 

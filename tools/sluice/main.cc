@@ -7,6 +7,7 @@
 #include <exception>
 #include <iostream>
 
+#include "tools/sluice/auth.h"
 #include "tools/sluice/check.h"
 #include "tools/sluice/init.h"
 #include "tools/sluice/queue.h"
@@ -37,6 +38,7 @@ int Run(int argc, char** argv) {
   sluice::RegisterStats(app);
   sluice::RegisterTop(app);
   sluice::RegisterSessions(app);
+  sluice::RegisterAuth(app);
   sluice::RegisterShards(app);
   sluice::RegisterTune(app);
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

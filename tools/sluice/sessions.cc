@@ -1,7 +1,5 @@
 #include "tools/sluice/sessions.h"
 
-#include <sysexits.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
@@ -18,6 +16,7 @@
 #include "core/server/options.h"
 #include "core/server/options_values.h"
 #include "core/server/session_listing.h"
+#include "tools/sluice/admin_answer.h"
 #include "tools/sluice/fail.h"
 
 namespace sluice {
@@ -43,17 +42,6 @@ server::RequestParameters FiltersOf(const Arguments& arguments) {
   return parameters;
 }
 
-// The server judges the filters: it knows logins, states and shards.
-nlohmann::json Parsed(const absl::StatusOr<std::string>& body) {
-  if (absl::IsInvalidArgument(body.status())) {
-    const auto answer = nlohmann::json::parse(body.status().message(), nullptr, false);
-    const std::string why = answer.is_object() ? answer.value("error", "") : "";
-    Fail(kCommand, why.empty() ? body.status().message() : why, EX_USAGE);
-  }
-  if (!body.ok()) Fail(kCommand, body.status());
-  return nlohmann::json::parse(*body);
-}
-
 // Calls take(session) for each, page by page, up to the limit (0: all). True: there are more.
 template <typename Take>
 bool ForEachSession(const std::string& socket, const Arguments& arguments, Take take) {
@@ -65,7 +53,8 @@ bool ForEachSession(const std::string& socket, const Arguments& arguments, Take 
         std::min<uint64_t>(left, server::kSessionListMax - 1) + 1;  // whether one more follows
     parameters.emplace("limit", absl::StrCat(page));
     if (!after.empty()) parameters.emplace("after", after);
-    const nlohmann::json answer = Parsed(server::AdminGet(socket, kTarget, parameters));
+    const nlohmann::json answer =
+        AdminAnswer(kCommand, server::AdminGet(socket, kTarget, parameters));
     for (const nlohmann::json& session : answer.at("sessions")) {
       if (left == 0) return true;
       left--;
@@ -124,7 +113,8 @@ void End(const std::string& socket, const Arguments& arguments) {
   do {
     server::RequestParameters parameters = FiltersOf(arguments);
     if (!after.empty()) parameters.emplace("after", after);
-    const nlohmann::json answer = Parsed(server::AdminDelete(socket, kTarget, parameters));
+    const nlohmann::json answer =
+        AdminAnswer(kCommand, server::AdminDelete(socket, kTarget, parameters));
     ended += answer.at("ended").get<uint64_t>();
     after = answer.value("next", "");
   } while (!after.empty());

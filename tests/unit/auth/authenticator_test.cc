@@ -63,7 +63,7 @@ class AuthenticatorTest : public testing::Test {
 
   // One AUTH PLAIN to its end; `slow` tells whether a verifier was needed.
   Result Plain(ByteView login, ByteView password, bool* slow = nullptr) {
-    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+    attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
     Result result = attempt_->Start("\0"s.append(login) + "\0"s.append(password), now_);
     if (slow != nullptr) *slow = result == Result::kWait;
     if (result != Result::kWait) return result;
@@ -76,6 +76,9 @@ class AuthenticatorTest : public testing::Test {
   MapSource store_;
   QueueVerifier verifier_;
   RememberedLogins remembered_{std::string(32, 'k'), {.entries = 64, .keep = minutes(10)}};
+  GuessGuard guard_{{.login_from_address = 4, .counters = 1024, .known_logins = 1024},
+                    {.login = 2, .address = 3},
+                    kSecret};
   Authenticator authenticator_{store_,
                                remembered_,
                                verifier_,
@@ -83,6 +86,7 @@ class AuthenticatorTest : public testing::Test {
                                 .decoy_key = kSecret,
                                 .iterations = 4096,
                                 .hostname = "h",
+                                .guard = &guard_,
                                 .shard = 3}};
   std::unique_ptr<Attempt> attempt_;
   SockAddr peer_ = *SockAddr::Parse("192.0.2.7:1234");
@@ -161,7 +165,7 @@ TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {
 }
 
 TEST_F(AuthenticatorTest, MalformedReachesNobody) {
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
   EXPECT_EQ(attempt_->Start("nonsense", now_), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kMalformed);
   EXPECT_EQ(attempt_->login(), "");
@@ -169,7 +173,7 @@ TEST_F(AuthenticatorTest, MalformedReachesNobody) {
 }
 
 TEST_F(AuthenticatorTest, RunsLoginByItsChallenges) {
-  attempt_ = authenticator_.Begin(Mechanism::kLogin, 5, peer_);
+  attempt_ = authenticator_.Begin(Mechanism::kLogin, {.connection = 5, .peer = peer_});
   ASSERT_EQ(attempt_->Start(std::nullopt, now_), Result::kChallenge);
   EXPECT_EQ(attempt_->challenge(), "Username:");
   ASSERT_EQ(attempt_->Continue("alice@example.net", now_), Result::kChallenge);
@@ -181,9 +185,9 @@ TEST_F(AuthenticatorTest, RunsLoginByItsChallenges) {
 }
 
 TEST_F(AuthenticatorTest, AVerdictForAnEarlierAttemptIsIgnored) {
-  const auto first = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  const auto first = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
   ASSERT_EQ(first->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
   ASSERT_EQ(attempt_->Start("\0alice@example.net\0wrong"s, now_), Result::kWait);
   const auto [token, verdict] = verifier_.RunOne();
   ASSERT_EQ(verdict, Verdict::kMatch);
@@ -193,7 +197,7 @@ TEST_F(AuthenticatorTest, AVerdictForAnEarlierAttemptIsIgnored) {
 }
 
 TEST_F(AuthenticatorTest, AVerdictOfAnOldVersionIsRememberedForThatVersion) {
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
   ASSERT_EQ(attempt_->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
   SetPassword("alice@example.net", "changed", 2);  // while the verifier works
   const auto [token, verdict] = verifier_.RunOne();
@@ -208,7 +212,7 @@ TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
   store_.records["carol@example.org"].version = 6;
   store_.records["dave@example.net"].disabled = true;
   const auto as = [&](ByteView authorization, ByteView login, ByteView password) {
-    attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+    attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
     const Result result = attempt_->Start(
         std::string(authorization) + "\0"s.append(login) + "\0"s.append(password), now_);
     if (result != Result::kWait) return result;
@@ -296,6 +300,57 @@ TEST_F(AuthenticatorTest, WhoWasProvedElsewhereNeedsNoRecordButFollowsOne) {
   store_.records["bob@example.net"].disabled = true;
   store_.generation = 3;
   EXPECT_FALSE(authenticator_.Refresh(bob));
+}
+
+// The password is not even looked at: no verifier, no look-up, right or wrong, known or unknown.
+TEST_F(AuthenticatorTest, WhoGuessesIsRefusedBeforeThePassword) {
+  for (const ByteView login : {ByteView("alice@example.net"), ByteView("nobody@example.net")}) {
+    for (int i = 0; i < 4; i++) {
+      EXPECT_EQ(Plain(login, "wrong"), Result::kFailure);
+      EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+      attempt_->CountFailure(WallTime());
+    }
+    bool slow = false;
+    store_.broken = true;
+    EXPECT_EQ(Plain(login, "secret", &slow), Result::kFailure);
+    EXPECT_FALSE(slow);
+    EXPECT_EQ(attempt_->failure(), Failure::kThrottled);
+    EXPECT_EQ(attempt_->throttled_by(), GuessBy::kLoginFromAddress);
+    store_.broken = false;
+  }
+  peer_ = *SockAddr::Parse("192.0.2.8:1234");
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+}
+
+// Guesses side by side: the right one among them is told no more than the rest.
+TEST_F(AuthenticatorTest, WhatWasUnderWayWhenTheLimitWasReachedIsRefusedToo) {
+  const auto last = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
+  ASSERT_EQ(last->Start("\0alice@example.net\0secret"s, now_), Result::kWait);
+  const auto job = verifier_.RunOne();
+  for (int i = 0; i < 4; i++) {
+    EXPECT_EQ(Plain("alice@example.net", "wrong"), Result::kFailure);
+    attempt_->CountFailure(WallTime());
+  }
+  EXPECT_EQ(last->OnVerified(job.first, job.second, now_), Result::kFailure);
+  EXPECT_EQ(last->failure(), Failure::kThrottled);
+}
+
+TEST_F(AuthenticatorTest, OneLoginHasNotTheVerifiersForItself) {
+  std::vector<std::unique_ptr<Attempt>> attempts;
+  const auto with_nul = [](std::string text) { return std::string(1, '\0') + text; };
+  const auto begin = [&](const std::string& login) {
+    attempts.push_back(authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_}));
+    return attempts.back()->Start(with_nul(login) + with_nul("secret"), now_);
+  };
+  EXPECT_EQ(begin("alice@example.net"), Result::kWait);
+  EXPECT_EQ(begin("alice@example.net"), Result::kWait);
+  EXPECT_EQ(begin("alice@example.net"), Result::kFailure);
+  EXPECT_EQ(attempts.back()->failure(), Failure::kTemporary);
+  EXPECT_EQ(begin("bob@example.net"), Result::kWait);
+  EXPECT_EQ(begin("carol@example.net"), Result::kFailure) << "three from that address";
+  EXPECT_EQ(attempts.back()->failure(), Failure::kTemporary);
+  verifier_.RunOne();
+  EXPECT_EQ(begin("carol@example.net"), Result::kWait) << "a place was given back";
 }
 
 }  // namespace

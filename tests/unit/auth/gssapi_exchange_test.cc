@@ -231,7 +231,7 @@ TEST_F(GssapiTest, RunsOnAVerifiersThread) {
   Authenticator authenticator(
       store, remembered, verifier,
       {.process_key = secret, .decoy_key = secret, .hostname = "h", .gss = &acceptor_});
-  const auto attempt = authenticator.Begin(Mechanism::kGssapi, 5, SockAddr());
+  const auto attempt = authenticator.Begin(Mechanism::kGssapi, {.connection = 5});
   const auto settle = [&](Attempt::Result result) {
     while (result == Attempt::Result::kWait) {
       while (sem_wait(&posted) != 0) {

@@ -105,10 +105,10 @@ TEST_F(MetersTest, SavedLinesRestoreInATableOfAnotherSize) {
   const uint64_t minute = KeyOf("alice", Window::kMinute), day = KeyOf("alice", Window::kDay);
   meters_.Add(minute, 3, kStart);
   meters_.Add(day, 4, kStart);
-  std::map<uint64_t, SavedMeter> saved;
-  const auto save = [&](uint32_t first, const SavedMeter(&lines)[Meters::kSaveLines]) {
+  std::map<uint64_t, SavedLine> saved;
+  const auto save = [&](uint32_t first, const SavedLine(&lines)[Meters::kSaveLines]) {
     EXPECT_EQ(first % Meters::kSaveLines, 0u);
-    for (const SavedMeter& line : lines) saved[line.key] = line;
+    for (const SavedLine& line : lines) saved[line.key] = line;
   };
   meters_.SaveChanged(save);
   ASSERT_EQ(saved.count(minute) + saved.count(day), 2u);
@@ -121,12 +121,12 @@ TEST_F(MetersTest, SavedLinesRestoreInATableOfAnotherSize) {
   for (const auto& [key, line] : saved) other.Restore(line, kStart + hours(1));
   EXPECT_EQ(other.Sum(minute, kStart + hours(1)), 0u);
   EXPECT_EQ(other.Sum(day, kStart + hours(1)), 4u);
-  SavedMeter garbage;
+  SavedLine garbage;
   garbage.key = ~uint64_t{0};
-  garbage.buckets[0] = ~uint64_t{0};
+  garbage.words[0] = ~uint64_t{0};
   other.Restore(garbage, kStart);  // a kind that there is not
   other.SaveChanged([&](uint32_t, const auto& lines) {
-    for (const SavedMeter& line : lines) EXPECT_NE(line.key, garbage.key);
+    for (const SavedLine& line : lines) EXPECT_NE(line.key, garbage.key);
   });
 }
 

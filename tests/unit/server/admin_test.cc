@@ -45,6 +45,12 @@ class FakeSource : public AdminSource {
     for (const auto& [name, value] : filters) found[name] = value;
     return found.dump();
   }
+  absl::StatusOr<std::string> GuessesJson(const RequestParameters& filters) override {
+    return "{\"guesses\":" + std::to_string(filters.size()) + "}";
+  }
+  absl::StatusOr<std::string> ForgetGuesses(const RequestParameters& filters) override {
+    return "{\"forgotten\":" + std::to_string(filters.size()) + "}";
+  }
   absl::StatusOr<std::string> EndSessions(const RequestParameters& filters) override {
     if (filters.empty()) return absl::InvalidArgumentError("whose?");
     ended++;

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "core/server/usage_file.h"
+#include "core/server/line_file.h"
 
 namespace sluice::server {
 namespace {
@@ -112,31 +112,31 @@ TEST_F(UsageTest, ConnectionsAreLeftWithTheirAccount) {
   EXPECT_TRUE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
 }
 
-class UsageFileTest : public UsageTest {
+class LineFileTest : public UsageTest {
  protected:
-  UsageFileTest() {
+  LineFileTest() {
     char name[] = "/tmp/sluice-usage-XXXXXX";
     folder_ = mkdtemp(name);
     fresh_.fill('f');
   }
-  ~UsageFileTest() override { std::filesystem::remove_all(folder_); }
-  std::unique_ptr<UsageFile> Open() {
+  ~LineFileTest() override { std::filesystem::remove_all(folder_); }
+  std::unique_ptr<LineFile> Open() {
     note_.clear();
-    auto file = UsageFile::Open(path(), fresh_, note_);
+    auto file = LineFile::Open(path(), "SluiceUs", fresh_, note_);
     EXPECT_TRUE(file.ok()) << file.status();
     return file.ok() ? *std::move(file) : nullptr;
   }
   std::string path() const { return folder_ + "/usage"; }
-  static ByteView View(const UsageFile& file) {
+  static ByteView View(const LineFile& file) {
     return ByteView(file.secret().data(), file.secret().size());
   }
 
   std::string folder_;
-  UsageFile::Secret fresh_;
+  LineFile::Secret fresh_;
   std::string note_;
 };
 
-TEST_F(UsageFileTest, CountsOutliveTheProcess) {
+TEST_F(LineFileTest, CountsOutliveTheProcess) {
   for (const uint32_t meters : {1024u, 4096u, 1024u}) {  // by the table's size, too
     options_.limits.meters = meters;
     const auto file = Open();
@@ -158,7 +158,7 @@ TEST_F(UsageFileTest, CountsOutliveTheProcess) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
-TEST_F(UsageFileTest, WhatIsNoUsageFileIsSetAside) {
+TEST_F(LineFileTest, WhatIsNoLineFileIsSetAside) {
   for (const std::string& content : {std::string(), std::string("x"), std::string(8192, 'x')}) {
     std::ofstream(path()) << content;
     const auto file = Open();
@@ -170,7 +170,7 @@ TEST_F(UsageFileTest, WhatIsNoUsageFileIsSetAside) {
 }
 
 // Cut or overwritten lines cost counts and nothing else.
-TEST_F(UsageFileTest, DamagedLinesAreSkipped) {
+TEST_F(LineFileTest, DamagedLinesAreSkipped) {
   {
     const auto file = Open();
     Usage usage(options_, View(*file));
@@ -185,10 +185,10 @@ TEST_F(UsageFileTest, DamagedLinesAreSkipped) {
   EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
 }
 
-TEST_F(UsageFileTest, ALinkIsNotFollowed) {
+TEST_F(LineFileTest, ALinkIsNotFollowed) {
   std::ofstream(folder_ + "/other") << "precious";
   ASSERT_EQ(symlink("other", path().c_str()), 0);
-  EXPECT_FALSE(UsageFile::Open(path(), fresh_, note_).ok());
+  EXPECT_FALSE(LineFile::Open(path(), "SluiceUs", fresh_, note_).ok());
 }
 
 }  // namespace
