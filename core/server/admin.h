@@ -34,6 +34,7 @@
 #include "core/base/time.h"
 #include "core/server/counters.h"
 #include "core/server/session_listing.h"
+#include "queue/queue_id.h"
 
 namespace sluice::server {
 
@@ -65,8 +66,16 @@ struct Snapshot {
 struct QueueFilter {
   uint32_t limit = 100;  // messages at most; 1 to kQueueListMax
   std::string after;     // ids greater than this one; empty: from the start
+  bool held = false;     // only those that wait for an operator, or for a suspended login
 };
 inline constexpr uint32_t kQueueListMax = 10'000;
+
+// {"action":"release"|"delete","ids":["..."]}: what an operator orders of queued messages.
+struct QueueOrder {
+  bool release = false;             // else: delete
+  std::vector<queue::QueueId> ids;  // at most kQueueListMax
+};
+absl::StatusOr<QueueOrder> ParseQueueOrder(std::string_view json);
 
 // What the server tells about itself. Called on any of the admin threads, several at once; may
 // block for as long as kAdminTimeout, must not throw.
@@ -77,6 +86,9 @@ class AdminSource {
   // A JSON object {"messages":[{"id":..,"sender":..,"recipients":[..],"size":..,"created":..,
   // "next_attempt":..,"num_attempts":..,"last_response":..}],"more":bool}, or why it cannot be had.
   virtual absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) = 0;
+  // Of held messages: sends them, or of any: ends them without a bounce. {"done":n}: for how many;
+  // the others are gone, not held, or being delivered just now. It is durable within moments.
+  virtual absl::StatusOr<std::string> OrderQueue(const QueueOrder& order) = 0;
   // What each shard is tuned to, and a change of it (InvalidArgument: the request is wrong, nothing has changed); see
   // shard_tunings.h.
   virtual std::string ShardsJson() = 0;

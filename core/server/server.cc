@@ -33,11 +33,13 @@
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
+#include "core/server/containment.h"
 #include "core/server/cores.h"
 #include "core/server/event_log.h"
 #include "core/server/helper_thread.h"
 #include "core/server/kerberos.h"
 #include "core/server/pid_file.h"
+#include "core/server/relay_password.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
 #include "core/server/shard_tunings.h"
@@ -116,6 +118,7 @@ class ServerProcess final : public Server, public AdminSource {
   Snapshot Stats() override;
   std::vector<bool> PublishCounters();
   absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
+  absl::StatusOr<std::string> OrderQueue(const QueueOrder& order) override;
   std::string ShardsJson() override;
   absl::StatusOr<std::string> SetShards(std::string_view request) override;
   absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) override;
@@ -132,7 +135,10 @@ class ServerProcess final : public Server, public AdminSource {
   absl::Status BindListeners();
   absl::Status MakeRings();
   absl::Status DropRights();
+  absl::Status ReadRelayPassword();
   void MakeUsage();
+  void MakeContainment();
+  void SuspendLogin(const std::string& login, const std::string& why);
   void SaveUsage();
   void AddMissingKeys(const auth::VerifyJob& job);
   absl::Status MakeShards();
@@ -168,7 +174,10 @@ class ServerProcess final : public Server, public AdminSource {
   std::unique_ptr<auth::LmdbStore> store_;
   std::unique_ptr<UsageFile> usage_file_;  // nullptr: none could be made
   std::unique_ptr<Usage> usage_;
+  auth::Secret relay_password_;
   bool usage_unsaved_ = false;  // and said so
+  std::unique_ptr<KnownDomains> known_domains_;  // where new_domains is not 0
+  std::unique_ptr<Containment> containment_;     // nullptr: nothing of it is configured
   std::unique_ptr<ShardGroup> group_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
@@ -335,6 +344,8 @@ absl::Status ServerProcess::MakeShards() {
   if (!tokens.ok()) return tokens.status();
   if (tokens->front() != nullptr) token_report_ = DescribeKeys(tokens->front()->keys());
 
+  if (absl::Status status = ReadRelayPassword(); !status.ok()) return status;
+
   auto probe = ProbeSync(ShardFolder(options_.spool_dir, 0));
   if (!probe.ok()) return probe.status();
   probe_ = *probe;
@@ -365,6 +376,7 @@ absl::Status ServerProcess::MakeShards() {
       });
 
   MakeUsage();
+  MakeContainment();
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
@@ -388,6 +400,8 @@ absl::Status ServerProcess::MakeShards() {
     parts.gss = gss_.get();
     parts.event_log = event_log_.get();
     parts.usage = usage_.get();
+    parts.containment = containment_.get();
+    parts.relay_password = &relay_password_;
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
@@ -414,6 +428,14 @@ absl::Status ServerProcess::MakeShards() {
   return absl::OkStatus();
 }
 
+absl::Status ServerProcess::ReadRelayPassword() {
+  if (options_.relay.username.empty()) return absl::OkStatus();
+  auto password = LoadRelayPassword(options_.relay);
+  if (!password.ok()) return password.status();
+  relay_password_ = *std::move(password);
+  return absl::OkStatus();
+}
+
 // Limits are no reason not to serve: without the file they begin anew.
 void ServerProcess::MakeUsage() {
   UsageFile::Secret secret;
@@ -435,6 +457,53 @@ void ServerProcess::MakeUsage() {
     }
   }
   if (!note.empty()) LogAdmin(note);
+}
+
+void ServerProcess::MakeContainment() {
+  const ContainmentOptions& options = options_.containment;
+  if (options.over_limit == 0 && options.bounce_percent == 0 && options.new_domains == 0) return;
+  if (options.new_domains > 0) {
+    // Its keys are hashes by the same secret as the meters'.
+    const uint64_t check = usage_->meters().NameKey('k', "known domains");
+    std::string note;
+    known_domains_ = std::make_unique<KnownDomains>(options_.state_dir + "/domains", options.logins,
+                                                    check, note);
+    if (!note.empty()) LogAdmin(note);
+  }
+  containment_ = std::make_unique<Containment>(
+      options, usage_->meters(), known_domains_.get(),
+      [this](ByteView login, const std::string& why) {
+        keys_helper_->Run([this, login = std::string(login), why] { SuspendLogin(login, why); });
+      });
+}
+
+// On the thread that changes records. Its sessions end at their next command, and its queued mail
+// waits, since the record says so.
+void ServerProcess::SuspendLogin(const std::string& login, const std::string& why) {
+  bool already = false;
+  const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
+    absl::Status updated = changes.Update(login, [&](auth::CredentialRecord& record) {
+      already = record.suspended;
+      record.suspended = true;
+      record.suspended_at = WallNow();
+      record.suspended_why = why;
+    });
+    return already ? absl::CancelledError("it is suspended") : updated;
+  });
+  if (already) return;
+  std::string words = absl::StrCat("login ", LoginToLog(login), " is suspended: ", why);
+  if (!status.ok())
+    words = absl::StrCat("login ", LoginToLog(login), " should be suspended (", why,
+                         "), but its record could not be changed: ", status.message());
+  std::fprintf(stderr, "sluice: %s\n", words.c_str());
+  Shard* shard = shards_[0]->shard.get();  // the log's ends are the shards'
+  shard->Post([shard, login, words] {
+    Event event;
+    event.time = shard->wall_now();
+    event.login = login;
+    event.detail = words;
+    shard->events().Write(event);
+  });
 }
 
 void ServerProcess::SaveUsage() {
@@ -759,6 +828,23 @@ absl::StatusOr<std::string> ServerProcess::QueueJson(const QueueFilter& filter) 
     messages.insert(messages.end(), part.begin(), part.end());
   }
   return QueueListJson(options_.spool_dir, std::move(messages), filter);
+}
+
+absl::StatusOr<std::string> ServerProcess::OrderQueue(const QueueOrder& order) {
+  if (!serving_) return absl::UnavailableError("starting or stopping");
+  size_t done = 0;
+  for (auto& own : shards_) {
+    auto answer = std::make_shared<std::promise<size_t>>();
+    Shard* shard = own->shard.get();
+    shard->Post([shard, answer, order] { answer->set_value(shard->OrderQueue(order)); });
+    auto future = answer->get_future();
+    if (future.wait_for(kAdminTimeout) != std::future_status::ready) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("shard ", shard->index(), " does not answer; it may still do so"));
+    }
+    done += future.get();
+  }
+  return absl::StrCat("{\"done\":", done, "}");
 }
 
 std::string ServerProcess::ShardsJson() {
