@@ -2,7 +2,8 @@
 //
 //   <state_dir>/admin.sock (UNIX socket, 0600; the peer must be root or the server's own user):
 //     GET /v1/stats                 counters, a shard and in total          (JSON)
-//     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
+//     GET /v1/queue?limit=&after=&held=   messages in the queue             (JSON)
+//     PUT /v1/queue                 releases or deletes some of them        (JSON)
 //     GET /v1/sessions?FILTERS      who is connected                        (JSON: session_listing.h)
 //     DELETE /v1/sessions?FILTERS   ends those                              (JSON)
 //     GET /v1/health                {"ready":true} or why not               (JSON)
@@ -73,8 +74,9 @@ inline constexpr uint32_t kQueueListMax = 10'000;
 // {"action":"release"|"delete","ids":["..."]}: what an operator orders of queued messages.
 struct QueueOrder {
   bool release = false;             // else: delete
-  std::vector<queue::QueueId> ids;  // at most kQueueListMax
+  std::vector<queue::QueueId> ids;  // at most kQueueOrderMax
 };
+inline constexpr size_t kQueueOrderMax = 1000;  // a request has 32 KiB
 absl::StatusOr<QueueOrder> ParseQueueOrder(std::string_view json);
 
 // What the server tells about itself. Called on any of the admin threads, several at once; may

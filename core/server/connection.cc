@@ -865,7 +865,7 @@ void Connection::OnRefusal(const smtp::Session&, smtp::Reply reply) {
 // garbage does not fill the log; so is what follows from an answer that was logged.
 bool Connection::IsWorthALine(smtp::Reply refusal) {
   const ByteView command = session_.answering();
-  if (refusal.line == smtp::reply::kTooManyRecipients.line) {
+  if (refusal.line.starts_with("452 4.5.3 ")) {
     const bool first = !too_many_recipients_;
     too_many_recipients_ = true;
     return first;

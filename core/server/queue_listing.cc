@@ -128,7 +128,7 @@ absl::StatusOr<QueueOrder> ParseQueueOrder(std::string_view text) {
   order.release = json["action"] == "release";
   if (!order.release && json["action"] != "delete")
     return wrong("action: neither release nor delete");
-  if (json["ids"].size() > kQueueListMax) return wrong("ids: too many at once");
+  if (json["ids"].size() > kQueueOrderMax) return wrong("ids: too many at once");
   for (const auto& id : json["ids"]) {
     const auto parsed =
         id.is_string() ? queue::QueueId::Parse(id.get<std::string>()) : std::nullopt;

@@ -4,7 +4,6 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
-#include "auth/sasl_client.h"
 #include "core/base/base64.h"
 #include "core/server/relay_connection.h"
 #include "core/server/shard.h"
@@ -68,7 +67,7 @@ Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues, auth::CredentialSo
 
 Relay::~Relay() = default;
 
-std::unique_ptr<SaslClient> Relay::MakeLogin() const {
+std::unique_ptr<SaslClient> Relay::MakeLogin() {
   const RelayOptions& options = shard_.options().relay;
   if (options.username.empty()) return nullptr;
   char random[18];
@@ -77,6 +76,7 @@ std::unique_ptr<SaslClient> Relay::MakeLogin() const {
                               {.user = options.username,
                                .password = std::string(shard_.relay_password()),
                                .nonce = Base64Encode(ByteView(random, sizeof random)),
+                               .cache = &scram_cache_,
                                .host = ""});
 }
 

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/sasl_client.h"
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
 #include "core/server/delivery.h"
@@ -71,7 +72,7 @@ class Relay {
 
   // --- for connections and deliveries ---
   // As whom a connection logs in to a next hop; nullptr: as nobody.
-  std::unique_ptr<SaslClient> MakeLogin() const;
+  std::unique_ptr<SaslClient> MakeLogin();
   Shard& shard() { return shard_; }
   Buffer& scratch() { return scratch_; }
   // A message for a connection that can start one; nullptr: none is waiting.
@@ -124,6 +125,7 @@ class Relay {
   uint32_t waiting_count_ = 0;
   uint32_t connections_ = 0;
   std::vector<std::unique_ptr<RelayConnection>> closed_;  // to be destroyed outside their own calls
+  auth::ScramCache scram_cache_;  // or each connection would cost a slow function on the shard
   Suspensions suspensions_;
   std::vector<queue::Queue::Resumption> resumptions_;  // of each queue, while `more`
   size_t queue_turn_ = 0;  // whose turn it is among the queues

@@ -121,12 +121,12 @@ void Order(const Arguments& arguments, const std::string& action) {
       Fail(command, absl::StrCat("'", id, "' is not a queue id"), EX_USAGE);
     }
   }
-  for (size_t i = 0; i < arguments.ids.size(); i += server::kQueueListMax) {
-    const size_t end = std::min<size_t>(i + server::kQueueListMax, arguments.ids.size());
+  for (size_t i = 0; i < arguments.ids.size(); i += server::kQueueOrderMax) {
+    const size_t end = std::min<size_t>(i + server::kQueueOrderMax, arguments.ids.size());
     order({arguments.ids.begin() + static_cast<ptrdiff_t>(i),
            arguments.ids.begin() + static_cast<ptrdiff_t>(end)});
   }
-  server::QueueFilter page{.limit = 1000, .after = "", .held = true};
+  server::QueueFilter page{.limit = server::kQueueOrderMax, .after = "", .held = true};
   for (bool more = arguments.ids.empty(); more;) {
     const auto body = server::AdminGet(
         socket, absl::StrCat("/v1/queue?held=1&limit=", page.limit, "&after=", page.after));
