@@ -548,8 +548,9 @@ bool Connection::IsOver(const Amount& more) {
   return true;
 }
 
+// A tenant's or the server's limit may be reached by others.
 void Connection::CountOverLimit(const OverLimit& over) {
-  if (over.never || shard_.containment() == nullptr) return;
+  if (over.never || over.scope != Scope::kLogin || shard_.containment() == nullptr) return;
   shard_.containment()->OnOverLimit(login(), shard_.wall_now());
 }
 

@@ -157,8 +157,7 @@ Delivery* Relay::NextDelivery() {
   return nullptr;
 }
 
-// --- suspended logins
-// -------------------------------------------------------------------------------------------
+// --- suspended logins ------------------------------------------------------------------------
 
 // Whether the message is not to be sent now, since whose it is is suspended.
 bool Relay::PutAside(Delivery& delivery) {
