@@ -228,9 +228,9 @@ class Queue : private Journal::Client {
   // Takes an entry whose load said kCorrupt out of delivery; it stays on disk, counted in stats().damaged.
   void SetDamaged(Entry& entry);
 
-  // --- not to be tried
-  // --------------------------------------------------------------------------------------- A
-  // message whose envelope has a hold is made durable like any, but never due until it is released;
+  // --- not to be tried -------------------------------------------------------------------------
+
+  // A message whose envelope has a hold is made durable like any, but never due until it is released;
   // that too is durable, once a later Pump has written it. False: not held, since no record can be
   // written any more, or there is no room. What is held or suspended does not expire meanwhile.
   // REQUIRES: the entry is kHeld.

@@ -33,7 +33,7 @@ class Containment {
               Suspend suspend)
       : options_(options), meters_(meters), domains_(domains), suspend_(std::move(suspend)) {}
 
-  // A command or a message of the login was beyond a limit.
+  // A command or a message of the login was beyond a limit of its own.
   void OnOverLimit(ByteView login, WallTime now);
   // A message was accepted of it.
   void OnMessage(ByteView login, const smtp::AddressList& recipients, WallTime now);

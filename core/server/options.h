@@ -227,7 +227,7 @@ struct TenantOptions {
 // When a login is suspended by itself, as if it were stolen; each 0: not for that. Of each login,
 // in an hour.
 struct ContainmentOptions {
-  uint32_t over_limit = 0;  // commands and messages beyond its own, its tenant's or all limits
+  uint32_t over_limit = 0;  // commands and messages beyond a limit of the login itself
   // Of its recipients that were sent or refused for good, in percent those refused; once there are
   // `bounce_recipients`.
   uint32_t bounce_percent = 0;
