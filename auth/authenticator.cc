@@ -29,6 +29,7 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       verifier_(verifier),
       shard_(options.shard),
       detail_delimiter_(options.detail_delimiter),
+      tell_transition_(options.tell_transition),
       hostname_(options.hostname),
       wanted_(options.wanted),
       gss_(options.gss),
@@ -111,6 +112,10 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
       case Next::kSuccess:
         return Authorize();
       case Next::kFailure:
+        // By its own choice the server tells who may be anybody that there is such a user.
+        if (exchange_->failure() == Failure::kCredentials && transition_) {
+          return Fail(Failure::kTransition);
+        }
         return Fail(exchange_->failure());
     }
   }
@@ -120,6 +125,10 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
 Attempt::Result Attempt::Authorize() {
   // Others may have been tried beside it: then nothing is learnt of this one either.
   if (IsThrottled(peer_, begun_)) return Fail(Failure::kThrottled);
+  if (!allowed_.empty() && !allowed_.Has(mechanism_)) {
+    detail_ = "proved, but by a mechanism that the login may not use";
+    return Fail(Failure::kTooWeak);
+  }
   if (!MayComeFrom(identity_, peer_)) {
     detail_ = "proved, but not from a network of the login's";
     return Fail(Failure::kCredentials);
@@ -245,6 +254,13 @@ std::optional<Next> Attempt::LookUp() {
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
     case LookupStatus::kFound: {
       missing_ = authenticator_.wanted_.MissingIn(record);
+      allowed_ = record.mechanisms;
+      transition_ =
+          authenticator_.tell_transition_ && record.may_log_in() &&
+          !Info(mechanism_).plaintext_password && record.PasswordKeys().has_value() &&
+          WantedKeys::For(MechanismSet::Of(mechanism_), authenticator_.wanted_.digest_realm)
+              .MissingIn(record)
+              .any();
       const Next next = exchange_->OnRecord(&record);
       identity_ = authenticator_.IdentityOf(exchange_->login(), std::move(record));
       identity_.generation = generation;

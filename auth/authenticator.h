@@ -153,6 +153,8 @@ class Attempt final : public LoginAttempt {
   ByteView detail_;  // of static life: why who was proved may not in
   std::optional<RememberedLogins::Ticket> ticket_;
   WantedKeys missing_;
+  MechanismSet allowed_;     // by the record; empty: all
+  bool transition_ = false;  // the user is there, and lacks the key for this mechanism
 };
 
 class Authenticator {
@@ -163,6 +165,7 @@ class Authenticator {
     uint32_t iterations = kIterationsDefault;
     WantedKeys wanted;  // added to records that lack them, by the verifier
     std::string hostname;
+    bool tell_transition = false;  // Failure::kTransition
     char detail_delimiter = 0;  // auth/sender_policy.h
     const GssAcceptor* gss = nullptr;  // where GSSAPI is offered; outlives the verifier's threads
     GuessGuard* guard = nullptr;       // nullptr: guesses are not counted
@@ -208,6 +211,7 @@ class Authenticator {
   PasswordVerifier& verifier_;
   const uint32_t shard_;
   const char detail_delimiter_;
+  const bool tell_transition_;
   const std::string hostname_;
   const WantedKeys wanted_;
   const GssAcceptor* const gss_;

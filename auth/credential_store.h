@@ -26,6 +26,12 @@ class CredentialSource {
   // Reads the record of a canonical login as it is now. `record` is set only by kFound.
   virtual LookupStatus Lookup(ByteView login, CredentialRecord& record) = 0;
 
+  // Whether a login is suspended, so that its mail is to wait: false where there is no such user,
+  // or the store cannot say. And whether any is, which is worth keeping until Generation() is
+  // another.
+  virtual bool IsSuspended(ByteView /*login*/) { return false; }
+  virtual bool IsAnybodySuspended() { return false; }
+
   // Another number whenever a record may have changed. Cheap: asked for each command. 0: never.
   virtual uint64_t Generation() const { return 0; }
 };

@@ -49,6 +49,8 @@ enum class Failure : uint8_t {
   kCredentials,  // 535 5.7.8: whatever is wrong with the name, the password or the two together
   kTemporary,    // 454 4.7.0: the store or the verifiers cannot answer now
   kThrottled,    // 421 4.7.0: too many logins have failed of late, and nothing was looked at
+  kTooWeak,      // 534 5.7.9: proved, but by a mechanism that the user may not use
+  kTransition,   // 432 4.7.12: the record lacks the key, and the operator wants that told
 };
 
 enum class Verdict : uint8_t { kMatch, kMismatch, kTemporary };

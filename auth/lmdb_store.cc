@@ -18,12 +18,15 @@
 namespace sluice::auth {
 namespace {
 
-// The file's main (and only) database maps a login to its record. Two more keys hold what belongs
-// to the whole file; no login has a NUL. They stand first in the order of keys.
+// The file's main (and only) database maps a login to its record. More keys hold what belongs to
+// the whole file; no login has a NUL. They stand first in the order of keys.
 //   meta = format(4) last_version(8)
 //   decoy = random(32)
+//   suspended = how many records are suspended (8); it is there when one was. For each of them
+//   suspended NUL login = nothing: who relays need not read all records to know whose mail waits
 constexpr ByteView kMetaKey("\0meta", 5);
 constexpr ByteView kDecoyKey("\0decoy", 6);
+constexpr ByteView kSuspendedKey("\0suspended", 10);
 constexpr size_t kDecoyBytes = 32;
 constexpr uint32_t kMetaFormat = 1;
 constexpr size_t kMetaBytes = 12;
@@ -156,6 +159,42 @@ absl::Status PutLastVersion(MDB_txn* txn, uint64_t version) {
   return ToStatus(mdb_put(txn, kMainDb, &key, &value, 0), "write");
 }
 
+absl::StatusOr<uint64_t> CountSuspended(MDB_txn* txn) {
+  MDB_val key = ToVal(kSuspendedKey);
+  MDB_val value;
+  const int rc = mdb_get(txn, kMainDb, &key, &value);
+  if (rc == MDB_NOTFOUND) return uint64_t{0};
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  if (value.mv_size != sizeof(uint64_t)) return Damaged("suspended");
+  return LoadLe<uint64_t>(static_cast<const char*>(value.mv_data));
+}
+
+std::string SuspendedKeyOf(ByteView login) {
+  std::string key(kSuspendedKey);
+  key += '\0';
+  key += login;
+  return key;
+}
+
+// Makes the list of who is suspended say so of this one, or not.
+absl::Status SetSuspended(MDB_txn* txn, ByteView login, bool suspended) {
+  const absl::StatusOr<uint64_t> count = CountSuspended(txn);
+  if (!count.ok()) return count.status();
+  if (!suspended && *count == 0) return absl::OkStatus();
+  const std::string own = SuspendedKeyOf(login);
+  MDB_val key = ToVal(own);
+  MDB_val nothing{};
+  const int rc = suspended ? mdb_put(txn, kMainDb, &key, &nothing, MDB_NOOVERWRITE)
+                           : mdb_del(txn, kMainDb, &key, nullptr);
+  if (rc == MDB_KEYEXIST || rc == MDB_NOTFOUND) return absl::OkStatus();
+  if (rc != MDB_SUCCESS) return ToStatus(rc, "write");
+  char number[sizeof(uint64_t)];
+  StoreLe<uint64_t>(number, suspended ? *count + 1 : *count - 1);
+  key = ToVal(kSuspendedKey);
+  MDB_val value = ToVal(ByteView(number, sizeof number));
+  return ToStatus(mdb_put(txn, kMainDb, &key, &value, 0), "write");
+}
+
 // Writes a record with the next version.
 absl::Status PutRecord(MDB_txn* txn, ByteView login, CredentialRecord& record, unsigned flags) {
   const absl::StatusOr<uint64_t> last = LastVersion(txn);
@@ -171,6 +210,7 @@ absl::Status PutRecord(MDB_txn* txn, ByteView login, CredentialRecord& record, u
   const int rc = mdb_put(txn, kMainDb, &key, &value, flags);
   if (rc == MDB_KEYEXIST) return absl::AlreadyExistsError(absl::StrCat("user ", login, " exists"));
   if (rc != MDB_SUCCESS) return ToStatus(rc, "write");
+  if (absl::Status listed = SetSuspended(txn, login, record.suspended); !listed.ok()) return listed;
   return PutLastVersion(txn, record.version);
 }
 
@@ -309,7 +349,8 @@ absl::Status LmdbStore::Changes::Remove(ByteView login) {
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
   MDB_val key = ToVal(login);
   const int rc = mdb_del(txn_, kMainDb, &key, nullptr);
-  return rc == MDB_NOTFOUND ? NoSuchUser(login) : ToStatus(rc, "remove");
+  if (rc != MDB_SUCCESS) return rc == MDB_NOTFOUND ? NoSuchUser(login) : ToStatus(rc, "remove");
+  return SetSuspended(txn_, login, false);
 }
 
 absl::StatusOr<CredentialRecord> LmdbStore::Get(ByteView login) {
@@ -343,7 +384,10 @@ absl::StatusOr<uint64_t> LmdbStore::Count() {
   if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS)
     return ToStatus(rc, "read");
   uint64_t users = stat.ms_entries;
-  for (const ByteView own : {kMetaKey, kDecoyKey}) {
+  const absl::StatusOr<uint64_t> suspended = CountSuspended(txn.get());
+  if (!suspended.ok()) return suspended.status();
+  users -= *suspended;
+  for (const ByteView own : {kMetaKey, kDecoyKey, kSuspendedKey}) {
     MDB_val key = ToVal(own);
     MDB_val value;
     if (mdb_get(txn.get(), kMainDb, &key, &value) == MDB_SUCCESS) users--;
@@ -401,6 +445,24 @@ LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record)
   if (rc == MDB_SUCCESS && DecodeRecord(ToView(value), record)) status = LookupStatus::kFound;
   mdb_txn_reset(txn_);  // `value` is gone from here on
   return status;
+}
+
+bool LmdbStore::Reader::IsSuspended(ByteView login) {
+  if (login.empty() || login.size() > kLoginBytesMax) return false;
+  if (mdb_txn_renew(txn_) != MDB_SUCCESS) return false;
+  const std::string own = SuspendedKeyOf(login);
+  MDB_val key = ToVal(own);
+  MDB_val value;
+  const int rc = mdb_get(txn_, kMainDb, &key, &value);
+  mdb_txn_reset(txn_);
+  return rc == MDB_SUCCESS;
+}
+
+bool LmdbStore::Reader::IsAnybodySuspended() {
+  if (mdb_txn_renew(txn_) != MDB_SUCCESS) return false;
+  const absl::StatusOr<uint64_t> count = CountSuspended(txn_);
+  mdb_txn_reset(txn_);
+  return count.value_or(0) > 0;
 }
 
 }  // namespace sluice::auth

@@ -102,6 +102,8 @@ class LmdbStore::Reader final : public CredentialSource {
  public:
   ~Reader() override;
   LookupStatus Lookup(ByteView login, CredentialRecord& record) override;
+  bool IsSuspended(ByteView login) override;
+  bool IsAnybodySuspended() override;
   uint64_t Generation() const override;  // the last transaction's number, of any process
 
  private:

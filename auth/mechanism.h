@@ -56,6 +56,11 @@ std::optional<Mechanism> PlusOf(Mechanism mechanism);
 
 class MechanismSet {
  public:
+  static constexpr MechanismSet Of(Mechanism mechanism) {
+    MechanismSet set;
+    set.Add(mechanism);
+    return set;
+  }
   constexpr void Add(Mechanism mechanism) { bits_ |= Bit(mechanism); }
   constexpr bool Has(Mechanism mechanism) const { return (bits_ & Bit(mechanism)) != 0; }
   constexpr bool empty() const { return bits_ == 0; }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr ByteView kCountedNames[kCounteds] = {"messages", "recipients", "bytes"};
 constexpr ByteView kWindowNames[kWindows] = {"minute", "hour", "day"};
+constexpr ByteView kPolicyNames[kOverPolicies] = {"throttle", "hold", "reject"};
 constexpr ByteView kUnits = "KMG";
 
 template <typename Enum, size_t kCount>
@@ -25,6 +26,14 @@ bool TakeName(ByteView text, const ByteView (&names)[kCount], Enum& value) {
 
 ByteView NameOf(Counted counted) { return kCountedNames[static_cast<size_t>(counted)]; }
 ByteView NameOf(Window window) { return kWindowNames[static_cast<size_t>(window)]; }
+
+ByteView NameOf(OverPolicy policy) { return kPolicyNames[static_cast<size_t>(policy)]; }
+
+std::optional<OverPolicy> ParseOverPolicy(ByteView name) {
+  OverPolicy policy;
+  if (!TakeName(name, kPolicyNames, policy)) return std::nullopt;
+  return policy;
+}
 
 Duration LengthOf(Window window) {
   constexpr Duration kLengths[kWindows] = {minutes(1), hours(1), hours(24)};

@@ -23,6 +23,14 @@ inline constexpr size_t kCounteds = 3;
 inline constexpr size_t kWindows = 3;
 inline constexpr uint64_t kRateMax = uint64_t{1} << 40;  // what a meter can count to
 
+// What becomes of mail that would pass a limit. Values are saved: never renumber.
+enum class OverPolicy : uint8_t {
+  kThrottle,  // 450 4.7.1, with until when
+  kHold,      // taken, and not sent until an operator releases it; up to as much again as the limit
+  kReject,    // 550 5.7.1
+};
+inline constexpr size_t kOverPolicies = 3;
+
 struct RateLimit {
   Counted counted = Counted::kMessages;
   Window window = Window::kMinute;
@@ -36,6 +44,8 @@ struct RateLimit {
 
 ByteView NameOf(Counted counted);  // "messages"
 ByteView NameOf(Window window);    // "minute"
+ByteView NameOf(OverPolicy policy);  // "throttle"
+std::optional<OverPolicy> ParseOverPolicy(ByteView name);
 Duration LengthOf(Window window);
 
 // nullopt: not of the form above. K, M and G are powers of 1024, and only for bytes.

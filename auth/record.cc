@@ -23,6 +23,8 @@ enum Field : uint16_t {
   kCramMd5 = 8,                   // two HMAC-MD5 states, the outer first (32)
   kDigestMd5 = 9,                 // H(user:realm:password) (16), realm
   kActsFor = 20,                  // text; may stand many times
+  kOverLimit = 40,                // OverPolicy (1)
+  kSuspension = 41,               // when, ms since 1970 (8), why
   kDisabled = 0x8001,             // no value
   kNullSenderForbidden = 0x8002,  // no value
   kRate = 0x8003,                 // counted(1) window(1) max(8); once a kind
@@ -31,6 +33,7 @@ enum Field : uint16_t {
   kMessageBytes = 0x8006,         // 8
   kNetwork = 0x8007,              // text; may stand many times
   kSuspended = 0x8008,            // no value
+  kMechanism = 0x8010,            // name; may stand many times
 };
 
 class Writer {
@@ -142,8 +145,11 @@ bool AddNetwork(ByteView value, std::vector<Network>& networks) {
 }
 
 // One field that is known by its type. `seen` has a bit for each type that may stand once.
-bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord& record) {
-  const auto once = [&] { return (seen & 1u << type) == 0 && (seen |= 1u << type) != 0; };
+bool DecodeKnown(uint16_t type, ByteView value, uint64_t& seen, CredentialRecord& record) {
+  const auto once = [&] {
+    const uint64_t bit = uint64_t{1} << type;
+    return (seen & bit) == 0 && (seen |= bit) != 0;
+  };
   switch (type) {
     case kVersion:
       if (!once() || value.size() != 8) return false;
@@ -179,6 +185,17 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
     case kActsFor:
       record.acts_for.emplace_back(value);
       return true;
+    case kOverLimit: {
+      if (!once() || value.size() != 1) return false;
+      const auto policy = static_cast<uint8_t>(value[0]);
+      record.limits.over_limit = static_cast<OverPolicy>(policy);
+      return policy < kOverPolicies;
+    }
+    case kSuspension:
+      if (!once() || value.size() < 8) return false;
+      record.suspended_at = WallFromMillis(static_cast<int64_t>(LoadLe<uint64_t>(value.data())));
+      record.suspended_why = value.substr(8);
+      return true;
     case kDisabled:
       return SetFlag(value, record.disabled);
     case kNullSenderForbidden:
@@ -193,6 +210,11 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
       return SetNumber(value, record.limits.message_bytes);
     case kNetwork:
       return AddNetwork(value, record.limits.networks);
+    case kMechanism: {
+      const auto mechanism = FindMechanism(value);
+      if (mechanism.has_value()) record.mechanisms.Add(*mechanism);
+      return mechanism.has_value();
+    }
     case kSuspended:
       return SetFlag(value, record.suspended);
   }
@@ -200,8 +222,8 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
 }
 
 bool IsKnown(uint16_t type) {
-  return (type >= kVersion && type <= kDigestMd5) || type == kActsFor ||
-         (type >= kDisabled && type <= kSuspended);
+  return (type >= kVersion && type <= kDigestMd5) || type == kActsFor || type == kOverLimit ||
+         type == kSuspension || type == kMechanism || (type >= kDisabled && type <= kSuspended);
 }
 
 }  // namespace
@@ -232,6 +254,10 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   for (const std::string& address : record.addresses) writer.Put(kAddress, address);
   for (const std::string& domain : record.domains) writer.Put(kDomain, domain);
   for (const std::string& name : record.acts_for) writer.Put(kActsFor, name);
+  if (record.limits.over_limit.has_value()) {
+    const char policy = static_cast<char>(*record.limits.over_limit);
+    writer.Put(kOverLimit, ByteView(&policy, 1));
+  }
   if (record.disabled) writer.Put(kDisabled, "");
   if (record.null_sender_forbidden) writer.Put(kNullSenderForbidden, "");
   const LoginLimits& limits = record.limits;
@@ -245,6 +271,14 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   if (limits.message_bytes != 0) writer.PutNumber(kMessageBytes, limits.message_bytes);
   for (const Network& network : limits.networks) writer.Put(kNetwork, network.ToString());
   if (record.suspended) writer.Put(kSuspended, "");
+  if (record.suspended && record.suspended_at != WallTime()) {
+    std::string value(8, '\0');
+    StoreLe<uint64_t>(value.data(), static_cast<uint64_t>(WallMillis(record.suspended_at)));
+    writer.Put(kSuspension, value + record.suspended_why);
+  }
+  for (const MechanismInfo& info : Mechanisms()) {
+    if (record.mechanisms.Has(info.mechanism)) writer.Put(kMechanism, info.name);
+  }
   out += record.unknown_fields;
   if (writer.fits() && out.size() - before <= kRecordBytesMax) return true;
   out.resize(before);
@@ -255,7 +289,7 @@ bool DecodeRecord(ByteView bytes, CredentialRecord& record) {
   record = CredentialRecord();
   if (bytes.empty() || bytes.size() > kRecordBytesMax || bytes[0] != kFormat) return false;
   bytes.remove_prefix(1);
-  uint32_t seen = 0;
+  uint64_t seen = 0;
   while (!bytes.empty()) {
     if (bytes.size() < kFieldHeaderBytes) return false;
     const uint16_t type = LoadLe<uint16_t>(bytes.data());
@@ -271,7 +305,7 @@ bool DecodeRecord(ByteView bytes, CredentialRecord& record) {
     }
     bytes.remove_prefix(field_bytes);
   }
-  return (seen & 1u << kVersion) != 0;
+  return (seen & uint64_t{1} << kVersion) != 0;
 }
 
 }  // namespace sluice::auth

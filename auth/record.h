@@ -20,9 +20,11 @@
 #include <vector>
 
 #include "auth/hash.h"
+#include "auth/mechanism.h"
 #include "auth/rate_limit.h"
 #include "core/base/bytes.h"
 #include "core/base/network.h"
+#include "core/base/time.h"
 
 namespace sluice::auth {
 
@@ -70,6 +72,7 @@ struct LoginLimits {
   uint32_t recipients = 0;        // of a message; likewise
   uint64_t message_bytes = 0;     // likewise
   std::vector<Network> networks;  // where it may log in from; empty: anywhere
+  std::optional<OverPolicy> over_limit;  // of its own rates and the common ones; as configured
   bool operator==(const LoginLimits&) const = default;
 };
 
@@ -98,8 +101,12 @@ struct CredentialRecord {
   // "@example.net" for all of a domain, "*" for everybody.
   std::vector<std::string> acts_for;
   LoginLimits limits;
+  MechanismSet mechanisms;  // by which it may log in; empty: by any
   bool disabled = false;
-  bool suspended = false;  // as disabled, by an operator who means to undo it
+  bool suspended = false;  // as disabled, by who means to undo it; its queued mail waits, too
+  // When and why, where it is suspended and that is known.
+  WallTime suspended_at{};
+  std::string suspended_why;
   bool null_sender_forbidden = false;
 
   std::string unknown_fields;  // whole fields, in their order

@@ -27,6 +27,7 @@ struct Content {
   CommitWaiter* waiter = nullptr; // of the message's commit
   std::unique_ptr<Entry> bounce;  // to be committed in the same batch as the record
   bool counted = false;           // in the queue's hot bytes
+  bool hold = false;              // when durable, it is held
 
   size_t bytes() const { return envelope.size() + prefix.size() + body.size(); }
 };

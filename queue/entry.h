@@ -33,6 +33,8 @@ enum class EntryState : uint8_t {
   kReady,       // due, in line
   kDeferred,    // waits for its time
   kTaken,       // the caller is delivering it
+  kHeld,        // not tried until an operator releases it
+  kSuspended,   // not tried while its login is suspended
   kDamaged,     // its record fails its checksum: kept for the operator, not delivered
 };
 
@@ -41,7 +43,8 @@ struct StatusTag {};
 struct LineTag {};
 using MessageNode = TaggedNode<MessageTag>;  // in the segment that holds its MESSAGE record
 using StatusNode = TaggedNode<StatusTag>;    // in the segment that holds its newest STATUS record
-using LineNode = TaggedNode<LineTag>;        // ready for delivery, or waiting for room in a batch
+using LineNode =
+    TaggedNode<LineTag>;  // ready for delivery, waiting for room in a batch, or suspended
 
 struct Entry : MessageNode, StatusNode, LineNode {
   Entry();

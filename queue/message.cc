@@ -139,6 +139,9 @@ std::optional<EnvelopeView> EnvelopeView::Parse(ByteView bytes) {
         if (value.size() != 4) return std::nullopt;
         view.flags_ = LoadLe<uint32_t>(value.data());
         break;
+      case EnvelopeTag::kHold:
+        view.hold_ = value;
+        break;
     }  // other tags: a newer program's; kept, as all bytes are
   }
   if (!has_sender) return std::nullopt;

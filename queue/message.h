@@ -23,9 +23,10 @@ enum class EnvelopeTag : uint16_t {
   kLogin = 3,      // canonical login of the submitter; absent in bounces
   kClient = 4,     // "192.0.2.1:1234"
   kHelo = 5,
-  kProtocol = 6,   // "ESMTPSA TLSv1.3 TLS_AES_256_GCM_SHA384": for logs
-  kCreated = 7,    // u64, ms since 1970
-  kFlags = 8,      // u32, EnvelopeFlags
+  kProtocol = 6,  // "ESMTPSA TLSv1.3 TLS_AES_256_GCM_SHA384": for logs
+  kCreated = 7,   // u64, ms since 1970
+  kFlags = 8,     // u32, EnvelopeFlags
+  kHold = 9,      // why it is held until an operator releases it: a status record, if there is one
 };
 
 // Tags of a recipient's option fields.
@@ -49,6 +50,7 @@ class EnvelopeBuilder {
   void SetProtocol(ByteView text) { Field(EnvelopeTag::kProtocol, text); }
   void SetCreated(WallTime when);
   void SetFlags(uint32_t flags);
+  void SetHold(ByteView why) { Field(EnvelopeTag::kHold, why); }  // REQUIRES: not empty
   void AddRecipient(ByteView address);  // REQUIRES: address.size() <= 65535
   void AddRecipientOption(RecipientTag tag, ByteView value);  // of the recipient added last
   void Field(EnvelopeTag tag, ByteView value);
@@ -88,6 +90,7 @@ class EnvelopeView {
   ByteView protocol() const { return protocol_; }
   WallTime created() const { return created_; }
   uint32_t flags() const { return flags_; }
+  ByteView hold() const { return hold_; }  // empty: it was not held
   uint32_t recipient_count() const { return recipient_count_; }
   ByteView bytes() const { return bytes_; }
 
@@ -109,6 +112,7 @@ class EnvelopeView {
   ByteView helo_;
   ByteView protocol_;
   WallTime created_{};
+  ByteView hold_;
   uint32_t flags_ = 0;
   uint32_t recipient_count_ = 0;
 };

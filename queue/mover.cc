@@ -11,7 +11,8 @@ Mover::Mover(Device& device, SegmentTable& segments, Journal& journal, uint64_t&
     : device_(device), segments_(segments), journal_(journal), moved_(moved) {}
 
 bool Mover::Movable(const Entry& entry) {
-  return entry.state == EntryState::kReady || entry.state == EntryState::kDeferred;
+  return entry.state == EntryState::kReady || entry.state == EntryState::kDeferred ||
+         entry.state == EntryState::kHeld || entry.state == EntryState::kSuspended;
 }
 
 bool Mover::FitsInBatch(const Entry& entry, const Journal& journal) {

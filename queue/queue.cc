@@ -114,6 +114,7 @@ void Queue::RestoreMessage(QueueId id, const RecoveredMessage& message, Now now)
       segments_.AddPart(*entry->upload, part.segment, kRecordHeaderBytes + part.bytes);
     }
   }
+  if (message.held) return Hold(*entry);
   if (!message.status) return scheduler_.PushReady(*entry);
   // A wall clock that was set must not put off the next attempt for years.
   const Duration longest = options_.retry.retry_max + options_.retry.retry_max / 8;
@@ -173,6 +174,7 @@ std::unique_ptr<Entry> Queue::NewEntry(Submission& submission, const EnvelopeVie
   entry->recipients = static_cast<uint16_t>(envelope.recipient_count());
   entry->open_recipients = entry->recipients;
   entry->content = std::make_unique<Content>();
+  entry->content->hold = !envelope.hold().empty();
   entry->content->envelope = std::move(submission.envelope);
   entry->content->prefix = std::move(submission.prefix);
   entry->content->body = std::move(submission.body);
@@ -399,13 +401,18 @@ void Queue::OnMessageDurable(Entry& entry, const Location& where) {
   CommitWaiter* waiter = entry.content->waiter;
   if (waiter != nullptr) waiter->Detach();
   Content& content = *entry.content;
-  if (hot_bytes_ + content.bytes() <= options_.memory_bytes) {
+  const bool hold = content.hold;
+  if (!hold && hot_bytes_ + content.bytes() <= options_.memory_bytes) {
     hot_bytes_ += content.bytes();
     content.counted = true;
   } else {
     DropContent(entry);
   }
-  scheduler_.PushReady(entry);
+  if (hold) {
+    Hold(entry);
+  } else {
+    scheduler_.PushReady(entry);
+  }
   if (waiter != nullptr) CommitWaiter::Tell(waiter, CommitResult::kDurable);
 }
 
@@ -619,6 +626,81 @@ void Queue::SetDamaged(Entry& entry) {
   damaged_++;
 }
 
+// --- held ------------------------------------------------------------------------------------
+
+void Queue::Hold(Entry& entry) {
+  entry.state = EntryState::kHeld;
+  held_++;
+}
+
+bool Queue::ReleaseHeld(Entry& entry, Now now) {
+  CHECK(entry.state == EntryState::kHeld);
+  if (closed() || sealing_ || !HasRoomFor(0, RecordsReserve() / 2)) return false;
+  held_--;
+  entry.state = EntryState::kCommitting;
+  entry.content = std::make_unique<Content>();
+  entry.content->status =
+      StatusBuilder(entry.attempts, entry.recipients, WallMillis(now.wall)).Take();
+  entry.content->due = now.mono;
+  Enqueue({.entry = &entry});
+  return true;
+}
+
+bool Queue::Delete(Entry& entry) {
+  if (closed() || sealing_) return false;
+  switch (entry.state) {
+    case EntryState::kReady:
+    case EntryState::kDeferred:
+      scheduler_.Remove(entry);
+      break;
+    case EntryState::kHeld:
+      held_--;
+      break;
+    case EntryState::kSuspended:
+      static_cast<LineNode&>(entry).Unlink();
+      suspended_--;
+      break;
+    case EntryState::kCommitting:
+    case EntryState::kTaken:
+    case EntryState::kDamaged:
+      return false;
+  }
+  DropContent(entry);
+  entry.state = EntryState::kCommitting;
+  entry.finishing = true;
+  Enqueue({.entry = &entry});
+  return true;
+}
+
+void Queue::Suspend(Entry& entry, ByteView login) {
+  CHECK(entry.state == EntryState::kTaken);
+  DropContent(entry);
+  entry.state = EntryState::kSuspended;
+  suspended_by_login_[std::string(login)].PushBack(entry);
+  suspended_++;
+}
+
+Queue::Resumption Queue::Resume(Resumption from, uint32_t most,
+                                const std::function<bool(ByteView login)>& goes_on) {
+  auto it = suspended_by_login_.lower_bound(from.login);
+  for (; it != suspended_by_login_.end(); most--) {
+    if (most == 0) return {.login = it->first, .more = true};
+    IntrusiveList<Entry, LineNode>& entries = it->second;
+    if (!entries.empty() && !goes_on(it->first)) {
+      ++it;
+      continue;
+    }
+    Entry* entry = entries.PopFront();
+    if (entry == nullptr) {  // all of them have gone
+      it = suspended_by_login_.erase(it);
+      continue;
+    }
+    suspended_--;
+    scheduler_.PushReady(*entry);
+  }
+  return {};
+}
+
 bool Queue::Expired(const Entry& entry, WallTime now) const {
   return !clock_guard_.suspended() && now - entry.created() >= options_.retry.expire;
 }
@@ -659,6 +741,8 @@ QueueStats Queue::stats() const {
   stats.ready = scheduler_.ready();
   stats.deferred = scheduler_.deferred();
   stats.damaged = damaged_;
+  stats.held = held_;
+  stats.suspended = suspended_;
   stats.live_bytes = segments_.live_bytes();
   stats.hot_bytes = hot_bytes_;
   stats.uncommitted_bytes = uncommitted_bytes_;

@@ -16,9 +16,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -128,6 +131,8 @@ struct QueueStats {
   uint32_t ready = 0;
   uint32_t deferred = 0;
   uint32_t damaged = 0;
+  uint32_t held = 0;
+  uint32_t suspended = 0;
   uint64_t live_bytes = 0;        // records that are still needed
   uint64_t hot_bytes = 0;         // messages in memory
   uint64_t uncommitted_bytes = 0; // parts of messages that have not ended yet
@@ -223,6 +228,32 @@ class Queue : private Journal::Client {
   // Takes an entry whose load said kCorrupt out of delivery; it stays on disk, counted in stats().damaged.
   void SetDamaged(Entry& entry);
 
+  // --- not to be tried -------------------------------------------------------------------------
+
+  // A message whose envelope has a hold is made durable like any, but never due until it is released;
+  // that too is durable, once a later Pump has written it. False: not held, since no record can be
+  // written any more, or there is no room. What is held or suspended does not expire meanwhile.
+  // REQUIRES: the entry is kHeld.
+  bool ReleaseHeld(Entry& entry, Now now);
+
+  // Ends a message without delivery and without a bounce. False: it is being delivered or written
+  // just now, is damaged, or no record can be written any more.
+  bool Delete(Entry& entry);
+
+  // Puts a taken entry aside, whose login is suspended. Nothing is recorded: after a restart it
+  // comes due again. REQUIRES: its load was reset.
+  void Suspend(Entry& entry, ByteView login);
+
+  // Makes what was put aside due again, of those logins of which `goes_on` is true. At most `most`
+  // steps, of a message or a login each; goes on where the result of the call before says, until
+  // that has no more.
+  struct Resumption {
+    std::string login;
+    bool more = false;
+  };
+  Resumption Resume(Resumption from, uint32_t most,
+                    const std::function<bool(ByteView login)>& goes_on);
+
   // Whether the message is too old to be tried again. Never while the wall clock is in doubt.
   bool Expired(const Entry& entry, WallTime now) const;
   bool expiry_suspended() const { return clock_guard_.suspended(); }
@@ -284,6 +315,7 @@ class Queue : private Journal::Client {
   void FailEntry(Entry& entry);
   void FailPart(PartWrite& part);
 
+  void Hold(Entry& entry);
   static void AddReplies(StatusBuilder& status, const MessageLoad& load, const Outcome& outcome);
   void DropContent(Entry& entry);
   void Destroy(Entry& entry);
@@ -312,6 +344,9 @@ class Queue : private Journal::Client {
   uint32_t entries_ = 0;  // those not durable yet included
   uint32_t messages_ = 0;
   uint32_t damaged_ = 0;
+  uint32_t held_ = 0;
+  uint32_t suspended_ = 0;
+  std::map<std::string, IntrusiveList<Entry, LineNode>, std::less<>> suspended_by_login_;
   uint64_t hot_bytes_ = 0;
   uint64_t uncommitted_bytes_ = 0;
   uint64_t submitted_ = 0;

@@ -279,7 +279,11 @@ void Recovery::OnMessage(QueueId id, const Location& where, ByteView payload) {
   message.message = where;
   message.created_ms = view.created_ms;
   message.recipients = view.recipients;
-  if (!message.status) message.open_recipients = view.recipients;
+  if (!message.status) {
+    message.open_recipients = view.recipients;
+    const std::optional<EnvelopeView> envelope = EnvelopeView::Parse(view.envelope);
+    message.held = envelope.has_value() && !envelope->hold().empty();
+  }
   message.parts.clear();
   message.parts.reserve(view.parts());
   for (size_t i = 0; i < view.parts(); i++) message.parts.push_back(view.part(i));
@@ -294,6 +298,7 @@ void Recovery::OnStatus(QueueId id, const Location& where, ByteView payload) {
     return OnDamage(where.offset, where.bytes, "a status record makes no sense");
   }
   message.status = where;
+  message.held = false;  // its first status is its release
   message.attempts = view.attempts();
   message.next_attempt_ms = view.next_attempt_ms();
   message.open_recipients = message.recipients - view.finished_count();

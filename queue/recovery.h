@@ -27,6 +27,7 @@ struct RecoveredMessage {
   uint32_t open_recipients = 0;
   uint32_t attempts = 0;
   bool damaged = false;             // parts of it are lost
+  bool held = false;                // until an operator releases it
   std::vector<PartLocation> parts;
   absl::InlinedVector<uint32_t, 1> stale;  // segments with older copies of its record
 };

@@ -117,6 +117,7 @@ void AddPublicHandlers(httplib::Server& server, AdminSource* source) {
 
 bool ReadQueueFilter(const httplib::Request& request, QueueFilter* filter) {
   filter->after = request.get_param_value("after");
+  filter->held = request.has_param("held");
   if (!request.has_param("limit")) return true;
   const std::string text = request.get_param_value("limit");
   const char* end = text.data() + text.size();
@@ -187,6 +188,13 @@ void AddLocalHandlers(httplib::Server& server, AdminSource* source) {
   });
 }
 
+void AddQueueOrders(httplib::Server& server, AdminSource* source) {
+  server.Put("/v1/queue", [source](const httplib::Request& request, httplib::Response& response) {
+    const absl::StatusOr<QueueOrder> order = ParseQueueOrder(request.body);
+    Answer(order.ok() ? source->OrderQueue(*order) : order.status(), response);
+  });
+}
+
 class RunningAdmin : public Admin {
  public:
   ~RunningAdmin() override {
@@ -199,6 +207,7 @@ class RunningAdmin : public Admin {
     socket_path_ = path;
     local_ = std::make_unique<AdminEndpoint>(*listener, AdminEndpoint::Peers::kOwnerAndRoot);
     AddLocalHandlers(*local_, source);
+    AddQueueOrders(*local_, source);
     local_->Start();
     return absl::OkStatus();
   }

@@ -2,14 +2,16 @@
 //
 //   <state_dir>/admin.sock (UNIX socket, 0600; the peer must be root or the server's own user):
 //     GET /v1/stats                 counters, a shard and in total          (JSON)
-//     GET /v1/queue?limit=&after=   messages in the queue                   (JSON)
-//     GET /v1/sessions?FILTERS      who is connected                        (JSON:
-//     session_listing.h) DELETE /v1/sessions?FILTERS   ends those (JSON) GET /v1/guesses?FILTERS
-//     failed logins that are counted          (JSON: guess_listing.h) DELETE /v1/guesses?FILTERS
-//     forgets those                           (JSON) GET /v1/health                {"ready":true}
-//     or why not               (JSON) GET /v1/shards                what each shard is tuned to
-//     (JSON: shard_tunings.h) PUT /v1/shards                changes it; the answer has old and new
-//     (JSON) and the three below
+//     GET /v1/queue?limit=&after=&held=   messages in the queue             (JSON)
+//     PUT /v1/queue                 releases or deletes some of them        (JSON)
+//     GET /v1/sessions?FILTERS      who is connected                        (JSON: session_listing.h)
+//     DELETE /v1/sessions?FILTERS   ends those                              (JSON)
+//     GET /v1/guesses?FILTERS       failed logins that are counted          (JSON: guess_listing.h)
+//     DELETE /v1/guesses?FILTERS    forgets those                           (JSON)
+//     GET /v1/health                {"ready":true} or why not               (JSON)
+//     GET /v1/shards                what each shard is tuned to             (JSON: shard_tunings.h)
+//     PUT /v1/shards                changes it; the answer has old and new  (JSON)
+//     and the three below
 //   [admin] address (TCP, optional; no credentials are asked, nothing about a user or a message is
 //   told):
 //     GET /metrics                  Prometheus text 0.0.4
@@ -35,6 +37,7 @@
 #include "core/base/time.h"
 #include "core/server/counters.h"
 #include "core/server/session_listing.h"
+#include "queue/queue_id.h"
 
 namespace sluice::server {
 
@@ -66,8 +69,17 @@ struct Snapshot {
 struct QueueFilter {
   uint32_t limit = 100;  // messages at most; 1 to kQueueListMax
   std::string after;     // ids greater than this one; empty: from the start
+  bool held = false;     // only those that wait for an operator, or for a suspended login
 };
 inline constexpr uint32_t kQueueListMax = 10'000;
+
+// {"action":"release"|"delete","ids":["..."]}: what an operator orders of queued messages.
+struct QueueOrder {
+  bool release = false;             // else: delete
+  std::vector<queue::QueueId> ids;  // at most kQueueOrderMax
+};
+inline constexpr size_t kQueueOrderMax = 1000;  // a request has 32 KiB
+absl::StatusOr<QueueOrder> ParseQueueOrder(std::string_view json);
 
 // What the server tells about itself. Called on any of the admin threads, several at once; may
 // block for as long as kAdminTimeout, must not throw.
@@ -78,6 +90,9 @@ class AdminSource {
   // A JSON object {"messages":[{"id":..,"sender":..,"recipients":[..],"size":..,"created":..,
   // "next_attempt":..,"num_attempts":..,"last_response":..}],"more":bool}, or why it cannot be had.
   virtual absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) = 0;
+  // Of held messages: sends them, or of any: ends them without a bounce. {"done":n}: for how many;
+  // the others are gone, not held, or being delivered just now. It is durable within moments.
+  virtual absl::StatusOr<std::string> OrderQueue(const QueueOrder& order) = 0;
   // What each shard is tuned to, and a change of it (InvalidArgument: the request is wrong, nothing has changed); see
   // shard_tunings.h.
   virtual std::string ShardsJson() = 0;

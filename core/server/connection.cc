@@ -38,6 +38,8 @@ LoginResult ResultOf(auth::Failure failure) {
     case auth::Failure::kNone:
       return LoginResult::kAbandoned;
     case auth::Failure::kCredentials:
+    case auth::Failure::kTooWeak:
+    case auth::Failure::kTransition:
       return LoginResult::kRejected;
     case auth::Failure::kMalformed:
       return LoginResult::kMalformed;
@@ -84,6 +86,7 @@ struct Connection::Incoming {
   queue::QueueId id;
   queue::Submission submission;
   Buffer content;         // received, not yet with the queue
+  std::string hold;       // why the message is to be held; empty: it is not
   uint64_t bytes = 0;     // of the whole message as stored
   bool complete = false;  // the final dot was read
   bool submitted = false;
@@ -429,15 +432,17 @@ void Connection::RefuseSession() {
 // answer has guessed all the same.
 void Connection::FailAuth() {
   const auth::Failure failure = attempt_->failure();
+  const bool about_user =
+      failure != auth::Failure::kMalformed && failure != auth::Failure::kTemporary;
   Duration slower{};
-  if (failure == auth::Failure::kCredentials) {
+  if (about_user && failure != auth::Failure::kThrottled) {
     auth_failures_++;
-    CountGuess();
+    // A right proof by a mechanism that is not allowed is no guess.
+    if (failure != auth::Failure::kTooWeak) CountGuess();
     slower = attempt_->slower(shard_.wall_now());
   }
   ReportAuthFailure();
-  if (failure != auth::Failure::kCredentials && failure != auth::Failure::kThrottled)
-    return TellAuthFailure();
+  if (!about_user) return TellAuthFailure();
   const AuthOptions& options = shard_.options().auth;
   const auto jitter = static_cast<uint64_t>(options.failure_jitter.count());
   const Duration delay = options.failure_delay + slower +
@@ -475,10 +480,14 @@ smtp::AuthFailure Connection::FailureToTell() const {
       return smtp::AuthFailure::kTooMany;
     case auth::Failure::kNone:
     case auth::Failure::kCredentials:
+    case auth::Failure::kTooWeak:
+    case auth::Failure::kTransition:
       break;
   }
-  const bool too_many = auth_failures_ >= shard_.options().limits.auth_failures;
-  return too_many ? smtp::AuthFailure::kTooMany : smtp::AuthFailure::kBadCredentials;
+  if (auth_failures_ >= shard_.options().limits.auth_failures) return smtp::AuthFailure::kTooMany;
+  if (attempt_->failure() == auth::Failure::kTooWeak) return smtp::AuthFailure::kTooWeak;
+  if (attempt_->failure() == auth::Failure::kTransition) return smtp::AuthFailure::kTransition;
+  return smtp::AuthFailure::kBadCredentials;
 }
 
 void Connection::OnVerified(const auth::VerifyToken& token, auth::Verdict verdict) {
@@ -518,6 +527,9 @@ void Connection::OnMail() {
       transaction.LimitBytes(identity.limits.message_bytes);
     }
     if (IsOver({.messages = 1, .bytes = transaction.declared_bytes})) return;
+    // What no limit could ever take is not read to its end for nothing.
+    const uint64_t rates_max = Usage::MessageBytesMax(submitter().account);
+    if (rates_max != UINT64_MAX) transaction.LimitBytes(rates_max);
   }
   session_.Accept(shard_.replies());
 }
@@ -558,17 +570,37 @@ void Connection::ForgetSubmitter() {
   login_->untold = login_->originators_checked = login_->add_sender = false;
 }
 
-// Whether `more` would pass a limit; it is then refused.
+// Whether `more` would pass a limit by which it is refused, as it is then.
 bool Connection::IsOver(const Amount& more) {
   if (login_ == nullptr || shard_.usage() == nullptr) return false;
   const auto over = shard_.usage()->Find(submitter().account, more, shard_.wall_now());
-  if (over.has_value()) RefuseOver(*over);
-  return over.has_value();
+  if (!over.has_value() || over->policy == auth::OverPolicy::kHold) return false;
+  RefuseOver(*over);
+  return true;
 }
 
+// A tenant's or the server's limit may be reached by others.
+void Connection::CountOverLimit(const OverLimit& over) {
+  if (over.never || over.scope != Scope::kLogin || shard_.containment() == nullptr) return;
+  shard_.containment()->OnOverLimit(login(), shard_.wall_now());
+}
+
+// What can never fit gets a 5xx whatever the policy, or it would be tried for days: 552 5.3.4 (RFC
+// 1870 section 6) for its size. Recipients can be taken a part at a time: 452 4.5.3 (RFC 5321
+// 4.5.3.1.10).
 void Connection::RefuseOver(const OverLimit& over) {
+  CountOverLimit(over);
   shard_.words().Clear();
-  Reject(smtp::FormatReply(450, "4.7.1", over.Describe(), shard_.words()));
+  int code = over.policy == auth::OverPolicy::kReject ? 550 : 450;
+  ByteView enhanced = code == 550 ? "5.7.1" : "4.7.1";
+  if (over.never && over.limit.counted == auth::Counted::kBytes) {
+    code = 552;
+    enhanced = "5.3.4";
+  } else if (over.never && over.limit.counted == auth::Counted::kRecipients && over.limit.max > 0) {
+    code = 452;
+    enhanced = "4.5.3";
+  }
+  Reject(smtp::FormatReply(code, enhanced, over.Describe(), shard_.words()));
 }
 
 void Connection::OnRcpt() {
@@ -656,8 +688,8 @@ void Connection::OnMessage() {
     Abandon();
     return Reject(smtp::reply::kSpoolFull);
   }
-  if (!Charge()) return Abandon();
   EnsureIncoming();
+  if (!Charge()) return Abandon();
   incoming_->bytes = transaction.body_bytes;
   incoming_->content = std::move(session_.transaction().body);
   incoming_->complete = true;
@@ -670,8 +702,14 @@ void Connection::OnMessage() {
 bool Connection::Charge() {
   if (login_ == nullptr || shard_.usage() == nullptr) return true;
   const auto over = shard_.usage()->Charge(submitter().account, MessageAmount(), shard_.wall_now());
-  if (over.has_value()) RefuseOver(*over);
-  return !over.has_value();
+  if (!over.has_value()) return true;
+  if (over->policy == auth::OverPolicy::kHold) {
+    CountOverLimit(*over);
+    incoming_->hold = absl::StrCat("more than ", over->Name());
+    return true;
+  }
+  RefuseOver(*over);
+  return false;
 }
 
 Amount Connection::MessageAmount() const {
@@ -770,6 +808,7 @@ void Connection::MakeEnvelope() {
   const uint32_t flags = (transaction.eight_bit ? queue::kBody8BitMime : 0u) |
                          (login_ != nullptr && login_->untold ? queue::kSubmitterUntold : 0u);
   if (flags != 0) envelope.SetFlags(flags);
+  if (!incoming_->hold.empty()) envelope.SetHold(incoming_->hold);
   submission.envelope = envelope.Take();
 }
 
@@ -796,6 +835,9 @@ void Connection::ReportReception(ByteView id) {
   stats.messages_received_total.Add();
   stats.bytes_received_total.Add(incoming_->bytes);
   const smtp::Transaction& transaction = session_.transaction();
+  if (login_ != nullptr && shard_.containment() != nullptr) {
+    shard_.containment()->OnMessage(login(), transaction.recipients, shard_.wall_now());
+  }
   Event event = MakeEvent(EventType::kReception);
   event.id = id;
   event.has_sender = true;
@@ -803,6 +845,11 @@ void Connection::ReportReception(ByteView id) {
   event.recipients = ListRecipients();
   event.size = incoming_->bytes;
   event.response.code = 250;
+  std::string detail;
+  if (!incoming_->hold.empty()) {
+    detail = absl::StrCat("held until it is released: ", incoming_->hold);
+    event.detail = detail;
+  }
   shard_.events().Write(event);
 }
 
@@ -850,7 +897,7 @@ void Connection::OnRefusal(const smtp::Session&, smtp::Reply reply) {
 // garbage does not fill the log; so is what follows from an answer that was logged.
 bool Connection::IsWorthALine(smtp::Reply refusal) {
   const ByteView command = session_.answering();
-  if (refusal.line == smtp::reply::kTooManyRecipients.line) {
+  if (refusal.line.starts_with("452 4.5.3 ")) {
     const bool first = !too_many_recipients_;
     too_many_recipients_ = true;
     return first;

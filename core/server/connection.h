@@ -90,6 +90,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   void OnRcpt();
   std::optional<smtp::Reply> CheckOriginators();
   void RefuseOver(const OverLimit& over);
+  void CountOverLimit(const OverLimit& over);
   bool Charge();
   Amount MessageAmount() const;
   ByteView SenderToAdd() const;

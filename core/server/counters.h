@@ -123,6 +123,8 @@ inline constexpr Labels kByUse = {{"use", kMemoryUses, MemoryUseName}};
   X(messages_queued, kGauge, "Messages in the queue; published") \
   X(messages_waiting, kGauge, "Messages in the queue that wait for another attempt; published") \
   X(messages_damaged, kGauge, "Messages in the queue whose record is damaged; published") \
+  X(messages_held, kGauge, "Messages in the queue that wait for `sluice queue release`; published") \
+  X(messages_suspended, kGauge, "Messages in the queue that came due while their login was suspended, and wait for it; published") \
   X(relay_connections_total, kCounter, "Connections made to next hops") \
   X(relay_connections_open, kGauge, "Connections open to next hops") \
   X(relay_connect_failures_total, kCounter, "Connections to next hops that could not be made") \

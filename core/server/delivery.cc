@@ -49,6 +49,8 @@ void Delivery::Prepare() {
   answers_.resize(count);
   outgoing_ = smtp::OutgoingMessage{
       .sender = envelope.sender(),
+      .submitter =
+          (envelope.flags() & queue::kSubmitterUntold) != 0 ? ByteView() : envelope.login(),
       .recipients = recipients_,
       .bytes = message_.content_bytes(),
       .eight_bit = (envelope.flags() & queue::kBody8BitMime) != 0,

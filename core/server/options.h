@@ -74,6 +74,9 @@ struct AuthOptions {
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;
+  // A user whose record has no key for the mechanism gets 432, to log in by PLAIN or LOGIN, which
+  // adds it. It tells who asks that there is such a user: hence not by default.
+  bool tell_transition = false;
   bool channel_binding = true;      // each SCRAM mechanism under TLS is offered with -PLUS too
   std::string digest_realm;         // of DIGEST-MD5's keys; default: hostname, after LoadOptions
   uint32_t iterations = 10'000;     // PBKDF2 rounds of a newly stored key (RFC 7677: at least 4096)
@@ -148,6 +151,11 @@ struct RelayOptions {
   std::string tls_name;  // name a next hop's certificate must carry; needed for "verify"
   std::string ca_file;  // PEM trust anchors for "verify"; empty: those of the system
 
+  // Who we are to the next hops, under TLS alone; an empty user: nobody.
+  std::string username;
+  std::string password_file;  // its first line
+  std::string mechanism = "PLAIN";
+
   std::vector<std::string> discard_ehlo_keywords;  // what a next hop offers and does not do well
 
   uint32_t connections = 8;                   // to one next hop, a shard
@@ -206,14 +214,31 @@ struct LimitsOptions {
 // What a rate or a connection limit counts for: all that a login, a tenant or the server does.
 struct SharedLimits {
   std::vector<auth::RateLimit> rates;  // at most one of a kind
-  uint32_t connections = 0;            // logged in at a time; 0: no limit
+  auth::OverPolicy over_limit = auth::OverPolicy::kThrottle;
+  uint32_t connections = 0;  // logged in at a time; 0: no limit
 };
 
 // One [[tenant]]: limits that the logins of a group share.
 struct TenantOptions {
   std::string name;  // required; as in `sluice user --tenant`
   std::vector<auth::RateLimit> rates;
+  auth::OverPolicy over_limit = auth::OverPolicy::kThrottle;
   uint32_t connections = 0;
+};
+
+// When a login is suspended by itself, as if it were stolen; each 0: not for that. Of each login,
+// in an hour.
+struct ContainmentOptions {
+  uint32_t over_limit = 0;  // commands and messages beyond a limit of the login itself
+  // Of its recipients that were sent or refused for good, in percent those refused; once there are
+  // `bounce_recipients`.
+  uint32_t bounce_percent = 0;
+  uint32_t bounce_recipients = 100;
+  // Recipients' domains that it has not sent to in the last one to two weeks. Of a login that has
+  // first sent within `learn` they are only learnt.
+  uint32_t new_domains = 0;
+  Duration learn = hours(24);
+  uint32_t logins = 65'536;  // of how many domains are known; 192 octets each
 };
 
 enum class OriginatorCheck : uint8_t {
@@ -285,6 +310,7 @@ struct Options {
   SharedLimits server_limits;  // of all together
   std::vector<TenantOptions> tenant;
   auth::GuessLimits guess_limits;  // failed logins
+  ContainmentOptions containment;
   SubmissionOptions submission;
   SmtpOptions smtp;
   IoOptions io;

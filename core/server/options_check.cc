@@ -193,7 +193,34 @@ void CheckBackend(const AuthOptions& auth, const ReportFn& report) {
   }
 }
 
+// A password is nobody's business on the way.
+void CheckRelayLogin(const RelayOptions& relay, const ReportFn& report) {
+  if (relay.username.empty()) {
+    if (!relay.password_file.empty())
+      report("relay.username", "is missing, and relay.password_file is there");
+    return;
+  }
+  if (relay.password_file.empty()) {
+    report("relay.password_file",
+           "is missing, expected the file with the password of relay.username");
+  }
+  if (relay.tls != RelayTls::kRequired && relay.tls != RelayTls::kVerify) {
+    report("relay.tls", "must be \"required\" or \"verify\" where relay.username logs in");
+  }
+  const auto mechanism = auth::FindMechanism(relay.mechanism);
+  const bool takes_password =
+      mechanism.has_value() && !auth::Info(*mechanism).plus && !auth::Info(*mechanism).token &&
+      *mechanism != auth::Mechanism::kGssapi && *mechanism != auth::Mechanism::kExternal;
+  if (!takes_password) {
+    report("relay.mechanism",
+           absl::StrCat("\"", relay.mechanism,
+                        "\" is no mechanism with a password, expected one such as \"PLAIN\" or "
+                        "\"SCRAM-SHA-256\""));
+  }
+}
+
 void CheckRelay(const Options& options, const ReportFn& report) {
+  CheckRelayLogin(options.relay, report);
   if (options.relay.next_hop.empty() && !options.relay.discard) {
     report("relay.next_hop",
            "is empty, which will mean delivery by MX: that is not built yet; expected the address "

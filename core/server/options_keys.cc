@@ -78,6 +78,8 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
         "offered under TLS, best first; `user add` stores what they need");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),
         "offered without TLS (tests, trusted networks)");
+  v.Key("tell_transition", Flag(&o.tell_transition),
+        "432 where a user lacks the mechanism's key; tells that there is such a user");
   v.Key("channel_binding", Flag(&o.channel_binding),
         "SCRAM under TLS is offered with -PLUS too: bound to the TLS channel");
   v.Key("digest_realm", Text(&o.digest_realm),
@@ -151,6 +153,10 @@ void RelayKeys(Options& all, KeyVisitor& v) {
         "\"none\", \"opportunistic\", \"required\" or \"verify\"");
   v.Key("tls_name", Text(&o.tls_name), "name in the next hop's certificate; \"verify\" needs it");
   v.Key("ca_file", Path(&o.ca_file), "PEM trust anchors, for \"verify\"; else the system's");
+  v.Key("username", Text(&o.username), "who we are to a next hop, under TLS alone; empty: nobody");
+  v.Key("password_file", Path(&o.password_file), "its first line is that user's password");
+  v.Key("mechanism", Text(&o.mechanism),
+        "by which we log in there: PLAIN, LOGIN, CRAM-MD5, SCRAM-...");
   v.Key("discard_ehlo_keywords", Words(&o.discard_ehlo_keywords, EhloKeywords(), "keyword"),
         "what a next hop offers and does not do well: \"chunking\", say");
   TunableKey(all, "relay", "connections", v);
@@ -212,14 +218,21 @@ void LimitsKeys(Options& all, KeyVisitor& v) {
 constexpr std::string_view kRatesHelp =
     "[\"100 messages/minute\", \"2G bytes/day\"]; messages, recipients or bytes";
 
+constexpr std::string_view kOverLimitWords[] = {"throttle", "hold", "reject"};
+constexpr std::string_view kOverLimitHelp =
+    "beyond a rate: \"throttle\" (450), \"hold\" (taken, waits for `sluice queue release`) or "
+    "\"reject\" (550)";
+
 void SharedLimitsKeys(SharedLimits& o, KeyVisitor& v) {
   v.Key("rates", Rates(&o.rates), kRatesHelp);
+  v.Key("over_limit", Word(&o.over_limit, kOverLimitWords), kOverLimitHelp);
   v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
 }
 
 void TenantKeys(TenantOptions& o, KeyVisitor& v) {
   v.Key("name", Text(&o.name), "as in `sluice user set --tenant`");
   v.Key("rates", Rates(&o.rates), kRatesHelp);
+  v.Key("over_limit", Word(&o.over_limit, kOverLimitWords), kOverLimitHelp);
   v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
 }
 
@@ -235,6 +248,19 @@ void GuessLimitsKeys(auth::GuessLimits& o, KeyVisitor& v) {
   v.Key("counters", Count(&o.counters, 1024, 1u << 26), "places for what is counted");
   v.Key("known_logins", Count(&o.known_logins, 1024, 1u << 28),
         "logins whose known clients are kept in mind");
+}
+
+void ContainmentKeys(ContainmentOptions& o, KeyVisitor& v) {
+  v.Key("over_limit", Count(&o.over_limit, 0, kMany),
+        "a login that is more often over a limit in an hour is suspended; 0: never for that");
+  v.Key("bounce_percent", Count(&o.bounce_percent, 0, 100),
+        "... or has more of its recipients refused for good; 0: never for that");
+  v.Key("bounce_recipients", Count(&o.bounce_recipients, 1, kMany), "... of at least so many");
+  v.Key("new_domains", Count(&o.new_domains, 0, kMany),
+        "... or sends to more domains that it did not send to before; 0: never for that");
+  v.Key("learn", Span(&o.learn, kNever, 30 * kDay),
+        "for this long from its first message a login's domains are only learnt");
+  v.Key("logins", Count(&o.logins, 64, 1u << 24), "of how many logins domains are known");
 }
 
 void SubmissionKeys(SubmissionOptions& o, KeyVisitor& v) {
@@ -307,6 +333,7 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Table("server_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.server_limits, in); });
   v.Tables("tenant", ListOf(&o.tenant, TenantKeys));
   v.Table("guess_limits", [&](KeyVisitor& in) { GuessLimitsKeys(o.guess_limits, in); });
+  v.Table("containment", [&](KeyVisitor& in) { ContainmentKeys(o.containment, in); });
   v.Table("submission", [&](KeyVisitor& in) { SubmissionKeys(o.submission, in); });
   v.Table("smtp", [&](KeyVisitor& in) { SmtpKeys(o.smtp, in); });
   v.Table("io", [&](KeyVisitor& in) { IoKeys(o, in); });

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/aligned_bytes.h"
 #include "core/server/spool_files.h"
 #include "queue/record.h"
@@ -69,7 +71,10 @@ std::optional<nlohmann::json> Describe(const std::string& spool_dir, const Liste
       {"last_response", last_response},
   };
   if (status.recipients() > 0) json["next_attempt"] = status.next_attempt_ms() / 1000;
+  if (!envelope->login().empty()) json["login"] = Printable(envelope->login());
   if (message.damaged) json["damaged"] = true;
+  if (message.held) json["held"] = Printable(envelope->hold());
+  if (message.suspended) json["held"] = "the login is suspended";
   return json;
 }
 
@@ -81,17 +86,56 @@ void SnapshotQueue(queue::Queue& queue, uint32_t folder, const QueueFilter& filt
   std::vector<ListedMessage> lowest;  // a heap with the highest id on top
   const size_t wanted = size_t{filter.limit} + 1;
   queue.ForEach([&](queue::Entry& entry) {
-    if (entry.id <= after) return;
+    const bool held = entry.state == queue::EntryState::kHeld;
+    const bool suspended = entry.state == queue::EntryState::kSuspended;
+    if (entry.id <= after || (filter.held && !held && !suspended)) return;
     if (lowest.size() == wanted) {
       if (lowest.front().id < entry.id) return;
       std::pop_heap(lowest.begin(), lowest.end(), ById);
       lowest.pop_back();
     }
-    lowest.push_back({entry.id, folder, entry.message, entry.status, entry.created(), entry.attempts,
-                      entry.state == queue::EntryState::kDamaged});
+    lowest.push_back({entry.id, folder, entry.message, entry.status, entry.created(),
+                      entry.attempts, entry.state == queue::EntryState::kDamaged, held, suspended});
     std::push_heap(lowest.begin(), lowest.end(), ById);
   });
   out.insert(out.end(), lowest.begin(), lowest.end());
+}
+
+void OrderQueue(queue::Queue& queue, const QueueOrder& order, queue::Now now,
+                std::vector<queue::QueueId>& done) {
+  absl::flat_hash_set<uint64_t> wanted;
+  for (const queue::QueueId id : order.ids) wanted.insert(id.value);
+  std::vector<queue::Entry*> found;
+  queue.ForEach([&](queue::Entry& entry) {
+    if (wanted.contains(entry.id.value)) found.push_back(&entry);
+  });
+  for (queue::Entry* entry : found) {
+    const queue::QueueId id = entry->id;
+    const bool held = entry->state == queue::EntryState::kHeld;
+    if (order.release ? held && queue.ReleaseHeld(*entry, now) : queue.Delete(*entry))
+      done.push_back(id);
+  }
+}
+
+absl::StatusOr<QueueOrder> ParseQueueOrder(std::string_view text) {
+  const auto wrong = [](std::string_view words) { return absl::InvalidArgumentError(words); };
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("action") || !json.contains("ids") ||
+      !json["ids"].is_array()) {
+    return wrong("expected an object with action and ids");
+  }
+  QueueOrder order;
+  order.release = json["action"] == "release";
+  if (!order.release && json["action"] != "delete")
+    return wrong("action: neither release nor delete");
+  if (json["ids"].size() > kQueueOrderMax) return wrong("ids: too many at once");
+  for (const auto& id : json["ids"]) {
+    const auto parsed =
+        id.is_string() ? queue::QueueId::Parse(id.get<std::string>()) : std::nullopt;
+    if (!parsed.has_value()) return wrong(absl::StrCat("ids: ", id.dump(), " is no queue id"));
+    order.ids.push_back(*parsed);
+  }
+  return order;
 }
 
 std::string QueueListJson(const std::string& spool_dir, std::vector<ListedMessage> messages,

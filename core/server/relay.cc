@@ -4,10 +4,12 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/base64.h"
 #include "core/server/relay_connection.h"
 #include "core/server/shard.h"
 #include "core/smtp/bounce.h"
 #include "core/smtp/trace.h"
+#include "tls/hooks.h"
 
 namespace sluice::server {
 namespace {
@@ -17,11 +19,13 @@ constexpr Duration kHopRestMax = minutes(1);
 constexpr Duration kHopPatience = seconds(3);  // with hops that are down, before messages are deferred
 constexpr Duration kReadAgain = minutes(1);  // after the spool could not be read
 constexpr uint8_t kRestartsMax = 2;
+constexpr uint32_t kResumedATurn = 1024;  // messages of logins that are suspended no more
 
 smtp::ClientOptions MakeClientOptions(const Options& options) {
   smtp::ClientOptions client;
   client.ehlo_name = options.hostname;
   client.chunking = true;
+  client.tell_submitter = true;
   client.ignored = options.relay.discard_ehlo_keywords;
   switch (options.relay.tls) {
     case RelayTls::kNone:
@@ -45,7 +49,11 @@ std::string StatusText(const smtp::EnhancedStatus& status) {
 
 }  // namespace
 
-Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues) : shard_(shard), queues_(std::move(queues)) {
+Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues, auth::CredentialSource& logins)
+    : shard_(shard),
+      queues_(std::move(queues)),
+      suspensions_(logins),
+      resumptions_(queues_.size()) {
   const RelayOptions& options = shard.options().relay;
   for (const SockAddr& address : options.next_hop) {
     NextHop hop;
@@ -58,6 +66,19 @@ Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues) : shard_(shard), q
 }
 
 Relay::~Relay() = default;
+
+std::unique_ptr<SaslClient> Relay::MakeLogin() {
+  const RelayOptions& options = shard_.options().relay;
+  if (options.username.empty()) return nullptr;
+  char random[18];
+  tls::FillRandom(random, sizeof random);
+  return auth::MakeSaslClient(*auth::FindMechanism(options.mechanism),
+                              {.user = options.username,
+                               .password = std::string(shard_.relay_password()),
+                               .nonce = Base64Encode(ByteView(random, sizeof random)),
+                               .cache = &scram_cache_,
+                               .host = ""});
+}
 
 // --- taking messages ------------------------------------------------------------------------------------------
 
@@ -118,6 +139,7 @@ void Relay::OnLoaded(Delivery& delivery, queue::LoadResult result) {
     }
   }
   if (stopping_) return Release(delivery, Duration::zero());
+  if (PutAside(delivery)) return;
   delivery.Prepare();
   if (shard_.options().relay.discard) {
     delivery.Discard();
@@ -128,9 +150,38 @@ void Relay::OnLoaded(Delivery& delivery, queue::LoadResult result) {
 }
 
 Delivery* Relay::NextDelivery() {
-  Delivery* delivery = waiting_.PopFront();
-  if (delivery != nullptr) waiting_count_--;
-  return delivery;
+  while (Delivery* delivery = waiting_.PopFront()) {
+    waiting_count_--;
+    if (stopping_ || !PutAside(*delivery)) return delivery;
+  }
+  return nullptr;
+}
+
+// --- suspended logins ------------------------------------------------------------------------
+
+// Whether the message is not to be sent now, since whose it is is suspended.
+bool Relay::PutAside(Delivery& delivery) {
+  const ByteView login = delivery.message().envelope().login();
+  if (!suspensions_.Has(login)) return false;
+  const std::string name(login);  // its octets go with the load
+  queue::Queue& queue = delivery.queue();
+  queue::Entry& entry = delivery.entry();
+  Recycle(delivery);
+  queue.Suspend(entry, name);
+  return true;
+}
+
+// What was put aside and may go on is due again: looked at when the store has changed, a part a
+// turn.
+void Relay::ResumeMail() {
+  const bool changed = suspensions_.TakeChange();
+  for (size_t i = 0; i < queues_.size(); i++) {
+    queue::Queue::Resumption& at = resumptions_[i];
+    if (changed) at = {.login = "", .more = true};
+    if (!at.more) continue;
+    at = queues_[i]->Resume(std::move(at), kResumedATurn,
+                            [this](ByteView login) { return !suspensions_.Has(login); });
+  }
 }
 
 // --- connections ------------------------------------------------------------------------------------------------
@@ -138,6 +189,7 @@ Delivery* Relay::NextDelivery() {
 void Relay::Pump() {
   closed_.clear();
   if (stopping_) return;
+  ResumeMail();
   TakeDue();
   for (NextHop& hop : hops_) {
     // Those beyond the number, where it was made smaller meanwhile, leave when what they have is answered.
@@ -304,6 +356,14 @@ void Relay::Conclude(Delivery& delivery) {
   } else if (bounced) {
     outcome.bounce = &bounce;
   }
+  if (Containment* const containment = shard_.containment()) {
+    uint64_t sent = 0, refused = 0;
+    for (const Delivery::Answered& answer : delivery.answers()) {
+      sent += answer.positive();
+      refused += answer.permanent() && !held;
+    }
+    containment->OnRecipients(delivery.message().envelope().login(), sent, refused, now.wall);
+  }
   Report(delivery, {.expired = expired, .held = held, .bounce = outcome.bounce});
   const queue::FinishResult result =
       delivery.queue().Finish(delivery.entry(), delivery.message(), outcome, now);
@@ -453,6 +513,9 @@ std::optional<MonoTime> Relay::NextDeadline() const {
     if (const auto next = queue->NextDue(); next && (!due || *next < *due)) due = next;
   }
   if (stopping_) return first;
+  for (const queue::Queue::Resumption& resumption : resumptions_) {
+    if (resumption.more) consider(MonoTime::min());
+  }
   if (Resting()) {
     if (waiting_count_ == 0 && !due) return first;
     for (const NextHop& hop : hops_) consider(hop.down_until);

@@ -1,13 +1,17 @@
-// Relay: carries a shard's due messages to the configured next hops, over a bounded number of connections a hop
-// that are kept and reused. Each shard relays what its own journals hold; limits are per shard.
+// Relay: carries a shard's due messages to the configured next hops, over a bounded number of
+// connections a hop that are kept and reused. Each shard relays what its own journals hold; limits
+// are per shard.
 //
 //   Queue::TakeDue -> Delivery (loads the message) -> RelayConnection (smtp::Client over Stream)
 //                  <- Finish: done, deferred, or with a bounce                    <- replies
 //
-// Next hops are tried in turn: one that cannot be reached rests, and is then tried with a single connection. While
-// all rest the messages wait, so that a restart of the next hop costs them seconds; when that takes too long they are
-// deferred. A message that was lost with a kept connection before the server said anything about it
-// goes to a fresh connection at once. One thread.
+// Next hops are tried in turn: one that cannot be reached rests, and is then tried with a single
+// connection. While all rest the messages wait, so that a restart of the next hop costs them
+// seconds; when that takes too long they are deferred. A message that was lost with a kept
+// connection before the server said anything about it goes to a fresh connection at once.
+//
+// Mail of a login that is suspended is put aside when its time comes, and is due again when the
+// login is resumed; what a connection has taken goes on. One thread.
 #ifndef SLUICE_CORE_SERVER_RELAY_H_
 #define SLUICE_CORE_SERVER_RELAY_H_
 
@@ -17,11 +21,13 @@
 #include <string>
 #include <vector>
 
+#include "auth/sasl_client.h"
 #include "core/base/intrusive_list.h"
 #include "core/base/time.h"
 #include "core/server/delivery.h"
 #include "core/server/event_log.h"
 #include "core/server/options.h"
+#include "core/server/suspensions.h"
 #include "core/smtp/client.h"
 #include "queue/queue.h"
 
@@ -46,8 +52,8 @@ struct NextHop {
 
 class Relay {
  public:
-  // `queues`: of this shard, its own first; all recovered.
-  Relay(Shard& shard, std::vector<queue::Queue*> queues);
+  // `queues`: of this shard, its own first; all recovered. `logins` outlives the relay.
+  Relay(Shard& shard, std::vector<queue::Queue*> queues, auth::CredentialSource& logins);
   ~Relay();
 
   // Starts deliveries as far as connections allow. Once a turn.
@@ -65,6 +71,8 @@ class Relay {
   bool idle() const { return busy_ == 0 && connections_ == 0; }
 
   // --- for connections and deliveries ---
+  // As whom a connection logs in to a next hop; nullptr: as nobody.
+  std::unique_ptr<SaslClient> MakeLogin();
   Shard& shard() { return shard_; }
   Buffer& scratch() { return scratch_; }
   // A message for a connection that can start one; nullptr: none is waiting.
@@ -92,6 +100,8 @@ class Relay {
   bool Resting() const;
   bool Hopeless() const;
   void DeferWaiting();
+  bool PutAside(Delivery& delivery);
+  void ResumeMail();
   void Conclude(Delivery& delivery);
   bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);
   struct Fate {
@@ -115,6 +125,9 @@ class Relay {
   uint32_t waiting_count_ = 0;
   uint32_t connections_ = 0;
   std::vector<std::unique_ptr<RelayConnection>> closed_;  // to be destroyed outside their own calls
+  auth::ScramCache scram_cache_;  // or each connection would cost a slow function on the shard
+  Suspensions suspensions_;
+  std::vector<queue::Queue::Resumption> resumptions_;  // of each queue, while `more`
   size_t queue_turn_ = 0;  // whose turn it is among the queues
   Buffer scratch_;
   std::vector<queue::RecipientOutcome> outcomes_;

@@ -23,9 +23,13 @@ RelayConnection::RelayConnection(Relay& relay, NextHop& hop)
     : relay_(relay),
       hop_(hop),
       stream_(relay.shard().streams(), *this),
-      client_(hop.client, false),
+      sasl_(relay.MakeLogin()),
+      options_(hop.client),
+      client_(options_, false),
       connect_(io::Completes<&RelayConnection::OnConnect>, this),
-      timer_(io::Fires<&RelayConnection::OnTimer>, this) {}
+      timer_(io::Fires<&RelayConnection::OnTimer>, this) {
+  options_.sasl = sasl_.get();
+}
 
 RelayConnection::~RelayConnection() { CHECK(under_way_.empty()); }
 

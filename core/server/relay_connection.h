@@ -4,6 +4,7 @@
 #ifndef SLUICE_CORE_SERVER_RELAY_CONNECTION_H_
 #define SLUICE_CORE_SERVER_RELAY_CONNECTION_H_
 
+#include <memory>
 #include <string>
 
 #include "core/io/timer_wheel.h"
@@ -63,6 +64,8 @@ class RelayConnection final : public net::StreamOwner {
   Relay& relay_;
   NextHop& hop_;
   net::Stream stream_;
+  std::unique_ptr<SaslClient> sasl_;  // where we log in; its client's options then name it
+  smtp::ClientOptions options_;
   smtp::Client client_;
   io::Op connect_;
   io::Timer timer_;

@@ -33,6 +33,7 @@
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
+#include "core/server/containment.h"
 #include "core/server/cores.h"
 #include "core/server/event_log.h"
 #include "core/server/guess_listing.h"
@@ -40,6 +41,7 @@
 #include "core/server/kerberos.h"
 #include "core/server/line_file.h"
 #include "core/server/pid_file.h"
+#include "core/server/relay_password.h"
 #include "core/server/ring_device.h"
 #include "core/server/shard.h"
 #include "core/server/shard_tunings.h"
@@ -125,6 +127,7 @@ class ServerProcess final : public Server, public AdminSource {
   Snapshot Stats() override;
   std::vector<bool> PublishCounters();
   absl::StatusOr<std::string> QueueJson(const QueueFilter& filter) override;
+  absl::StatusOr<std::string> OrderQueue(const QueueOrder& order) override;
   std::string ShardsJson() override;
   absl::StatusOr<std::string> SetShards(std::string_view request) override;
   absl::StatusOr<std::string> SessionsJson(const RequestParameters& filters) override;
@@ -149,6 +152,9 @@ class ServerProcess final : public Server, public AdminSource {
   void SaveTable(KeptTable& kept, auth::LineTable& table);
   void SaveTables();
   absl::StatusOr<std::vector<Guess>> CollectGuesses();
+  absl::Status ReadRelayPassword();
+  void MakeContainment();
+  void SuspendLogin(const std::string& login, const std::string& why);
   void AddMissingKeys(const auth::VerifyJob& job);
   absl::Status MakeShards();
   absl::Status Recover();
@@ -185,6 +191,9 @@ class ServerProcess final : public Server, public AdminSource {
   KeptTable kept_clients_{.what = "which clients of which logins are known"};
   std::unique_ptr<Usage> usage_;
   std::unique_ptr<auth::GuessGuard> guard_;  // outlives what the verifier's threads have in hand
+  auth::Secret relay_password_;
+  std::unique_ptr<KnownDomains> known_domains_;  // where new_domains is not 0
+  std::unique_ptr<Containment> containment_;     // nullptr: nothing of it is configured
   std::unique_ptr<ShardGroup> group_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::mutex tunings_mutex_;
@@ -351,6 +360,8 @@ absl::Status ServerProcess::MakeShards() {
   if (!tokens.ok()) return tokens.status();
   if (tokens->front() != nullptr) token_report_ = DescribeKeys(tokens->front()->keys());
 
+  if (absl::Status status = ReadRelayPassword(); !status.ok()) return status;
+
   auto probe = ProbeSync(ShardFolder(options_.spool_dir, 0));
   if (!probe.ok()) return probe.status();
   probe_ = *probe;
@@ -381,6 +392,7 @@ absl::Status ServerProcess::MakeShards() {
       });
 
   MakeTables();
+  MakeContainment();
   std::array<char, 32> remember_key;
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
@@ -405,6 +417,8 @@ absl::Status ServerProcess::MakeShards() {
     parts.event_log = event_log_.get();
     parts.usage = usage_.get();
     parts.guard = guard_.get();
+    parts.containment = containment_.get();
+    parts.relay_password = &relay_password_;
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;
     tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
@@ -428,6 +442,14 @@ absl::Status ServerProcess::MakeShards() {
   }
   Wipe(remember_key);
   Wipe(*decoy_key);
+  return absl::OkStatus();
+}
+
+absl::Status ServerProcess::ReadRelayPassword() {
+  if (options_.relay.username.empty()) return absl::OkStatus();
+  auto password = LoadRelayPassword(options_.relay);
+  if (!password.ok()) return password.status();
+  relay_password_ = *std::move(password);
   return absl::OkStatus();
 }
 
@@ -474,6 +496,53 @@ void ServerProcess::SaveTable(KeptTable& kept, auth::LineTable& table) {
 void ServerProcess::SaveTables() {
   SaveTable(kept_usage_, usage_->meters());
   SaveTable(kept_clients_, guard_->known_clients());
+}
+
+void ServerProcess::MakeContainment() {
+  const ContainmentOptions& options = options_.containment;
+  if (options.over_limit == 0 && options.bounce_percent == 0 && options.new_domains == 0) return;
+  if (options.new_domains > 0) {
+    // Its keys are hashes by the same secret as the meters'.
+    const uint64_t check = usage_->meters().NameKey('k', "known domains");
+    std::string note;
+    known_domains_ = std::make_unique<KnownDomains>(options_.state_dir + "/domains", options.logins,
+                                                    check, note);
+    if (!note.empty()) LogAdmin(note);
+  }
+  containment_ = std::make_unique<Containment>(
+      options, usage_->meters(), known_domains_.get(),
+      [this](ByteView login, const std::string& why) {
+        keys_helper_->Run([this, login = std::string(login), why] { SuspendLogin(login, why); });
+      });
+}
+
+// On the thread that changes records. Its sessions end at their next command, and its queued mail
+// waits, since the record says so.
+void ServerProcess::SuspendLogin(const std::string& login, const std::string& why) {
+  bool already = false;
+  const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
+    absl::Status updated = changes.Update(login, [&](auth::CredentialRecord& record) {
+      already = record.suspended;
+      record.suspended = true;
+      record.suspended_at = WallNow();
+      record.suspended_why = why;
+    });
+    return already ? absl::CancelledError("it is suspended") : updated;
+  });
+  if (already) return;
+  std::string words = absl::StrCat("login ", LoginToLog(login), " is suspended: ", why);
+  if (!status.ok())
+    words = absl::StrCat("login ", LoginToLog(login), " should be suspended (", why,
+                         "), but its record could not be changed: ", status.message());
+  std::fprintf(stderr, "sluice: %s\n", words.c_str());
+  Shard* shard = shards_[0]->shard.get();  // the log's ends are the shards'
+  shard->Post([shard, login, words] {
+    Event event;
+    event.time = shard->wall_now();
+    event.login = login;
+    event.detail = words;
+    shard->events().Write(event);
+  });
 }
 
 // On a thread of its own: another process may hold the store's lock for a while, and neither logins
@@ -789,6 +858,23 @@ absl::StatusOr<std::string> ServerProcess::QueueJson(const QueueFilter& filter) 
     messages.insert(messages.end(), part.begin(), part.end());
   }
   return QueueListJson(options_.spool_dir, std::move(messages), filter);
+}
+
+absl::StatusOr<std::string> ServerProcess::OrderQueue(const QueueOrder& order) {
+  if (!serving_) return absl::UnavailableError("starting or stopping");
+  size_t done = 0;
+  for (auto& own : shards_) {
+    auto answer = std::make_shared<std::promise<size_t>>();
+    Shard* shard = own->shard.get();
+    shard->Post([shard, answer, order] { answer->set_value(shard->OrderQueue(order)); });
+    auto future = answer->get_future();
+    if (future.wait_for(kAdminTimeout) != std::future_status::ready) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("shard ", shard->index(), " does not answer; it may still do so"));
+    }
+    done += future.get();
+  }
+  return absl::StrCat("{\"done\":", done, "}");
 }
 
 std::string ServerProcess::ShardsJson() {

@@ -128,6 +128,7 @@ Shard::Shard(ShardParts parts)
            .wanted =
                auth::WantedKeys::For(ConfiguredMechanisms(options_), options_.auth.digest_realm),
            .hostname = options_.hostname,
+           .tell_transition = options_.auth.tell_transition,
            .detail_delimiter = DetailDelimiter(options_.submission),
            .gss = parts.gss,
            .guard = parts.guard,
@@ -137,6 +138,8 @@ Shard::Shard(ShardParts parts)
       events_(parts.event_log),
       prng_(parts.seed),
       usage_(parts.usage),
+      containment_(parts.containment),
+      relay_password_(parts.relay_password),
       connections_(tuning_.sessions + kRefusals),
       group_(parts.group),
       passages_(kPassages) {
@@ -148,7 +151,7 @@ Shard::Shard(ShardParts parts)
     folders_.push_back(spool.folder);
     queues.push_back(queues_.back().get());
   }
-  relay_ = std::make_unique<Relay>(*this, std::move(queues));
+  relay_ = std::make_unique<Relay>(*this, std::move(queues), *parts.store);
   if (group_ != nullptr) group_->shards[index_] = this;
   for (size_t i = 0; i < options_.listener.size(); i++) {
     const ListenerOptions& from = options_.listener[i];
@@ -366,6 +369,8 @@ void Shard::PublishQueues() {
     sum.messages += stats.messages;
     sum.deferred += stats.deferred;
     sum.damaged += stats.damaged;
+    sum.held += stats.held;
+    sum.suspended += stats.suspended;
     sum.live_bytes += stats.live_bytes;
     sum.hot_bytes += stats.hot_bytes;
     sum.segments += stats.segments;
@@ -378,6 +383,8 @@ void Shard::PublishQueues() {
   counters_.messages_queued.Set(sum.messages);
   counters_.messages_waiting.Set(sum.deferred);
   counters_.messages_damaged.Set(sum.damaged);
+  counters_.messages_held.Set(sum.held);
+  counters_.messages_suspended.Set(sum.suspended);
   counters_.memory_bytes[MemoryUse::kQueuedMessages].Set(sum.hot_bytes);
 }
 
@@ -497,6 +504,20 @@ std::vector<ListedMessage> Shard::ListQueue(const QueueFilter& filter) {
   std::vector<ListedMessage> messages;
   for (size_t i = 0; i < queues_.size(); i++) SnapshotQueue(*queues_[i], folders_[i], filter, messages);
   return messages;
+}
+
+size_t Shard::OrderQueue(const QueueOrder& order) {
+  std::vector<queue::QueueId> done;
+  for (auto& queue : queues_) server::OrderQueue(*queue, order, {now(), wall_now()}, done);
+  for (const queue::QueueId id : done) {
+    const QueueIdText text(id);
+    Event event;
+    event.time = wall_now();
+    event.id = text.view();
+    event.detail = order.release ? "released by an operator" : "deleted by an operator";
+    events_.Write(event);
+  }
+  return done.size();
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------------

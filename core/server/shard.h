@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "auth/authenticator.h"
+#include "auth/secret.h"
 #include "core/base/mailbox.h"
 #include "core/base/prng.h"
 #include "core/base/slab.h"
@@ -28,6 +29,7 @@
 #include "core/net/stream.h"
 #include "core/server/body_budget.h"
 #include "core/server/connection.h"
+#include "core/server/containment.h"
 #include "core/server/counters.h"
 #include "core/server/dovecot_client.h"
 #include "core/server/event_log.h"
@@ -94,6 +96,8 @@ struct ShardParts {
   EventLog* event_log = nullptr;
   Usage* usage = nullptr;  // nullptr: nothing is counted against limits
   auth::GuessGuard* guard = nullptr;  // nullptr: failed logins are not counted
+  Containment* containment = nullptr;            // nullptr: no login is suspended by itself
+  const auth::Secret* relay_password = nullptr;  // where relay.username is not empty
   // Neither is needed after construction.
   ByteView remember_key;          // secret of this process, for remembered logins and nonces
   ByteView decoy_key;             // secret of the credential store
@@ -173,6 +177,9 @@ class Shard {
   // The messages in this shard's journals, for the admin interface. The shard's thread.
   std::vector<ListedMessage> ListQueue(const QueueFilter& filter);
 
+  // Carries out an order and logs what was done to each; for how many. The shard's thread.
+  size_t OrderQueue(const QueueOrder& order);
+
   // Looks at sessions from a slot on, at a bounded number of them and at most until `room` are found that `filter`
   // names; those are ended when `end` is set. The shard's thread.
   SessionSlice LookAtSessions(const SessionFilter& filter, uint32_t from_slot, uint32_t room, bool end);
@@ -187,6 +194,7 @@ class Shard {
   net::StreamSet& streams() { return streams_; }
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
   Usage* usage() { return usage_; }
+  Containment* containment() { return containment_; }
   auth::Authenticator& authenticator() { return authenticator_; }
   RecentGuesses& guesses() { return guesses_; }
   DovecotClient* dovecot() { return dovecot_.get(); }  // nullptr: logins are proved here
@@ -199,6 +207,9 @@ class Shard {
   Buffer& words() { return words_; }  // likewise, for the text of one reply
   Buffer& replies() { return replies_; }                       // scratch of one call; clear it before use
   std::vector<ByteView>& recipients() { return recipients_; }  // likewise
+  ByteView relay_password() const {
+    return relay_password_ == nullptr ? ByteView() : relay_password_->view();
+  }
   const auth::CertificateLogins& certificate_logins() const { return *certificate_logins_; }
   const std::shared_ptr<tls::ClientContext>& client_tls() const { return client_tls_; }
   uint64_t NewSessionId();
@@ -283,6 +294,8 @@ class Shard {
   Prng prng_;
   Usage* const usage_;
   RecentGuesses guesses_;
+  Containment* const containment_;
+  const auth::Secret* const relay_password_;
   Buffer words_;
   Buffer replies_;
   std::vector<ByteView> recipients_;

@@ -27,11 +27,23 @@ uint64_t Part(const Amount& amount, auth::Counted counted) {
   return amount.bytes;
 }
 
+bool IsWorse(const OverLimit& a, const OverLimit& b) {
+  if (a.never != b.never) return a.never;
+  constexpr int kRank[auth::kOverPolicies] = {1, 0, 2};  // throttle, hold, reject
+  const int rank_a = kRank[static_cast<size_t>(a.policy)];
+  const int rank_b = kRank[static_cast<size_t>(b.policy)];
+  return rank_a != rank_b ? rank_a > rank_b : a.until > b.until;
+}
+
 }  // namespace
 
+std::string OverLimit::Name() const {
+  return absl::StrCat(auth::ToString(limit), " of ", kScopeNames[static_cast<size_t>(scope)]);
+}
+
 std::string OverLimit::Describe() const {
-  return absl::StrCat("Throttling failure: more than ", auth::ToString(limit), " of ",
-                      kScopeNames[static_cast<size_t>(scope)], "; try again after ",
+  if (never) return absl::StrCat("By itself more than ", Name());
+  return absl::StrCat("Throttling failure: more than ", Name(), "; try again after ",
                       UtcText(until));
 }
 
@@ -56,21 +68,24 @@ Usage::Usage(const Options& options, ByteView secret)
       connections_(options.limits.meters) {
   server_ = {.name = meters_.NameKey(kServerSpace, ""),
              .rates = &options.server_limits.rates,
+             .policy = options.server_limits.over_limit,
              .connections = options.server_limits.connections};
   for (const TenantOptions& tenant : options.tenant) {
     tenants_[tenant.name] = {.name = meters_.NameKey(kTenantSpace, tenant.name),
                              .rates = &tenant.rates,
+                             .policy = tenant.over_limit,
                              .connections = tenant.connections};
   }
 }
 
-void Usage::AddMeters(Account& account, uint64_t name, Scope scope,
+void Usage::AddMeters(Account& account, uint64_t name, Scope scope, auth::OverPolicy policy,
                       const std::vector<auth::RateLimit>& rates) const {
   for (const auth::RateLimit& rate : rates) {
     account.meters_.push_back(
         {.key = auth::Meters::Key(name, WhatOf(rate.counted), auth::KindOf(rate.window)),
          .limit = rate,
-         .scope = scope});
+         .scope = scope,
+         .policy = policy});
   }
 }
 
@@ -99,14 +114,16 @@ std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
   bool room = true;
   if (!rates.empty() || connections != 0) {
     const uint64_t name = meters_.NameKey(kLoginSpace, identity.login);
-    AddMeters(account, name, Scope::kLogin, rates);
+    AddMeters(account, name, Scope::kLogin,
+              identity.limits.over_limit.value_or(options_.login_limits.over_limit), rates);
     room &= Enter(account, name, connections, bound);
   }
   if (tenant != tenants_.end()) {
-    AddMeters(account, tenant->second.name, Scope::kTenant, *tenant->second.rates);
+    AddMeters(account, tenant->second.name, Scope::kTenant, tenant->second.policy,
+              *tenant->second.rates);
     room &= Enter(account, tenant->second.name, tenant->second.connections, bound);
   }
-  AddMeters(account, server_.name, Scope::kServer, *server_.rates);
+  AddMeters(account, server_.name, Scope::kServer, server_.policy, *server_.rates);
   room &= Enter(account, server_.name, server_.connections, bound);
   if (!room) return std::nullopt;
   return account;
@@ -114,28 +131,44 @@ std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
 
 std::optional<OverLimit> Usage::Find(const Account& account, const Amount& more,
                                      WallTime now) const {
+  using auth::OverPolicy;
   std::optional<OverLimit> over;
   for (const Account::Metered& metered : account.meters_) {
     const uint64_t part = Part(more, metered.limit.counted);
     if (part == 0) continue;
     const uint64_t max = metered.limit.max;
-    if (part <= max && meters_.Sum(metered.key, now) <= max - part) continue;
-    // What is more than the limit by itself never fits; it is told to come when all is free again.
-    const uint64_t room_from = part <= max ? max - part : 0;
-    const WallTime until = meters_.WhenAtMost(metered.key, room_from, now);
-    if (over.has_value() && over->until >= until) continue;
-    over = {.scope = metered.scope, .limit = metered.limit, .until = until};
+    const uint64_t sum = meters_.Sum(metered.key, now);
+    if (part <= max && sum <= max - part) continue;
+    OverLimit found{.scope = metered.scope, .limit = metered.limit, .policy = metered.policy};
+    const uint64_t bound = metered.bound();
+    if (part > bound) {
+      found.never = true;
+      found.policy = OverPolicy::kReject;
+    } else {
+      found.until = meters_.WhenAtMost(metered.key, bound - part, now);
+      const bool full = sum > bound - part;
+      if (found.policy == OverPolicy::kHold && full) found.policy = OverPolicy::kThrottle;
+    }
+    if (!over.has_value() || IsWorse(found, *over)) over = found;
   }
   return over;
 }
 
 std::optional<OverLimit> Usage::Charge(const Account& account, const Amount& more, WallTime now) {
-  std::optional<OverLimit> over = Find(account, more, now);
-  if (over.has_value()) return over;
+  const std::optional<OverLimit> over = Find(account, more, now);
+  if (over.has_value() && over->policy != auth::OverPolicy::kHold) return over;
   for (const Account::Metered& metered : account.meters_) {
     meters_.Add(metered.key, Part(more, metered.limit.counted), now);
   }
-  return std::nullopt;
+  return over;
+}
+
+uint64_t Usage::MessageBytesMax(const Account& account) {
+  uint64_t bytes = UINT64_MAX;
+  for (const Account::Metered& metered : account.meters_) {
+    if (metered.limit.counted == auth::Counted::kBytes) bytes = std::min(bytes, metered.bound());
+  }
+  return bytes;
 }
 
 void Usage::Refund(const Account& account, const Amount& amount, WallTime then) {

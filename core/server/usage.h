@@ -9,6 +9,9 @@
 //   RCPT           Find(account, the recipients so far)
 //   end of data    Charge(account, all of it)              or over; Refund when it is not accepted
 //
+// What is to be held is charged too, up to twice the limit: beyond, it is throttled. So nobody
+// fills the spool with mail that waits for an operator.
+//
 // A limit may be passed by what shards accept in the same instant: one message each.
 #ifndef SLUICE_CORE_SERVER_USAGE_H_
 #define SLUICE_CORE_SERVER_USAGE_H_
@@ -35,13 +38,16 @@ struct Amount {
   uint64_t bytes = 0;
 };
 
-// A limit that would be passed, and when it would not be any more.
+// A limit that would be passed, what is to be done about it, and when it would not be any more.
 struct OverLimit {
   Scope scope = Scope::kLogin;
   auth::RateLimit limit;
-  WallTime until;
-  // "Throttling failure: more than 100 messages/minute of this login; try again after
-  // 2026-11-27T01:02:03Z": for a reply.
+  auth::OverPolicy policy = auth::OverPolicy::kThrottle;
+  bool never = false;        // it is more by itself: no time will do. The policy is then kReject
+  WallTime until;            // unless never
+  std::string Name() const;  // "100 messages/minute of this login"
+  // For a reply: "Throttling failure: more than 100 messages/minute of this login; try again after
+  // 2026-11-27T01:02:03Z", or "By itself more than ...".
   std::string Describe() const;
 };
 
@@ -62,6 +68,9 @@ class Account {
     uint64_t key;
     auth::RateLimit limit;
     Scope scope;
+    auth::OverPolicy policy;
+    // What may be charged in all.
+    uint64_t bound() const { return policy == auth::OverPolicy::kHold ? 2 * limit.max : limit.max; }
   };
   void Leave();
 
@@ -81,11 +90,16 @@ class Usage {
   // Without `bound` it is made whatever there are.
   std::optional<Account> Open(const auth::Identity& identity, bool bound);
 
-  // The limit that `more` would pass; of several the one that holds longest.
+  // The limit that `more` would pass. Of several one that it can never fit, then one that rejects,
+  // then one that throttles; of those alike the one that holds longest.
   std::optional<OverLimit> Find(const Account& account, const Amount& more, WallTime now) const;
+  // The same, and where there is none, or it says kHold, `more` counts.
   std::optional<OverLimit> Charge(const Account& account, const Amount& more, WallTime now);
   // Takes back what was charged at `then`.
   void Refund(const Account& account, const Amount& amount, WallTime then);
+
+  // The largest message that its limits can ever take.
+  static uint64_t MessageBytesMax(const Account& account);
 
   auth::Meters& meters() { return meters_; }
 
@@ -94,10 +108,11 @@ class Usage {
   struct Shared {  // of a tenant, or of the server
     uint64_t name = 0;
     const std::vector<auth::RateLimit>* rates = nullptr;
+    auth::OverPolicy policy = auth::OverPolicy::kThrottle;
     uint32_t connections = 0;
   };
 
-  void AddMeters(Account& account, uint64_t name, Scope scope,
+  void AddMeters(Account& account, uint64_t name, Scope scope, auth::OverPolicy policy,
                  const std::vector<auth::RateLimit>& rates) const;
   bool Enter(Account& account, uint64_t name, uint32_t max, bool bound);
 

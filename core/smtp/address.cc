@@ -300,4 +300,17 @@ bool DecodeXtext(ByteView text, Buffer& out) {
   return true;
 }
 
+void EncodeXtext(ByteView text, Buffer& out) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet > ' ' && octet < 0x7f && c != '+' && c != '=') {
+      out.Append(c);
+    } else {
+      const char coded[] = {'+', kHex[octet >> 4], kHex[octet & 15]};
+      out.Append(ByteView(coded, sizeof coded));
+    }
+  }
+}
+
 }  // namespace sluice::smtp

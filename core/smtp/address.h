@@ -70,6 +70,9 @@ enum class ParameterError : uint8_t {
 // xtext.
 [[nodiscard]] bool DecodeXtext(ByteView text, Buffer& out);
 
+// Appends `text`, printable ASCII, as xtext (RFC 3461 section 4).
+void EncodeXtext(ByteView text, Buffer& out);
+
 }  // namespace sluice::smtp
 
 #endif  // SLUICE_CORE_SMTP_ADDRESS_H_

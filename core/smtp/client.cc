@@ -14,10 +14,14 @@
 #include <utility>
 
 #include "core/base/base64.h"
+#include "core/smtp/address.h"
 #include "core/smtp/line_reader.h"
 
 namespace sluice::smtp {
 namespace {
+
+// RFC 4954 section 4.5: MAIL grows by 500 octets; each octet of it can take three.
+constexpr size_t kSubmitterBytesMax = 160;
 
 void AppendNumber(uint64_t number, Buffer& out) {
   char digits[20];
@@ -143,6 +147,7 @@ void Client::ReadFeature(ByteView line) {
     std::from_chars(limit.data(), limit.data() + limit.size(), features_.size_max);
   }
   if (EqualsIgnoreCase(keyword, "AUTH")) {
+    features_.auth = true;
     for (ByteView name = TakeWord(line); !name.empty(); name = TakeWord(line)) {
       if (options_->sasl != nullptr && EqualsIgnoreCase(name, options_->sasl->mechanism()))
         features_.sasl = true;
@@ -189,6 +194,7 @@ ClientEffect Client::StartAuth(Buffer& out) {
 
 ClientEffect Client::OnAuthReply(Buffer& out) {
   if (reply_.code() == 235 && options_->sasl->Done()) {
+    authenticated_ = true;
     state_ = State::kReady;
     return ClientEffect::kReady;
   }
@@ -247,7 +253,21 @@ void Client::SendMail(const OutgoingMessage& message, Buffer& out) {
     AppendNumber(message.bytes, out);
   }
   if (features_.eight_bit_mime && message.eight_bit) out.Append(" BODY=8BITMIME");
+  if (options_->tell_submitter && features_.auth) AppendSubmitter(message.submitter, out);
   out.Append("\r\n");
+}
+
+// A server that has not seen us log in has no reason to believe us, and is told nobody's name.
+void Client::AppendSubmitter(ByteView submitter, Buffer& out) const {
+  out.Append(" AUTH=");
+  Mailbox mailbox;
+  const bool tell = authenticated_ && submitter.size() <= kSubmitterBytesMax &&
+                    ParseMailbox(submitter, mailbox) == AddressError::kNone;
+  if (tell) {
+    EncodeXtext(submitter, out);
+  } else {
+    out.Append("<>");
+  }
 }
 
 void Client::SendRcpt(ByteView recipient, Buffer& out) {

@@ -43,6 +43,9 @@ struct ClientOptions {
   SaslClient* sasl = nullptr;
   bool pipelining = true;  // where offered
   bool chunking = false;   // where offered, and PIPELINING is too
+  // Where the server offers AUTH: who submitted each message (RFC 4954 section 5), once we have
+  // logged in; else AUTH=<>.
+  bool tell_submitter = false;
   std::vector<std::string> ignored;  // keywords of EHLO's reply, as if they were not there
 };
 
@@ -54,6 +57,7 @@ struct ServerFeatures {
   bool starttls = false;
   bool enhanced_status_codes = false;
   bool chunking = false;
+  bool auth = false;      // AUTH, with any mechanism
   bool sasl = false;      // AUTH with the mechanism that we were given
   uint64_t size_max = 0;  // 0: no fixed limit
 };
@@ -62,6 +66,7 @@ struct ServerFeatures {
 // outside gives up the connection.
 struct OutgoingMessage {
   ByteView sender;                       // empty: the null sender
+  ByteView submitter;                    // for AUTH=; empty, or no mailbox of 7-bit octets: AUTH=<>
   std::span<const ByteView> recipients;  // at least one
   uint64_t bytes = 0;  // of the content; with chunking exactly. 0: SIZE= is not said
   bool eight_bit = false;                // BODY=8BITMIME where offered
@@ -184,6 +189,7 @@ class Client {
   ClientEffect StartAuth(Buffer& out);
   void SendEhlo(Buffer& out);
   void SendMail(const OutgoingMessage& message, Buffer& out);
+  void AppendSubmitter(ByteView submitter, Buffer& out) const;
   static void SendRcpt(ByteView recipient, Buffer& out);
   static void SendChunkHead(const OutgoingMessage& message, Buffer& out);
   ClientEffect Finish(bool usable);
@@ -208,6 +214,7 @@ class Client {
   State state_ = State::kGreeting;
   ClientFailure failure_ = ClientFailure::kNone;
   bool tls_;
+  bool authenticated_ = false;
   bool esmtp_ = true;
   bool ehlo_first_line_ = true;
   bool broken_ = false;  // after the result just returned the connection is of no use

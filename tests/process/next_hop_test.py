@@ -203,6 +203,55 @@ class DrippingHop:
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
+class SubmitterTest(NextHopTestCase):
+    """RFC 4954 section 5: who submitted a message is told to whom we have logged in to, and to nobody else."""
+
+    def test_a_hop_that_offers_auth_is_told_nobody(self):
+        said = []
+        hop = self.hop(lambda event, text, hop: said.append(text) if event == "MAIL" else None,
+                       extensions=("PIPELINING", "SIZE", "AUTH PLAIN LOGIN"))
+        server = self.server(next_hop=[hop.address])
+        with server.client() as client:
+            client.submit(MESSAGE)
+        hop.wait_messages(1)
+        self.assertRegex(said[0], rf"^MAIL FROM:<{re.escape(SENDER)}> SIZE=\d+ AUTH=<>$")
+
+    def test_a_hop_that_we_log_in_to(self):
+        for mechanism in ("PLAIN", "SCRAM-SHA-256"):
+            with self.subTest(mechanism=mechanism):
+                self.log_in(mechanism)
+
+    def log_in(self, mechanism):
+        sink = self.sink(name=f"sink-{mechanism}")
+        users = (("relay@example.net", "relay secret", ("--acts-for", "*")), (SENDER, "x", ()))
+        hub = self.server(f"hub-{mechanism}", users=users, next_hop=[sink.address],
+                          auth={"mechanisms": [mechanism]})
+        secret = self.folder / "relay-password"
+        secret.write_text("relay secret\n")
+        edge = self.server(f"edge-{mechanism}", next_hop=[f"127.0.0.1:{hub.site.starttls_port}"],
+                           relay={"tls": "required", "username": "relay@example.net", "password_file": secret,
+                                  "mechanism": mechanism})
+        with edge.client() as client:
+            client.submit(MESSAGE)
+            client.command(f"MAIL FROM:<{SENDER}> AUTH=<>", 250)
+            client.command("RSET", 250)
+        sink.wait_messages(1)
+        reception = hub.wait_events("Reception")[0]
+        self.assertEqual((reception["login"], reception["actor"]), (SENDER, "relay@example.net"))
+        secret.write_text("wrong\n")
+        edge.stop()
+        edge = edge.site.start()
+        with edge.client() as client:
+            client.submit(MESSAGE)
+        waited = edge.wait_events("TransientFailure")[0]
+        self.assertIn("refused our authentication: 535", waited["detail"])
+        secret.unlink()
+        edge.stop()
+        code, said = edge.site.serve_and_fail()
+        self.assertNotEqual(code, 0)
+        self.assertIn("relay.password_file", said)
+
+
 class RefusalTest(NextHopTestCase):
     def test_4xx_at_each_phase_defers(self):
         hop = self.hop()

@@ -61,6 +61,36 @@ class PolicyTest(support.TestCase):
             client.command("RSET", 250)
             client.command(f"MAIL FROM:<{OTHER}> AUTH={OTHER}", 553)
 
+    # --- mechanisms ---
+
+    def test_a_mechanism_that_is_not_the_logins(self):
+        server = self.server(users=((USER, PASSWORD, ("--mechanism", "LOGIN")),))
+        with server.client(user=None) as client:
+            client.command("AUTH PLAIN " + sasl_plain(USER, "wrong"), "535 5.7.8")
+            client.command("AUTH PLAIN " + sasl_plain(USER, PASSWORD), "534 5.7.9")
+            client.command("AUTH LOGIN " + base64.b64encode(USER.encode()).decode(), 334)
+            client.command(base64.b64encode(PASSWORD.encode()).decode(), 235)
+        details = [event.get("detail") for event in server.wait_events("Auth", 3)]
+        self.assertEqual(details, [None, "proved, but by a mechanism that the login may not use", None])
+        self.assertIn("no mechanism", self.user(server, "set", USER, "--mechanism", "NTLM", ok=False))
+
+    def test_a_key_that_is_missing(self):
+        site = self.site()  # the record has no key for CRAM-MD5
+        for tell, code in ((False, "535 5.7.8"), (True, "432 4.7.12")):
+            site.write_config(auth={"mechanisms": ["CRAM-MD5", "PLAIN"], "tell_transition": tell})
+            server = site.start()
+            def cram(name):
+                with server.client(user=None) as client:
+                    client.command("AUTH CRAM-MD5", 334)
+                    client.send(base64.b64encode(f"{name} {'0' * 32}".encode()) + b"\r\n")
+                    return client.reply()[0]
+            self.assertTrue(cram(USER).startswith(code), code)
+            self.assertTrue(cram("nobody@example.net").startswith("535 5.7.8"))
+            if tell:
+                server.client().close()  # PLAIN adds it
+                wait_until(lambda: cram(USER).startswith("535"), "the key")
+            server.stop()
+
     # --- limits ---
 
     def test_rates_hold_and_outlive_a_kill(self):
@@ -95,12 +125,14 @@ class PolicyTest(support.TestCase):
     def test_a_refused_message_does_not_count(self):
         server = self.server(users=self.users(), login_limits={"rates": ["1 messages/day", "1K bytes/day"]})
         with server.client() as client:
-            client.command(f"MAIL FROM:<{USER}> SIZE=2000", 450)
+            client.command(f"MAIL FROM:<{USER}> SIZE=2000", 552)  # it would never fit
             client.command(f"MAIL FROM:<{USER}>", 250)
             client.command(f"RCPT TO:<{RECIPIENT}>", 250)
             client.command("DATA", 354)
             client.send(message(USER) + b"x" * 2000 + b"\r\n.\r\n")
-            self.assertIn("more than 1K bytes/day", client.expect(450)[0])
+            client.expect(552)
+            client.command(f"MAIL FROM:<{USER}>", 250)
+            client.command("RSET", 250)
             client.submit(message(USER))
             client.command(f"MAIL FROM:<{USER}>", 450)
 

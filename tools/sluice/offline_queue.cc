@@ -74,14 +74,15 @@ absl::StatusOr<std::string> OfflineQueueJson(const server::Options& options,
     const auto journal = queue::RecoverJournal(device, std::nullopt);
     if (!journal.ok()) return journal.status();
     for (const auto& [id, message] : journal->messages) {
-      if (id <= after) continue;
+      if (id <= after || (filter.held && !message.held)) continue;
       listed.push_back({.id = id,
                         .folder = shard,
                         .message = message.message,
                         .status = message.status,
                         .created = WallFromMillis(message.created_ms),
                         .attempts = static_cast<uint16_t>(message.attempts),
-                        .damaged = message.damaged});
+                        .damaged = message.damaged,
+                        .held = message.held});
     }
   }
   return server::QueueListJson(options.spool_dir, std::move(listed), filter);

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -17,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
 #include "auth/lmdb_store.h"
 #include "auth/mechanism.h"
 #include "auth/prepare.h"
@@ -52,6 +54,7 @@ struct Arguments {
   bool itself = false;
   bool json = false;
   bool dry_run = false;
+  std::string reason = "by an operator";
 };
 
 std::string MustHaveLogin(ByteView command, const std::string& name) {
@@ -90,6 +93,10 @@ nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
   json["null_sender"] = !record.null_sender_forbidden;
   json["disabled"] = record.disabled;
   json["suspended"] = record.suspended;
+  if (record.suspended_at != WallTime()) {
+    json["suspended_at"] = WallMillis(record.suspended_at) / 1000;
+    json["suspended_why"] = record.suspended_why;
+  }
   return json;
 }
 
@@ -202,8 +209,15 @@ void Show(const Arguments& arguments) {
     keys.push_back(absl::StrCat("DIGEST-MD5 (realm ", record->digest_md5->realm, ")"));
   }
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
-  std::cout << "\nstate        " << StateOf(*record) << "\nversion      " << record->version
-            << '\n';
+  std::cout << "\nstate        " << StateOf(*record);
+  if (record->suspended_at != WallTime()) {
+    std::cout << " since "
+              << absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
+                                  absl::FromUnixMillis(WallMillis(record->suspended_at)),
+                                  absl::UTCTimeZone())
+              << ": " << record->suspended_why;
+  }
+  std::cout << "\nversion      " << record->version << '\n';
 }
 
 void List(const Arguments& arguments) {
@@ -272,11 +286,17 @@ void SetDisabled(const Arguments& arguments, const std::string& command, bool di
 void Disable(const Arguments& arguments) { SetDisabled(arguments, "disable", true); }
 void Enable(const Arguments& arguments) { SetDisabled(arguments, "enable", false); }
 
+WallTime WallNow() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
 void SetSuspended(const Arguments& arguments, const std::string& command, bool suspended) {
   ChangeChosen(arguments, command, command + "ed",
-               [suspended](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Update(login, [suspended](CredentialRecord& record) {
+               [&](LmdbStore::Changes& changes, const std::string& login) {
+                 return changes.Update(login, [&](CredentialRecord& record) {
                    record.suspended = suspended;
+                   record.suspended_at = suspended ? WallNow() : WallTime();
+                   record.suspended_why = suspended ? arguments.reason.substr(0, 1000) : "";
                  });
                });
 }
@@ -381,12 +401,17 @@ void RegisterUser(CLI::App& app) {
     command->add_option("--match", arguments->match,
                         "All logins that match this pattern (* and ?)");
     command->add_flag("--dry-run", arguments->dry_run, "Only say whom it would be done to");
+    return command;
   };
   choosing("remove", "Remove users", Remove);
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
   choosing("enable", "Let users log in again", Enable);
-  choosing("suspend", "Stop users: no login, and sessions end at their next command", Suspend);
+  choosing("suspend",
+           "Stop users: no login, sessions end at their next command, and queued mail waits",
+           Suspend)
+      ->add_option("--reason", arguments->reason, "Shown by `user show`")
+      ->capture_default_str();
   choosing("resume", "Undo suspend", Resume);
 
   RegisterTransfer(*user);

@@ -130,6 +130,39 @@ constexpr PolicySetting kSettings[] = {
          rates.push_back(auth::ToString(rate));
        return rates;
      }},
+    {"mechanism", "mechanisms", "Mechanism it may log in by (default: any); others get 534", ' ',
+     [](Values values, CredentialRecord& record) {
+       record.mechanisms = {};
+       for (const std::string& value : values) {
+         if (value.empty()) continue;
+         const auto mechanism = auth::FindMechanism(value);
+         if (!mechanism.has_value()) return Wrong(value, "no mechanism");
+         record.mechanisms.Add(*mechanism);
+         if (const auto plus = auth::PlusOf(*mechanism)) record.mechanisms.Add(*plus);
+       }
+       return absl::OkStatus();
+     },
+     [](const CredentialRecord& record) {
+       std::vector<std::string> names;
+       for (const auth::MechanismInfo& info : auth::Mechanisms()) {
+         if (record.mechanisms.Has(info.mechanism)) names.emplace_back(info.name);
+       }
+       return names;
+     }},
+    {"over-limit", "over_limit",
+     "Beyond a rate: throttle, hold (until `sluice queue release`) or reject; '': as configured", 0,
+     [](Values values, CredentialRecord& record) {
+       const ByteView value = Last(values);
+       record.limits.over_limit = auth::ParseOverPolicy(value);
+       if (!value.empty() && !record.limits.over_limit.has_value())
+         return Wrong(value, "neither throttle nor hold nor reject");
+       return absl::OkStatus();
+     },
+     [](const CredentialRecord& record) {
+       return record.limits.over_limit.has_value()
+                  ? std::vector<std::string>{std::string(NameOf(*record.limits.over_limit))}
+                  : std::vector<std::string>();
+     }},
     {"connections", "connections", "Logged in at a time; 0: as configured", 0,
      [](Values values, CredentialRecord& record) {
        return SetCount(values, record.limits.connections);

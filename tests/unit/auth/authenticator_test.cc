@@ -248,6 +248,46 @@ TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
 }
 
+TEST_F(AuthenticatorTest, AMechanismThatIsNotTheLoginsIsToldToWhoIsProved) {
+  store_.records["alice@example.net"].mechanisms = MechanismSet::Of(Mechanism::kScramSha256);
+  EXPECT_EQ(Plain("alice@example.net", "wrong"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  for (int i = 0; i < 2; i++) {  // remembered, too
+    EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
+    EXPECT_EQ(attempt_->failure(), Failure::kTooWeak);
+  }
+  store_.records["alice@example.net"].mechanisms.Add(Mechanism::kPlain);
+  EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+}
+
+TEST_F(AuthenticatorTest, AMissingKeyIsToldOnlyWhereTheOperatorWantsThat) {
+  SetPassword("bob@example.net", "secret", 1);
+  store_.records["bob@example.net"].cram_md5.emplace();
+  SetPassword("carol@example.net", "secret", 1);
+  store_.records["carol@example.net"].disabled = true;
+  for (const bool tell : {false, true}) {
+    Authenticator authenticator(store_, remembered_, verifier_,
+                                {.process_key = kSecret,
+                                 .decoy_key = kSecret,
+                                 .iterations = 4096,
+                                 .hostname = "h",
+                                 .tell_transition = tell});
+    const auto cram = [&](const std::string& login) {
+      attempt_ = authenticator.Begin(Mechanism::kCramMd5, 5, peer_);
+      EXPECT_EQ(attempt_->Start(std::nullopt, now_), Result::kChallenge);
+      EXPECT_EQ(attempt_->Continue(login + " 0123456789abcdef0123456789abcdef", now_),
+                Result::kFailure);
+      return attempt_->failure();
+    };
+    EXPECT_EQ(cram("alice@example.net"), tell ? Failure::kTransition : Failure::kCredentials);
+    EXPECT_EQ(cram("bob@example.net"), Failure::kCredentials) << "has the key: the proof was wrong";
+    EXPECT_EQ(cram("carol@example.net"), Failure::kCredentials) << "may not log in at all";
+    EXPECT_EQ(cram("nobody@example.net"), Failure::kCredentials);
+  }
+  EXPECT_EQ(Plain("alice@example.net", "wrong"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+}
+
 TEST_F(AuthenticatorTest, SuspendedIsAsDisabled) {
   store_.records["alice@example.net"].suspended = true;
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);

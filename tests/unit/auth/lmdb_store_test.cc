@@ -206,6 +206,39 @@ TEST_F(LmdbStoreTest, SeesEachChangeAtTheNextLookUp) {
   EXPECT_EQ(TenantOf(*reader, "alice"), "(not found)");
 }
 
+TEST_F(LmdbStoreTest, KnowsWhoIsSuspended) {
+  const auto store = Open();
+  const auto reader = *store->NewReader();
+  CredentialRecord suspended;
+  suspended.suspended = true;
+  const auto suspend = [&](ByteView login, bool value) {
+    EXPECT_TRUE(
+        store->Update(login, [value](CredentialRecord& record) { record.suspended = value; }).ok());
+  };
+  EXPECT_FALSE(reader->IsAnybodySuspended());
+  ASSERT_TRUE(store->Add("alice", {}).ok());
+  ASSERT_TRUE(store->Add("bob", suspended).ok());
+  EXPECT_TRUE(reader->IsAnybodySuspended());
+  EXPECT_TRUE(reader->IsSuspended("bob"));
+  for (const ByteView other : {"alice", "carol", "", "bo", "bobb"})
+    EXPECT_FALSE(reader->IsSuspended(other));
+  EXPECT_FALSE(reader->IsSuspended(std::string(1000, 'x')));
+  suspend("alice", true);
+  suspend("alice", true);
+  suspend("bob", false);
+  suspend("bob", false);
+  EXPECT_TRUE(reader->IsSuspended("alice"));
+  EXPECT_FALSE(reader->IsSuspended("bob"));
+  EXPECT_EQ(*store->Count(), 2u) << "what the file keeps of it is no user";
+  EXPECT_FALSE(store->Update("carol", [](CredentialRecord&) {}).ok());
+  ASSERT_TRUE(store->Remove("alice").ok());
+  EXPECT_FALSE(reader->IsAnybodySuspended());
+  ASSERT_TRUE(store->Add("alice", {}).ok());
+  EXPECT_FALSE(reader->IsSuspended("alice")) << "somebody else of that name";
+  CredentialRecord record;
+  EXPECT_EQ(reader->Lookup(ByteView("\0suspended", 10), record), LookupStatus::kNotFound);
+}
+
 TEST_F(LmdbStoreTest, SeesChangesOfAnotherProcess) {
   const auto store = Open();
   const auto reader = *store->NewReader();

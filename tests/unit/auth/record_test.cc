@@ -49,6 +49,29 @@ TEST(RecordTest, ComesBackWhole) {
   EXPECT_EQ(read, CredentialRecord());
 }
 
+TEST(RecordTest, KeepsWhatMayBeDoneAndWhyNothingMay) {
+  CredentialRecord record;
+  record.version = 7;
+  record.limits.over_limit = OverPolicy::kHold;
+  record.mechanisms.Add(Mechanism::kPlain);
+  record.mechanisms.Add(Mechanism::kScramSha256Plus);
+  record.suspended = true;
+  CredentialRecord read;
+  ASSERT_TRUE(DecodeRecord(Encode(record), read));
+  EXPECT_EQ(read, record);
+  record.suspended_at = WallFromMillis(1'800'000'000'000);
+  record.suspended_why = "stolen";
+  const std::string bytes = Encode(record);
+  ASSERT_TRUE(DecodeRecord(bytes, read));
+  EXPECT_EQ(read, record);
+  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(40, "\x03"), read)) << "no such policy";
+  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(40, ""), read));
+  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(41, "1234567"), read));
+  EXPECT_FALSE(DecodeRecord(kFormatAndVersion + Field(0x8010, "NTLM"), read));
+  EXPECT_FALSE(DecodeRecord(bytes + Field(40, ByteView("\0", 1)), read)) << "twice";
+  EXPECT_FALSE(DecodeRecord(bytes + Field(41, "12345678"), read)) << "twice";
+}
+
 TEST(RecordTest, ATypicalUserIsSmall) {
   CredentialRecord record = FullRecord();
   record.addresses.resize(1);

@@ -365,5 +365,161 @@ TEST_F(QueueTest, AFullSpoolOfSmallSegmentsTakesTheDoneRecordsOfAllThatIsInIt) {
   EXPECT_EQ(queue_->admission(), Admission::kOpen);
 }
 
+// --- held and suspended --------------------------------------------------------------------------
+
+class HeldMailTest : public QueueTest {
+ protected:
+  QueueId SubmitHeld(size_t body_bytes = 100) {
+    Submission submission = NewMessage(body_bytes);
+    EnvelopeBuilder envelope;
+    envelope.SetSender("ann@example.net");
+    envelope.AddRecipient("bob@example.org");
+    envelope.SetCreated(now().wall);
+    envelope.SetHold("too much");
+    submission.envelope = envelope.Take();
+    const QueueId id = submission.id;
+    EXPECT_EQ(queue_->Submit(submission, nullptr), SubmitResult::kAccepted);
+    Turns(2);
+    return id;
+  }
+  Entry* Find(QueueId id) {
+    Entry* found = nullptr;
+    queue_->ForEach([&](Entry& entry) {
+      if (entry.id == id) found = &entry;
+    });
+    return found;
+  }
+  std::set<QueueId> Due() {
+    std::set<QueueId> due;
+    std::vector<Entry*> taken;
+    while (Entry* entry = queue_->TakeDue(mono_)) taken.push_back(entry);
+    for (Entry* entry : taken) {
+      due.insert(entry->id);
+      queue_->Release(*entry, mono_);
+    }
+    return due;
+  }
+  void Restart(uint64_t segment_bytes = kMiB) {
+    Stop();
+    Start(segment_bytes);
+  }
+};
+
+TEST_F(HeldMailTest, IsNotTriedUntilItIsReleasedWhateverRestartsThereAre) {
+  Start(kMiB);
+  const QueueId held = SubmitHeld();
+  const QueueId other = SubmitHeld();
+  const QueueId free = Submit(100);
+  EXPECT_EQ(queue_->stats().held, 2u);
+  EXPECT_EQ(queue_->stats().hot_bytes, Find(free)->content->bytes())
+      << "what is held is not kept in memory";
+  EXPECT_EQ(Due(), std::set<QueueId>{free});
+  Restart();
+  EXPECT_EQ(queue_->stats().held, 2u);
+  EXPECT_EQ(Due(), std::set<QueueId>{free});
+  mono_ += hours(24 * 30);
+  EXPECT_EQ(Due(), std::set<QueueId>{free});
+
+  EXPECT_TRUE(queue_->ReleaseHeld(*Find(held), now()));
+  Turns(2);
+  EXPECT_EQ(queue_->stats().held, 1u);
+  EXPECT_EQ(Due(), (std::set<QueueId>{free, held}));
+  Restart();
+  EXPECT_EQ(queue_->stats().held, 1u) << "the release is durable";
+  EXPECT_EQ(Due(), (std::set<QueueId>{free, held}));
+  Attempt({held});
+  EXPECT_EQ(done_, std::set<QueueId>{free});
+  Restart();
+  EXPECT_EQ(Find(other)->state, EntryState::kHeld);
+  EXPECT_EQ(Find(held)->state, EntryState::kDeferred) << "a deferral does not hold it again";
+}
+
+TEST_F(HeldMailTest, IsMovedWithItsHold) {
+  Start(kMiB);
+  std::set<QueueId> held;
+  for (int i = 0; i < 5; i++) {
+    held.insert(SubmitHeld(1000));
+    for (int j = 0; j < 40; j++) Submit(60'000);
+    Attempt({});
+  }
+  for (int i = 0; i < 400; i++) Turns(1);
+  EXPECT_GT(queue_->stats().moved, 0u);
+  Restart();
+  EXPECT_EQ(queue_->stats().held, held.size());
+  EXPECT_EQ(queue_->stats().messages, held.size());
+  for (const QueueId id : held) EXPECT_TRUE(queue_->ReleaseHeld(*Find(id), now()));
+  Turns(3);
+  EXPECT_EQ(Due(), held);
+}
+
+TEST_F(HeldMailTest, IsDeletedForGood) {
+  Start(kMiB);
+  const QueueId held = SubmitHeld(), ready = Submit(10), deferred = Submit(10),
+                suspended = Submit(10);
+  const QueueId taken = Submit(10);
+  std::vector<Entry*> entries;
+  while (Entry* entry = queue_->TakeDue(mono_)) entries.push_back(entry);
+  for (Entry* entry : entries) {
+    if (entry->id == deferred) queue_->Release(*entry, mono_ + hours(1));
+    if (entry->id == ready) queue_->Release(*entry, mono_);
+    if (entry->id == suspended) queue_->Suspend(*entry, "ann");
+  }
+  EXPECT_FALSE(queue_->Delete(*Find(taken)));
+  for (const QueueId id : {held, ready, deferred, suspended})
+    EXPECT_TRUE(queue_->Delete(*Find(id)));
+  EXPECT_FALSE(queue_->Delete(*Find(held))) << "it is on its way already";
+  Turns(3);
+  EXPECT_EQ(done_, (std::set<QueueId>{held, ready, deferred, suspended}));
+  EXPECT_EQ(queue_->stats().messages, 1u);
+  EXPECT_EQ(queue_->stats().held + queue_->stats().suspended, 0u);
+  queue_->Release(*Find(taken), mono_);
+  Restart();
+  EXPECT_EQ(queue_->stats().messages, 1u);
+}
+
+TEST_F(HeldMailTest, SuspendedMailGoesOnWithItsLogin) {
+  Start(kMiB);
+  std::map<QueueId, std::string> logins;
+  for (int i = 0; i < 30; i++) logins[Submit(10)] = absl::StrCat("login", i % 3);
+  while (Entry* entry = queue_->TakeDue(mono_)) queue_->Suspend(*entry, logins[entry->id]);
+  EXPECT_EQ(queue_->stats().suspended, 30u);
+  EXPECT_EQ(queue_->stats().hot_bytes, 0u);
+  EXPECT_EQ(queue_->NextDue(), std::nullopt) << "nothing spins";
+
+  int asked = 0;
+  const auto nobody = [&](ByteView) { return asked++, false; };
+  EXPECT_FALSE(queue_->Resume({}, 10, nobody).more);
+  EXPECT_EQ(asked, 3) << "once a login, not once a message";
+  Queue::Resumption at;
+  uint32_t before = 30;
+  int calls = 0;
+  do {
+    at = queue_->Resume(at, 4, [](ByteView login) { return login != "login1"; });
+    EXPECT_LE(before - queue_->stats().suspended, 4u);
+    before = queue_->stats().suspended;
+    calls++;
+  } while (at.more);
+  EXPECT_GE(calls, 5);
+  EXPECT_EQ(queue_->stats().suspended, 10u);
+  const std::set<QueueId> due = Due();
+  EXPECT_EQ(due.size(), 20u);
+  for (const QueueId id : due) EXPECT_NE(logins[id], "login1");
+  Restart();
+  EXPECT_EQ(Due().size(), 30u) << "who is suspended is kept elsewhere";
+}
+
+TEST_F(HeldMailTest, APoisonedQueueReleasesNothing) {
+  Start(kMiB);
+  const QueueId held = SubmitHeld();
+  disk_->faults.write_error = 1'000'000;
+  Submission submission = NewMessage(10);
+  ASSERT_EQ(queue_->Submit(submission, nullptr), SubmitResult::kAccepted);
+  Turns(3);
+  ASSERT_EQ(queue_->admission(), Admission::kPoisoned);
+  EXPECT_FALSE(queue_->ReleaseHeld(*Find(held), now()));
+  EXPECT_FALSE(queue_->Delete(*Find(held)));
+  EXPECT_EQ(queue_->stats().held, 1u);
+}
+
 }  // namespace
 }  // namespace sluice::queue

@@ -422,6 +422,7 @@ TEST(EnvelopeTest, ReadsWhatWasWritten) {
   builder.SetProtocol("ESMTPSA");
   builder.SetCreated(WallFromMillis(1'700'000'000'000));
   builder.SetFlags(kBody8BitMime);
+  builder.SetHold("too much");
   builder.AddRecipient("bob@example.org");
   builder.AddRecipientOption(RecipientTag::kNotify, "NEVER");
   builder.Field(static_cast<EnvelopeTag>(999), "of a newer program");
@@ -436,6 +437,7 @@ TEST(EnvelopeTest, ReadsWhatWasWritten) {
   EXPECT_EQ(view->protocol(), "ESMTPSA");
   EXPECT_EQ(WallMillis(view->created()), 1'700'000'000'000);
   EXPECT_EQ(view->flags(), kBody8BitMime);
+  EXPECT_EQ(view->hold(), "too much");
   EXPECT_EQ(view->recipient_count(), 2u);
   std::vector<std::string> found;
   view->ForEachRecipient([&](uint32_t index, const RecipientView& recipient) {

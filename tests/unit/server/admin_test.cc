@@ -33,6 +33,10 @@ class FakeSource : public AdminSource {
     if (filter.after == "broken") return absl::UnavailableError("the \"shard\" is busy");
     return "{\"limit\":" + std::to_string(filter.limit) + ",\"after\":\"" + filter.after + "\"}";
   }
+  absl::StatusOr<std::string> OrderQueue(const QueueOrder& order) override {
+    return "{\"release\":" + std::to_string(order.release) +
+           ",\"ids\":" + std::to_string(order.ids.size()) + "}";
+  }
   std::string ShardsJson() override { return "{\"shards\":2}"; }
   absl::StatusOr<std::string> SetShards(std::string_view request) override {
     if (request == "wrong") return absl::InvalidArgumentError("batch_wait: why not");
@@ -164,6 +168,26 @@ TEST_F(AdminTest, ShardsAreChangedOverTheSocketOnly) {
   EXPECT_EQ(wrong.status().message(), "{\"error\":\"batch_wait: why not\"}");
   EXPECT_TRUE(absl::IsInternal(AdminPut(Socket(), "/v1/shards", "late").status()));
   EXPECT_EQ(Tcp("/v1/shards").substr(0, 12), "HTTP/1.1 404");
+}
+
+TEST_F(AdminTest, QueueTakesOrders) {
+  const std::string id = queue::QueueId{.value = 0x0072A5C3D1401001}.ToString();
+  const auto put = [&](const std::string& body) { return AdminPut(Socket(), "/v1/queue", body); };
+  EXPECT_EQ(*put(R"({"action":"release","ids":[")" + id + "\"]}"), R"({"release":1,"ids":1})");
+  const auto none = put(R"({"action":"delete","ids":[]})");
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(*none, R"({"release":0,"ids":0})");
+  for (const char* bad :
+       {"", "[]", "{}", R"({"action":"delete"})", R"({"action":"delete","ids":{}})",
+        R"({"action":"send","ids":[]})", R"({"action":1,"ids":[]})",
+        R"({"action":"delete","ids":["x"]})", R"({"action":"delete","ids":[7]})", "{\"action\":"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(put(bad).status())) << bad;
+  }
+  std::string many = R"({"action":"delete","ids":[)";
+  for (uint32_t i = 0; i < kQueueOrderMax; i++) many += "\"" + id + "\",";
+  EXPECT_TRUE(absl::IsInvalidArgument(put(many + "\"" + id + "\"]}").status()));
+  EXPECT_EQ(*put(many.substr(0, many.size() - 1) + "]}"), R"({"release":0,"ids":1000})");
+  EXPECT_EQ(Tcp("/v1/queue").substr(0, 12), "HTTP/1.1 404");
 }
 
 TEST_F(AdminTest, QueueTakesAFilter) {

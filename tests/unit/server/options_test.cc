@@ -318,7 +318,7 @@ bogus = 1
             "or \"plain\"\n"
             "f:7:13: relay.next_hop: \"discard\" stands with others, expected alone\n"
             "f:8:1: relay.bogus: is not a key, expected \"next_hop\", \"tls\", \"tls_name\", "
-            "\"ca_file\", \"discard_ehlo_keywords\", "
+            "\"ca_file\", \"username\", \"password_file\", \"mechanism\", \"discard_ehlo_keywords\", "
             "\"connections\", \"messages_per_connection\", "
             "\"idle_timeout\", "
             "\"connect_timeout\", \"greeting_timeout\", \"mail_timeout\", \"rcpt_timeout\", "

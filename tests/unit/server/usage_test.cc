@@ -112,6 +112,63 @@ TEST_F(UsageTest, ConnectionsAreLeftWithTheirAccount) {
   EXPECT_TRUE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
 }
 
+TEST_F(UsageTest, WhatCanNeverFitIsSo) {
+  options_.login_limits.rates.push_back({Counted::kBytes, Window::kDay, 1000});
+  Usage usage(options_, kSecret);
+  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  EXPECT_EQ(Usage::MessageBytesMax(alice), 1000u);
+  EXPECT_FALSE(usage.Find(alice, {.messages = 1, .bytes = 1000}, kNow).has_value());
+  for (int i = 0; i < 4; i++) {
+    const auto over = usage.Find(alice, {.messages = 1, .bytes = 1001}, kNow);
+    ASSERT_TRUE(over.has_value());
+    EXPECT_TRUE(over->never) << "before one that time would help";
+    EXPECT_EQ(over->policy, auth::OverPolicy::kReject);
+    EXPECT_EQ(over->Describe(), "By itself more than 1000 bytes/day of this login");
+    (void)usage.Charge(alice, {.messages = 1}, kNow);
+  }
+  EXPECT_TRUE(usage.Find(alice, {.recipients = 101}, kNow)->never);
+}
+
+TEST_F(UsageTest, WhatIsHeldCountsUpToAsMuchAgain) {
+  options_.login_limits.over_limit = auth::OverPolicy::kHold;
+  Usage usage(options_, kSecret);
+  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
+  for (int i = 0; i < 3; i++) {
+    const auto over = usage.Charge(alice, {.messages = 1}, kNow);
+    ASSERT_TRUE(over.has_value());
+    EXPECT_EQ(over->policy, auth::OverPolicy::kHold);
+    EXPECT_EQ(over->Name(), "3 messages/minute of this login");
+  }
+  const auto over = usage.Charge(alice, {.messages = 1}, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->policy, auth::OverPolicy::kThrottle);
+  EXPECT_EQ(over->until, kNow + seconds(70));
+}
+
+TEST_F(UsageTest, EachScopeHasItsPolicyAndTheWorstCounts) {
+  options_.login_limits.over_limit = auth::OverPolicy::kHold;
+  options_.tenant[0].rates = {{Counted::kMessages, Window::kMinute, 3}};
+  options_.tenant[0].over_limit = auth::OverPolicy::kReject;
+  options_.server_limits = {.rates = {{Counted::kMessages, Window::kMinute, 4}}};
+  Usage usage(options_, kSecret);
+  const Account alice = *usage.Open(IdentityOf("alice", "acme"), true);
+  const Account carol = *usage.Open(IdentityOf("carol"), true);
+  auth::Identity identity = IdentityOf("dave");
+  identity.limits.over_limit = auth::OverPolicy::kReject;
+  identity.limits.rates = {{Counted::kMessages, Window::kMinute, 0}};
+  const Account dave = *usage.Open(identity, true);
+  for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
+  const auto policy = [&](const Account& account) {
+    return usage.Find(account, {.messages = 1}, kNow)->policy;
+  };
+  EXPECT_EQ(policy(alice), auth::OverPolicy::kReject);
+  EXPECT_FALSE(usage.Charge(carol, {.messages = 1}, kNow).has_value());
+  EXPECT_EQ(policy(carol), auth::OverPolicy::kThrottle) << "the server's; her own is not reached";
+  EXPECT_EQ(policy(dave), auth::OverPolicy::kReject);
+  EXPECT_EQ(usage.Charge(alice, {.messages = 1}, kNow)->scope, Scope::kTenant);
+}
+
 class LineFileTest : public UsageTest {
  protected:
   LineFileTest() {

@@ -521,6 +521,35 @@ TEST(ClientTest, Authenticates) {
   EXPECT_THAT(login.log, ElementsAre("ready"));
 }
 
+// RFC 4954 section 5.
+TEST(ClientTest, TellsWhoSubmittedToWhomItHasLoggedInTo) {
+  const auto mail = [](SaslClient* sasl, bool tell, ByteView ehlo, ByteView submitter) {
+    ClientOptions options = Options(sasl);
+    options.tell_submitter = tell;
+    Sender sender(options);
+    sender.Queue({"b@example.org"}).outgoing.submitter = submitter;
+    sender.Hear("220 x\r\n");
+    std::string sent = sender.Hear(ehlo);
+    if (sasl != nullptr) sent = sender.Hear("235 in\r\n");
+    return sent.substr(0, sent.find("\r\n"));
+  };
+  constexpr ByteView kAuth = "250-mx\r\n250 AUTH PLAIN\r\n";
+  const auto sasl = [] { return Alice(auth::Mechanism::kPlain); };
+  EXPECT_EQ(mail(sasl(), true, kAuth, "ann@example.net"),
+            "MAIL FROM:<a@example.net> AUTH=ann@example.net");
+  EXPECT_EQ(mail(sasl(), true, kAuth, "e+mc2=@example.net"),
+            "MAIL FROM:<a@example.net> AUTH=e+2Bmc2+3D@example.net");
+  for (const ByteView other : {"", "webmail", "ann\xc3\xa9@example.net", "x@y z", "a@\r\nDATA"}) {
+    EXPECT_EQ(mail(sasl(), true, kAuth, other), "MAIL FROM:<a@example.net> AUTH=<>") << other;
+  }
+  EXPECT_EQ(mail(sasl(), true, kAuth, std::string(200, 'a') + "@example.net"),
+            "MAIL FROM:<a@example.net> AUTH=<>");
+  EXPECT_EQ(mail(nullptr, true, kAuth, "ann@example.net"), "MAIL FROM:<a@example.net> AUTH=<>");
+  EXPECT_EQ(mail(nullptr, true, "250-mx\r\n250 8BITMIME\r\n", "ann@example.net"),
+            "MAIL FROM:<a@example.net>");
+  EXPECT_EQ(mail(sasl(), false, kAuth, "ann@example.net"), "MAIL FROM:<a@example.net>");
+}
+
 TEST(ClientTest, FailsToAuthenticate) {
   Sender absent(Options(Alice(auth::Mechanism::kPlain)));
   absent.Hear("220 x\r\n");
