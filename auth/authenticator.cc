@@ -237,9 +237,18 @@ Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const Credenti
   return Failure::kNone;
 }
 
+// Whoever is looked up: it would tell an unknown name from others.
+void Authenticator::RefreshDecoys(uint64_t generation) {
+  if (generation == decoys_generation_) return;
+  SaltShapes shapes;
+  if (store_.Shapes(shapes)) decoys_.SetShapes(shapes);
+  decoys_generation_ = generation;
+}
+
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
   const uint64_t generation = authenticator_.store_.Generation();
+  authenticator_.RefreshDecoys(generation);
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
     case LookupStatus::kFound: {
       missing_ = authenticator_.wanted_.MissingIn(record);
@@ -269,6 +278,7 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   if (known && exchange_->keys().has_value()) return Verdict::kMatch;
 
   VerifyJob job{.token = token_, .keys = exchange_->keys(), .password = exchange_->TakePassword()};
+  if (!job.keys.has_value()) job.keys = authenticator_.decoys_.PasswordKeys(exchange_->login());
   if (missing_.any()) {
     job.missing = missing_;
     job.login = exchange_->login();

@@ -38,7 +38,7 @@ struct VerifyToken {
 
 struct VerifyJob {
   VerifyToken token;
-  std::optional<ScramKeys> keys;  // none: an unknown user
+  std::optional<ScramKeys> keys;  // of an unknown user: a decoy's
   Secret password;
 
   // Where the record lacks keys that are wanted: whose it is. Empty otherwise.

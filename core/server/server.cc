@@ -369,6 +369,7 @@ absl::Status ServerProcess::MakeShards() {
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
   if (!decoy_key.ok()) return decoy_key.status();
+  if (absl::Status counted = store_->CountShapes(); !counted.ok()) return counted;
   group_ = std::make_unique<ShardGroup>(options_.shards);
   auto folders = ListShardFolders(options_.spool_dir);
   if (!folders.ok()) return folders.status();
