@@ -34,6 +34,11 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
+  CredentialRecord record;
+  for (size_t i = 0; i < kScramHashCount; i++) {
+    if (wanted_.scram[i]) record.scram[i] = decoys_.Keys(static_cast<ScramHash>(i), "");
+  }
+  CHECK(EncodeRecord(record, stand_in_));
 }
 
 // Never the same again in this process, and not to be told from random without its key.
@@ -257,8 +262,15 @@ std::optional<Next> Attempt::LookUp() {
       identity_.generation = generation;
       return next;
     }
-    case LookupStatus::kNotFound:
-      return exchange_->OnRecord(nullptr);
+    case LookupStatus::kNotFound: {
+      // What a record would have cost is done all the same: a challenge leaves at once, and half a
+      // microsecond can be heard over loopback.
+      CHECK(DecodeRecord(authenticator_.stand_in_, record));
+      authenticator_.wanted_.MissingIn(record);
+      const Next next = exchange_->OnRecord(nullptr);
+      authenticator_.IdentityOf(exchange_->login(), std::move(record));
+      return next;
+    }
     case LookupStatus::kError:
       return std::nullopt;
   }

@@ -183,6 +183,7 @@ class Authenticator {
   const PrincipalRule principals_;
   const HmacSha256Key nonce_key_;
   Decoys decoys_;
+  std::string stand_in_;  // a record like most, encoded: what is done for a name without one
   uint64_t decoys_generation_ = UINT64_MAX;  // of the store when they were told of its salts
   std::shared_ptr<TokenVerifier> tokens_;
   uint32_t attempts_ = 0;

@@ -103,7 +103,8 @@ Next ScramExchange::OnRecord(const CredentialRecord* record) {
   // Who is disabled keeps his own salt: another one would say so.
   const bool has_keys = record != nullptr && record->Scram(hash_).has_value();
   known_ = has_keys && record->may_log_in();
-  keys_ = has_keys ? *record->Scram(hash_) : context_.decoys->Keys(hash_, login_);
+  keys_ = context_.decoys->Keys(hash_, login_);  // for everybody: it takes time
+  if (has_keys) keys_ = *record->Scram(hash_);
   reply_ =
       absl::StrCat("r=", nonce_, ",s=", Base64Encode(keys_->salt_view()), ",i=", keys_->iterations);
   absl::StrAppend(&auth_message_, ",", reply_, ",");
