@@ -287,10 +287,14 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   // For a user without keys the ticket is made all the same (equal steps), but can never count.
   ticket_ = authenticator_.remembered_.MakeTicket(exchange_->login(), exchange_->password());
   const bool known = authenticator_.remembered_.Knows(*ticket_, identity_.version, now);
-  if (known && exchange_->keys().has_value()) return Verdict::kMatch;
+  const bool provable = exchange_->keys().has_value() || !exchange_->foreign_hash().empty();
+  if (known && provable) return Verdict::kMatch;
 
-  VerifyJob job{.token = token_, .keys = exchange_->keys(), .password = exchange_->TakePassword()};
-  if (!job.keys.has_value()) job.keys = authenticator_.decoys_.PasswordKeys(exchange_->login());
+  VerifyJob job{.token = token_,
+                .keys = exchange_->keys(),
+                .foreign_hash = exchange_->foreign_hash(),
+                .password = exchange_->TakePassword()};
+  if (!provable) job.keys = authenticator_.decoys_.PasswordKeys(exchange_->login());
   if (missing_.any()) {
     job.missing = missing_;
     job.login = exchange_->login();

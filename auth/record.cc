@@ -31,6 +31,9 @@ enum Field : uint16_t {
   kMessageBytes = 0x8006,         // 8
   kNetwork = 0x8007,              // text; may stand many times
   kSuspended = 0x8008,            // no value
+  // Text. Proves instead of restricting, but a version that does not know it must not change the
+  // password either: the old one would be good again for the next that does.
+  kForeignHash = 0x8010,
 };
 
 class Writer {
@@ -195,13 +198,18 @@ bool DecodeKnown(uint16_t type, ByteView value, uint32_t& seen, CredentialRecord
       return AddNetwork(value, record.limits.networks);
     case kSuspended:
       return SetFlag(value, record.suspended);
+    case kForeignHash:
+      if (value.empty() || value.size() > kForeignHashBytesMax || !record.foreign_hash.empty())
+        return false;
+      record.foreign_hash = value;
+      return true;
   }
   return false;  // IsKnown() is false for all others
 }
 
 bool IsKnown(uint16_t type) {
   return (type >= kVersion && type <= kDigestMd5) || type == kActsFor ||
-         (type >= kDisabled && type <= kSuspended);
+         (type >= kDisabled && type <= kSuspended) || type == kForeignHash;
 }
 
 }  // namespace
@@ -245,6 +253,7 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   if (limits.message_bytes != 0) writer.PutNumber(kMessageBytes, limits.message_bytes);
   for (const Network& network : limits.networks) writer.Put(kNetwork, network.ToString());
   if (record.suspended) writer.Put(kSuspended, "");
+  if (!record.foreign_hash.empty()) writer.Put(kForeignHash, record.foreign_hash);
   out += record.unknown_fields;
   if (writer.fits() && out.size() - before <= kRecordBytesMax) return true;
   out.resize(before);

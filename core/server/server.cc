@@ -460,7 +460,9 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
     absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
       stale = record.version != job.version;
       for (size_t i = 0; i < made.scram.size(); i++) {
-        if (made.scram[i].has_value()) record.scram[i] = made.scram[i];
+        if (!made.scram[i].has_value()) continue;
+        record.scram[i] = made.scram[i];
+        record.foreign_hash.clear();  // they prove the same password
       }
       if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
       if (made.digest_md5.has_value()) record.digest_md5 = made.digest_md5;

@@ -199,6 +199,38 @@ TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {
   EXPECT_TRUE(verifier_.jobs.empty());
 }
 
+// Another server's hash proves passwords where there are no keys, and nobody who may not log in.
+TEST_F(AuthenticatorTest, ProvesByAnotherServersHash) {
+  CredentialRecord& bob = store_.records["bob"];
+  bob.version = 7;
+  bob.foreign_hash = "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0";  // "secret"
+  bool slow = false;
+  EXPECT_EQ(Plain("bob", "wrong"), Result::kFailure);
+  EXPECT_EQ(Plain("bob", "secret", &slow), Result::kSuccess);
+  EXPECT_TRUE(slow);
+  EXPECT_EQ(Plain("bob", "secret", &slow), Result::kSuccess);
+  EXPECT_FALSE(slow) << "remembered like any other";
+  bob.disabled = true;
+  EXPECT_EQ(Plain("bob", "secret"), Result::kFailure);
+  bob.disabled = false;
+  bob.Scram(ScramHash::kSha256) = DeriveScramKeys(ScramHash::kSha256, "new", "salt", 2);
+  bob.version = 8;
+  EXPECT_EQ(Plain("bob", "secret"), Result::kFailure) << "keys come before it";
+  EXPECT_EQ(Plain("bob", "new"), Result::kSuccess);
+}
+
+TEST_F(AuthenticatorTest, KeysTakeThePlaceOfAnotherServersHash) {
+  WantedKeys wanted;
+  wanted.cram_md5 = true;
+  CredentialRecord record;
+  record.foreign_hash = "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0";
+  AddKeys(wanted, "bob", "secret", Salts(), 2, record);
+  EXPECT_FALSE(record.foreign_hash.empty());  // PLAIN still needs it
+  wanted.scram[static_cast<size_t>(ScramHash::kSha1)] = true;
+  AddKeys(wanted, "bob", "secret", Salts(), 2, record);
+  EXPECT_TRUE(record.foreign_hash.empty());
+}
+
 TEST_F(AuthenticatorTest, MalformedReachesNobody) {
   attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
   EXPECT_EQ(attempt_->Start("nonsense", now_), Result::kFailure);
