@@ -38,6 +38,11 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
+  CredentialRecord record;
+  for (size_t i = 0; i < kScramHashCount; i++) {
+    if (wanted_.scram[i]) record.scram[i] = decoys_.Keys(static_cast<ScramHash>(i), "");
+  }
+  CHECK(EncodeRecord(record, stand_in_));
 }
 
 // Never the same again in this process, and not to be told from random without its key.
@@ -248,9 +253,18 @@ Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const Credenti
   return Failure::kNone;
 }
 
+// Whoever is looked up: it would tell an unknown name from others.
+void Authenticator::RefreshDecoys(uint64_t generation) {
+  if (generation == decoys_generation_) return;
+  SaltShapes shapes;
+  if (store_.Shapes(shapes)) decoys_.SetShapes(shapes);
+  decoys_generation_ = generation;
+}
+
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
   const uint64_t generation = authenticator_.store_.Generation();
+  authenticator_.RefreshDecoys(generation);
   switch (authenticator_.store_.Lookup(exchange_->login(), record)) {
     case LookupStatus::kFound: {
       missing_ = authenticator_.wanted_.MissingIn(record);
@@ -266,8 +280,15 @@ std::optional<Next> Attempt::LookUp() {
       identity_.generation = generation;
       return next;
     }
-    case LookupStatus::kNotFound:
-      return exchange_->OnRecord(nullptr);
+    case LookupStatus::kNotFound: {
+      // What a record would have cost is done all the same: a challenge leaves at once, and half a
+      // microsecond can be heard over loopback.
+      CHECK(DecodeRecord(authenticator_.stand_in_, record));
+      authenticator_.wanted_.MissingIn(record);
+      const Next next = exchange_->OnRecord(nullptr);
+      authenticator_.IdentityOf(exchange_->login(), std::move(record));
+      return next;
+    }
     case LookupStatus::kError:
       return std::nullopt;
   }
@@ -285,9 +306,14 @@ std::optional<Verdict> Attempt::Verify(MonoTime now) {
   // For a user without keys the ticket is made all the same (equal steps), but can never count.
   ticket_ = authenticator_.remembered_.MakeTicket(exchange_->login(), exchange_->password());
   const bool known = authenticator_.remembered_.Knows(*ticket_, identity_.version, now);
-  if (known && exchange_->keys().has_value()) return Verdict::kMatch;
+  const bool provable = exchange_->keys().has_value() || !exchange_->foreign_hash().empty();
+  if (known && provable) return Verdict::kMatch;
 
-  VerifyJob job{.token = token_, .keys = exchange_->keys(), .password = exchange_->TakePassword()};
+  VerifyJob job{.token = token_,
+                .keys = exchange_->keys(),
+                .foreign_hash = exchange_->foreign_hash(),
+                .password = exchange_->TakePassword()};
+  if (!provable) job.keys = authenticator_.decoys_.PasswordKeys(exchange_->login());
   if (missing_.any()) {
     job.missing = missing_;
     job.login = exchange_->login();

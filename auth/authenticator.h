@@ -204,6 +204,7 @@ class Authenticator {
   friend class Attempt;
 
   std::string NewNonce();
+  void RefreshDecoys(uint64_t generation);
   Identity IdentityOf(ByteView login, CredentialRecord&& record) const;
 
   CredentialSource& store_;
@@ -218,7 +219,9 @@ class Authenticator {
   GuessGuard* const guard_;
   const PrincipalRule principals_;
   const HmacSha256Key nonce_key_;
-  const Decoys decoys_;
+  Decoys decoys_;
+  std::string stand_in_;  // a record like most, encoded: what is done for a name without one
+  uint64_t decoys_generation_ = UINT64_MAX;  // of the store when they were told of its salts
   std::shared_ptr<TokenVerifier> tokens_;
   uint32_t attempts_ = 0;
   uint64_t nonces_ = 0;

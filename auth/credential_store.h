@@ -8,6 +8,7 @@
 #define SLUICE_AUTH_CREDENTIAL_STORE_H_
 
 #include "auth/record.h"
+#include "auth/salt_shapes.h"
 #include "core/base/bytes.h"
 
 namespace sluice::auth {
@@ -34,6 +35,9 @@ class CredentialSource {
 
   // Another number whenever a record may have changed. Cheap: asked for each command. 0: never.
   virtual uint64_t Generation() const { return 0; }
+
+  // Reads what salts its users have, as it is now. False, and `shapes` unspecified: it cannot say.
+  virtual bool Shapes([[maybe_unused]] SaltShapes& shapes) { return false; }
 };
 
 }  // namespace sluice::auth

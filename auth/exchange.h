@@ -114,6 +114,8 @@ class Exchange {
   ByteView password() const { return password_.view(); }
   Secret TakePassword() { return std::move(password_); }
   const std::optional<ScramKeys>& keys() const { return keys_; }
+  // In place of keys, where another server's hash is all there is (auth/foreign_hash.h); or empty.
+  const std::string& foreign_hash() const { return foreign_hash_; }
 
   // With kVerify, in place of a password: what is to be run, after which the verdict is kMatch.
   const std::shared_ptr<OffShardWork>& work() const { return work_; }
@@ -137,6 +139,7 @@ class Exchange {
   std::string authorization_;
   Secret password_;
   std::optional<ScramKeys> keys_;
+  std::string foreign_hash_;
   std::shared_ptr<OffShardWork> work_;
   ByteView detail_;  // of static life, or the context's
 

@@ -22,10 +22,12 @@ namespace {
 // the whole file; no login has a NUL. They stand first in the order of keys.
 //   meta = format(4) last_version(8)
 //   decoy = random(32)
+//   shapes = SaltShapes::Encode()
 //   suspended = how many records are suspended (8); it is there when one was. For each of them
 //   suspended NUL login = nothing: who relays need not read all records to know whose mail waits
 constexpr ByteView kMetaKey("\0meta", 5);
 constexpr ByteView kDecoyKey("\0decoy", 6);
+constexpr ByteView kShapesKey("\0shapes", 7);
 constexpr ByteView kSuspendedKey("\0suspended", 10);
 constexpr size_t kDecoyBytes = 32;
 constexpr uint32_t kMetaFormat = 1;
@@ -223,6 +225,30 @@ absl::Status GetRecord(MDB_txn* txn, ByteView login, CredentialRecord& record) {
   return DecodeRecord(ToView(value), record) ? absl::OkStatus() : Damaged(login);
 }
 
+absl::StatusOr<uint64_t> CountUsers(MDB_txn* txn) {
+  MDB_stat stat;
+  if (const int rc = mdb_stat(txn, kMainDb, &stat); rc != MDB_SUCCESS) return ToStatus(rc, "read");
+  const absl::StatusOr<uint64_t> suspended = CountSuspended(txn);
+  if (!suspended.ok()) return suspended.status();
+  uint64_t users = stat.ms_entries - *suspended;
+  for (const ByteView own : {kMetaKey, kDecoyKey, kShapesKey, kSuspendedKey}) {
+    MDB_val key = ToVal(own);
+    MDB_val value;
+    if (mdb_get(txn, kMainDb, &key, &value) == MDB_SUCCESS) users--;
+  }
+  return users;
+}
+
+// False also where they are not of all users: somebody else has changed the store.
+bool GetShapes(MDB_txn* txn, SaltShapes& shapes) {
+  MDB_val key = ToVal(kShapesKey);
+  MDB_val value;
+  if (mdb_get(txn, kMainDb, &key, &value) != MDB_SUCCESS) return false;
+  if (!SaltShapes::Decode(ToView(value), shapes)) return false;
+  const auto users = CountUsers(txn);
+  return users.ok() && *users == shapes.users();
+}
+
 }  // namespace
 
 std::string LmdbStore::PathIn(const std::string& state_dir) {
@@ -315,6 +341,7 @@ absl::Status LmdbStore::Change(const std::function<absl::Status(Changes&)>& chan
   if (!txn.status().ok()) return txn.status();
   Changes changes(txn.get());
   absl::Status changed = change(changes);
+  if (changed.ok()) changed = changes.WriteShapes();
   return changed.ok() ? txn.Commit() : changed;
 }
 
@@ -333,7 +360,10 @@ absl::Status LmdbStore::Remove(ByteView login) {
 
 absl::Status LmdbStore::Changes::Add(ByteView login, CredentialRecord record) {
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
-  return PutRecord(txn_, login, record, MDB_NOOVERWRITE);
+  if (absl::Status read = ReadShapes(); !read.ok()) return read;
+  absl::Status added = PutRecord(txn_, login, record, MDB_NOOVERWRITE);
+  if (added.ok()) shapes_->Add(SaltShapes::Of(record));
+  return added;
 }
 
 absl::Status LmdbStore::Changes::Update(ByteView login,
@@ -341,16 +371,64 @@ absl::Status LmdbStore::Changes::Update(ByteView login,
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
   CredentialRecord record;
   if (absl::Status found = GetRecord(txn_, login, record); !found.ok()) return found;
+  if (absl::Status read = ReadShapes(); !read.ok()) return read;
+  const SaltShapes::OfRecord before = SaltShapes::Of(record);
   change(record);
-  return PutRecord(txn_, login, record, 0);
+  absl::Status put = PutRecord(txn_, login, record, 0);
+  if (put.ok()) {
+    shapes_->Remove(before);
+    shapes_->Add(SaltShapes::Of(record));
+  }
+  return put;
 }
 
 absl::Status LmdbStore::Changes::Remove(ByteView login) {
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  if (absl::Status read = ReadShapes(); !read.ok()) return read;
+  CredentialRecord record;
+  const bool readable = GetRecord(txn_, login, record).ok();
   MDB_val key = ToVal(login);
   const int rc = mdb_del(txn_, kMainDb, &key, nullptr);
   if (rc != MDB_SUCCESS) return rc == MDB_NOTFOUND ? NoSuchUser(login) : ToStatus(rc, "remove");
+  readable ? shapes_->Remove(SaltShapes::Of(record)) : shapes_->RemoveUnknown();
   return SetSuspended(txn_, login, false);
+}
+
+// Before the first change, since it may have to count what is there.
+absl::Status LmdbStore::Changes::ReadShapes() {
+  if (shapes_.has_value()) return absl::OkStatus();
+  SaltShapes shapes;
+  if (!GetShapes(txn_, shapes)) {
+    shapes = SaltShapes();
+    Cursor cursor(txn_);
+    ByteView login;
+    ByteView bytes;
+    CredentialRecord record;
+    while (cursor.Next(login, bytes)) {
+      DecodeRecord(bytes, record) ? shapes.Add(SaltShapes::Of(record)) : shapes.AddUnknown();
+    }
+    if (!cursor.status().ok()) return cursor.status();
+  }
+  shapes_ = std::move(shapes);
+  return absl::OkStatus();
+}
+
+absl::Status LmdbStore::Changes::WriteShapes() {
+  if (!shapes_.has_value()) return absl::OkStatus();
+  const std::string bytes = shapes_->Encode();
+  MDB_val key = ToVal(kShapesKey);
+  MDB_val value = ToVal(bytes);
+  return ToStatus(mdb_put(txn_, kMainDb, &key, &value, 0), "write");
+}
+
+absl::Status LmdbStore::CountShapes() {
+  {
+    Txn txn(env_, MDB_RDONLY);
+    if (!txn.status().ok()) return txn.status();
+    SaltShapes shapes;
+    if (GetShapes(txn.get(), shapes)) return absl::OkStatus();
+  }
+  return Change([](Changes& changes) { return changes.ReadShapes(); });
 }
 
 absl::StatusOr<CredentialRecord> LmdbStore::Get(ByteView login) {
@@ -380,19 +458,7 @@ absl::Status LmdbStore::ForEach(
 absl::StatusOr<uint64_t> LmdbStore::Count() {
   Txn txn(env_, MDB_RDONLY);
   if (!txn.status().ok()) return txn.status();
-  MDB_stat stat;
-  if (const int rc = mdb_stat(txn.get(), kMainDb, &stat); rc != MDB_SUCCESS)
-    return ToStatus(rc, "read");
-  uint64_t users = stat.ms_entries;
-  const absl::StatusOr<uint64_t> suspended = CountSuspended(txn.get());
-  if (!suspended.ok()) return suspended.status();
-  users -= *suspended;
-  for (const ByteView own : {kMetaKey, kDecoyKey, kSuspendedKey}) {
-    MDB_val key = ToVal(own);
-    MDB_val value;
-    if (mdb_get(txn.get(), kMainDb, &key, &value) == MDB_SUCCESS) users--;
-  }
-  return users;
+  return CountUsers(txn.get());
 }
 
 absl::StatusOr<std::string> LmdbStore::DecoyKey() {
@@ -432,6 +498,13 @@ LmdbStore::Reader::~Reader() { mdb_txn_abort(txn_); }
 uint64_t LmdbStore::Reader::Generation() const {
   MDB_envinfo info;
   return mdb_env_info(mdb_txn_env(txn_), &info) == MDB_SUCCESS ? info.me_last_txnid : 0;
+}
+
+bool LmdbStore::Reader::Shapes(SaltShapes& shapes) {
+  if (mdb_txn_renew(txn_) != MDB_SUCCESS) return false;
+  const bool read = GetShapes(txn_, shapes);
+  mdb_txn_reset(txn_);
+  return read;
 }
 
 LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record) {

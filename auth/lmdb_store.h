@@ -17,6 +17,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -74,6 +75,9 @@ class LmdbStore {
 
   // 32 octets that were drawn when they were first asked for, and stay: auth/decoys.h.
   absl::StatusOr<std::string> DecoyKey();
+  // What salts the users have (Reader::Shapes) is kept with each change. This counts it where a
+  // version that did not know of it has made or changed the store: a second for a million users.
+  absl::Status CountShapes();
 
  private:
   LmdbStore(std::string path, MDB_env* env) : path_(std::move(path)), env_(env) {}
@@ -94,8 +98,11 @@ class LmdbStore::Changes {
  private:
   friend class LmdbStore;
   explicit Changes(MDB_txn* txn) : txn_(txn) {}
+  absl::Status ReadShapes();
+  absl::Status WriteShapes();
 
   MDB_txn* const txn_;
+  std::optional<SaltShapes> shapes_;  // with the changes made so far; none: none was made
 };
 
 class LmdbStore::Reader final : public CredentialSource {
@@ -105,6 +112,7 @@ class LmdbStore::Reader final : public CredentialSource {
   bool IsSuspended(ByteView login) override;
   bool IsAnybodySuspended() override;
   uint64_t Generation() const override;  // the last transaction's number, of any process
+  bool Shapes(SaltShapes& shapes) override;
 
  private:
   friend class LmdbStore;

@@ -20,7 +20,10 @@ Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
   // Without keys the verifier does the same work and says no: from here nothing tells an unknown
   // user, a disabled one and a wrong password apart.
-  if (record != nullptr && record->may_log_in()) keys_ = record->PasswordKeys();
+  if (record != nullptr && record->may_log_in()) {
+    keys_ = record->PasswordKeys();
+    if (!keys_.has_value()) foreign_hash_ = record->foreign_hash;
+  }
   state_ = State::kVerdict;
   return Next::kVerify;
 }
@@ -29,7 +32,7 @@ Next PasswordExchange::OnVerified(Verdict verdict) {
   CHECK(state_ == State::kVerdict);
   switch (verdict) {
     case Verdict::kMatch:
-      CHECK(keys_.has_value());  // nobody's password has matched
+      CHECK(keys_.has_value() || !foreign_hash_.empty());  // nobody's password has matched
       state_ = State::kDone;
       return Next::kSuccess;
     case Verdict::kMismatch:

@@ -34,6 +34,9 @@ enum Field : uint16_t {
   kNetwork = 0x8007,              // text; may stand many times
   kSuspended = 0x8008,            // no value
   kMechanism = 0x8010,            // name; may stand many times
+  // Text. Proves instead of restricting, but a version that does not know it must not change the
+  // password either: the old one would be good again for the next that does.
+  kForeignHash = 0x8011,
 };
 
 class Writer {
@@ -217,13 +220,19 @@ bool DecodeKnown(uint16_t type, ByteView value, uint64_t& seen, CredentialRecord
     }
     case kSuspended:
       return SetFlag(value, record.suspended);
+    case kForeignHash:
+      if (value.empty() || value.size() > kForeignHashBytesMax || !record.foreign_hash.empty())
+        return false;
+      record.foreign_hash = value;
+      return true;
   }
   return false;  // IsKnown() is false for all others
 }
 
 bool IsKnown(uint16_t type) {
   return (type >= kVersion && type <= kDigestMd5) || type == kActsFor || type == kOverLimit ||
-         type == kSuspension || type == kMechanism || (type >= kDisabled && type <= kSuspended);
+         type == kSuspension || type == kMechanism || type == kForeignHash ||
+         (type >= kDisabled && type <= kSuspended);
 }
 
 }  // namespace
@@ -279,6 +288,7 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   for (const MechanismInfo& info : Mechanisms()) {
     if (record.mechanisms.Has(info.mechanism)) writer.Put(kMechanism, info.name);
   }
+  if (!record.foreign_hash.empty()) writer.Put(kForeignHash, record.foreign_hash);
   out += record.unknown_fields;
   if (writer.fits() && out.size() - before <= kRecordBytesMax) return true;
   out.resize(before);

@@ -32,6 +32,7 @@ inline constexpr uint32_t kIterationsDefault = 10'000;
 inline constexpr uint32_t kIterationsMax = 10'000'000;  // bounds the work a record can ask for
 inline constexpr size_t kSaltBytes = 16;                // what we make
 inline constexpr size_t kSaltBytesMax = 64;             // what we read
+inline constexpr size_t kForeignHashBytesMax = 512;
 inline constexpr size_t kRecordBytesMax = 32 * 1024;
 inline constexpr uint16_t kCriticalField = 0x8000;
 
@@ -92,6 +93,9 @@ struct CredentialRecord {
   std::array<std::optional<ScramKeys>, kScramHashCount> scram;  // by ScramHash
   std::optional<CramMd5States> cram_md5;
   std::optional<DigestMd5Key> digest_md5;
+  // As another server stored the password (auth/foreign_hash.h): proves PLAIN and LOGIN for as long
+  // as there are no SCRAM keys. Empty: none.
+  std::string foreign_hash;
   std::string tenant;
 
   // Policy. Addresses and domains are canonical (auth/sender_policy.h).

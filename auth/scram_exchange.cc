@@ -100,8 +100,11 @@ Next ScramExchange::OnFirst(ByteView message) {
 
 Next ScramExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
-  known_ = record != nullptr && record->may_log_in() && record->Scram(hash_).has_value();
-  keys_ = known_ ? *record->Scram(hash_) : context_.decoys->Keys(hash_, login_);
+  // Who is disabled keeps his own salt: another one would say so.
+  const bool has_keys = record != nullptr && record->Scram(hash_).has_value();
+  known_ = has_keys && record->may_log_in();
+  keys_ = context_.decoys->Keys(hash_, login_);  // for everybody: it takes time
+  if (has_keys) keys_ = *record->Scram(hash_);
   reply_ =
       absl::StrCat("r=", nonce_, ",s=", Base64Encode(keys_->salt_view()), ",i=", keys_->iterations);
   absl::StrAppend(&auth_message_, ",", reply_, ",");

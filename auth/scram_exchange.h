@@ -8,8 +8,9 @@
 //   C: (empty)
 //
 // Three of the four keyed steps go on from states that the record keeps: the check costs the blocks
-// of the message and one hash. A user who is unknown or disabled, or whose record has no keys for
-// the hash, is led through the same steps with a salt of its own that never changes.
+// of the message and one hash. A user who is unknown, or whose record has no keys for the hash, is
+// led through the same steps with a salt of its own (auth/decoys.h), and one who is disabled with
+// his real one.
 //
 // -PLUS: the client's header names a channel binding and its last message carries it. Without -PLUS
 // the header says `n` (the client can not) or `y` (it can, and believes that the server can not):

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "auth/foreign_hash.h"
 #include "auth/scram_keys.h"
 #include "core/base/check.h"
 
@@ -19,6 +20,7 @@ Verdict Prove(const VerifyJob& job) {
     job.work->Run();
     return Verdict::kMatch;
   }
+  if (!job.foreign_hash.empty()) return ProveForeignHash(job.foreign_hash, job.password.view());
   return PasswordMatches(job.keys, job.password.view()) ? Verdict::kMatch : Verdict::kMismatch;
 }
 

@@ -39,7 +39,8 @@ struct VerifyToken {
 
 struct VerifyJob {
   VerifyToken token;
-  std::optional<ScramKeys> keys;  // none: an unknown user
+  std::optional<ScramKeys> keys;  // of an unknown user: a decoy's
+  std::string foreign_hash;       // instead of them, where it is not empty
   Secret password;
 
   // Where the record lacks keys that are wanted: whose it is. Empty otherwise.

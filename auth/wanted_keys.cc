@@ -43,6 +43,7 @@ void AddKeys(const WantedKeys& keys, ByteView login, ByteView password, const Sa
     if (!keys.scram[i]) continue;
     record.scram[i] =
         DeriveScramKeys(static_cast<ScramHash>(i), password, View(salts[i]), iterations);
+    record.foreign_hash.clear();
   }
   if (keys.cram_md5) record.cram_md5 = DeriveCramMd5States(password);
   if (!keys.digest_realm.empty()) {

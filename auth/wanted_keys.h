@@ -26,8 +26,8 @@ struct WantedKeys {
 
 using Salts = std::array<std::array<char, kSaltBytes>, kScramHashCount>;
 
-// Gives `record` these keys of a prepared password. `login`: canonical. `salts`: random. Slow: a
-// millisecond or more a hash.
+// Gives `record` these keys of a prepared password; with SCRAM's it needs no foreign hash any more.
+// `login`: canonical. `salts`: random. Slow: a millisecond or more a hash.
 void AddKeys(const WantedKeys& keys, ByteView login, ByteView password, const Salts& salts,
              uint32_t iterations, CredentialRecord& record);
 

@@ -397,6 +397,7 @@ absl::Status ServerProcess::MakeShards() {
   tls::FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
   if (!decoy_key.ok()) return decoy_key.status();
+  if (absl::Status counted = store_->CountShapes(); !counted.ok()) return counted;
   group_ = std::make_unique<ShardGroup>(options_.shards);
   auto folders = ListShardFolders(options_.spool_dir);
   if (!folders.ok()) return folders.status();
@@ -558,7 +559,9 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
     absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
       stale = record.version != job.version;
       for (size_t i = 0; i < made.scram.size(); i++) {
-        if (made.scram[i].has_value()) record.scram[i] = made.scram[i];
+        if (!made.scram[i].has_value()) continue;
+        record.scram[i] = made.scram[i];
+        record.foreign_hash.clear();  // they prove the same password
       }
       if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
       if (made.digest_md5.has_value()) record.digest_md5 = made.digest_md5;

@@ -32,6 +32,12 @@ class BenchTest(support.TestCase):
         self.assertIn(done.returncode, (0, 1), done.stderr)
         self.assertRegex(done.stdout, r"and more +(\d+ +){8}max/mean 1\.\d+\npassed +\d+ of 300")
 
+    def test_login_timing(self):
+        done = subprocess.run([sys.executable, SOURCE / "bench" / "login_timing", "--rounds", "300", "--failures", "64", "--users", "4"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertRegex(done.stdout, r"failures: (not told apart|TOLD APART) at 0\.001 by 12 tests; challenge: advantage of one try 0\.\d+")
+
     def test_tail(self):
         done = subprocess.run([sys.executable, SOURCE / "bench" / "tail", "--runs", "1", "--seconds", "0.8", "--writes", "100"],
                               capture_output=True, text=True, timeout=120)

@@ -1,6 +1,7 @@
 """Every SASL mechanism by clients that others wrote, GNU SASL's first, and by sluice-load."""
 import itertools
 import json
+import os
 import smtplib
 import subprocess
 
@@ -117,6 +118,42 @@ class OtherClientsTest(SaslCase):
                             f"dmd5-serv-type=smtp,dmd5-host={support.HOSTNAME}", "--from", support.SENDER, "--to", support.RECIPIENT,
                             ok=password == PASSWORD)
         self.assert_log_ins(*[(mechanism, code) for mechanism in ("CRAM-MD5", "DIGEST-MD5") for code in (235, 235, 535, 535)])
+
+    def test_mutt(self):
+        # By GNU SASL's library, which it gives no channel binding. Not by DIGEST-MD5: its digest-uri would name 127.0.0.1.
+        mechanisms = ("SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN")
+        for mechanism, password in [*((mechanism, PASSWORD) for mechanism in mechanisms), ("SCRAM-SHA-256", "wrong")]:
+            (self.folder / "muttrc").write_text(f"""
+set smtp_url = "smtp://{USER.replace('@', '%40')}@127.0.0.1:{self.msa.starttls_port}/"
+set smtp_pass = "{password}"
+set smtp_authenticators = "{mechanism.lower()}"
+set from = "{USER}" use_from = yes envelope_from_address = "{USER}" use_envelope_from = yes
+set ssl_starttls = yes ssl_force_tls = yes ssl_ca_certificates_file = "{self.trust}" ssl_verify_host = no
+set copy = no folder = "{self.folder}" tmpdir = "{self.folder}"
+""")
+            with self.subTest(mechanism):
+                result = subprocess.run(["mutt", "-n", "-F", self.folder / "muttrc", "-s", "x", "--", support.RECIPIENT], input=b"hello\n",
+                                        capture_output=True, timeout=PATIENCE, env={**os.environ, "HOME": str(self.folder)})
+                self.assertEqual(result.returncode == 0, password == PASSWORD, result.stdout + result.stderr)
+        self.assert_log_ins(*((mechanism, 235) for mechanism in mechanisms), ("SCRAM-SHA-256", 535))
+
+    def test_nodemailer(self):
+        # It knows these and OAuth's; Debian's Node.js looks for Debian's packages by itself, another one does not.
+        script = """
+const [port, method, user, pass, trust, servername, from, to] = process.argv.slice(1);
+require('nodemailer').createTransport({
+  host: '127.0.0.1', port: +port, requireTLS: true, authMethod: method, auth: {user, pass},
+  tls: {ca: require('fs').readFileSync(trust), servername},
+}).sendMail({from, to, subject: 'x', text: 'hello'}).catch(error => { console.error(error); process.exit(1); });
+"""
+        mechanisms = ("PLAIN", "LOGIN", "CRAM-MD5")
+        for mechanism, password in [*((mechanism, PASSWORD) for mechanism in mechanisms), ("CRAM-MD5", "wrong")]:
+            with self.subTest(mechanism):
+                result = subprocess.run(["node", "-e", script, str(self.msa.starttls_port), mechanism, USER, password, self.trust,
+                                         support.HOSTNAME, USER, support.RECIPIENT], capture_output=True, timeout=PATIENCE,
+                                        stdin=subprocess.DEVNULL, env={**os.environ, "NODE_PATH": "/usr/share/nodejs"})
+                self.assertEqual(result.returncode == 0, password == PASSWORD, result.stderr)
+        self.assert_log_ins(*((mechanism, 235) for mechanism in mechanisms), ("CRAM-MD5", 535))
 
     def test_python_by_cram_md5(self):
         with smtplib.SMTP("127.0.0.1", self.msa.starttls_port, timeout=PATIENCE) as session:

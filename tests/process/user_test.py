@@ -3,6 +3,7 @@
 Run as root, the server runs as nobody and owns the state folder, so this also shows that what root's
 commands write stays readable for the server.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import smtplib
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 SLUICE = os.environ["SLUICE"]
@@ -111,6 +113,46 @@ class UserTest(unittest.TestCase):
         self.assertEqual(self.login("alice@example.net", "two")[0], 535)
         self.user("add", "alice@example.net", "--domain", "example.org", "--password-stdin", password="two")
         self.assertEqual(self.login("alice@example.net", "two"), (235, [553, 250]))
+
+    def keys_of(self, name):
+        shown = subprocess.run([SLUICE, "user", "show", "--json", name, "--config", self.config], check=True, capture_output=True)
+        return [key["hash"] for key in json.loads(shown.stdout)["keys"]]
+
+    # What doveadm pw made of "secret" proves PLAIN and LOGIN, and makes room for keys of ours when it has.
+    def test_hashes_of_dovecots_users_prove_them_once(self):
+        hashes = {"ssha512": "{SSHA512}N8JJTZxCvlKqe4zz1u9/tqxjv8vLMiq1p70ml+hAU5KjJ/WKCo1sBO93aw1Qzwl+8bb1GbyPGygvbHpHZYnijy4XSLE=",
+                  "argon2id": "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$+8c1/WqAVdxF1GaT1v/S+g$"
+                              "YOHoP13FzRhKsZhL5VvdUatq6v5aBJhgP6ICoRQlesA"}
+        for scheme in ("SSHA256", "SHA512-CRYPT", "BLF-CRYPT", "ARGON2ID"):
+            if shutil.which("doveadm"):
+                made = subprocess.run(["doveadm", "-O", "pw", "-s", scheme, "-p", "secret"], capture_output=True, text=True,
+                                      timeout=20, check=True)
+                hashes["of-" + scheme.lower()] = made.stdout.strip()
+        file = self.folder / "passwd"
+        file.write_text("".join("%s@example.net:%s:1000:1000::/:/\n" % line for line in hashes.items()))
+        self.user("import", "--format", "dovecot", file)
+        exported = self.folder / "exported.csv"
+        self.user("export", exported)
+        self.user("remove", "--match", "*@example.net")
+        self.user("import", exported)  # they come back as they were
+        for name, text in hashes.items():
+            login, scheme = name + "@example.net", text[1:text.index("}")]
+            with self.subTest(name):
+                self.assertEqual(self.keys_of(login), [scheme])
+                self.assertEqual(self.login(login, "Secret")[0], 535)
+                self.assertEqual(self.login(login, "secret", "LOGIN")[0], 235)
+                ends = time.monotonic() + 20
+                while self.keys_of(login) == [scheme] and time.monotonic() < ends:
+                    time.sleep(0.05)
+                self.assertEqual(self.keys_of(login), ["SCRAM-SHA-256"])
+                self.assertEqual(self.login(login, "secret")[0], 235)
+                self.assertEqual(self.login(login, "Secret")[0], 535)
+        # A new password ends the old hash.
+        self.user("remove", "ssha512@example.net")
+        self.user("import", "--format", "dovecot", "--existing", "skip", file)
+        self.user("passwd", "ssha512@example.net", "--password-stdin", password="new")
+        self.assertEqual(self.login("ssha512@example.net", "secret")[0], 535)
+        self.assertEqual(self.login("ssha512@example.net", "new")[0], 235)
 
 
 if __name__ == "__main__":

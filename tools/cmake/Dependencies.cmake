@@ -58,6 +58,8 @@ sluice_dependency(idn LINK idn)    # stringprep
 sluice_dependency(idn2 LINK idn2)  # internationalised domain names
 pkg_check_modules(GSSAPI REQUIRED IMPORTED_TARGET krb5-gssapi)  # MIT's Kerberos
 sluice_dependency(gssapi LINK PkgConfig::GSSAPI)
+sluice_dependency(crypt LINK crypt)    # of the C library: hashes of other servers' users
+sluice_dependency(argon2 LINK argon2)  # likewise
 sluice_dependency(toml LINK tomlplusplus DEFINE TOML_HEADER_ONLY=0 TOML_SHARED_LIB=1)
 sluice_dependency(cli11)
 sluice_dependency(json)

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "auth/foreign_hash.h"
 #include "auth/lmdb_store.h"
 #include "auth/mechanism.h"
 #include "auth/prepare.h"
@@ -81,6 +82,7 @@ nlohmann::json ToJson(ByteView login, const CredentialRecord& record) {
   if (record.digest_md5.has_value()) {
     keys.push_back({{"hash", "DIGEST-MD5"}, {"realm", record.digest_md5->realm}});
   }
+  if (!record.foreign_hash.empty()) keys.push_back({{"hash", auth::SchemeOf(record.foreign_hash)}});
   nlohmann::json json = {{"login", login}, {"keys", keys}, {"version", record.version}};
   for (const PolicySetting& setting : PolicySettings()) {
     const std::vector<std::string> values = setting.get(record);
@@ -175,6 +177,7 @@ void Passwd(const Arguments& arguments) {
     record.scram = with_keys.scram;
     record.cram_md5 = with_keys.cram_md5;
     record.digest_md5 = with_keys.digest_md5;
+    record.foreign_hash.clear();
   });
   if (!updated.ok()) FailForUser("passwd", updated);
 }
@@ -207,6 +210,10 @@ void Show(const Arguments& arguments) {
   if (record->cram_md5.has_value()) keys.push_back("CRAM-MD5");
   if (record->digest_md5.has_value()) {
     keys.push_back(absl::StrCat("DIGEST-MD5 (realm ", record->digest_md5->realm, ")"));
+  }
+  if (!record->foreign_hash.empty()) {
+    keys.push_back(absl::StrCat(auth::SchemeOf(record->foreign_hash),
+                                " (for PLAIN and LOGIN, until the password is next proved)"));
   }
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
   std::cout << "\nstate        " << StateOf(*record);

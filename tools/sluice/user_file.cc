@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "auth/foreign_hash.h"
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "core/base/base64.h"
@@ -104,9 +105,15 @@ std::string TakeKeys(ByteView text, FileUser& user) {
     user.password = auth::Secret(value);
     return "";
   }
+  if (auth::IsForeignScheme(scheme)) {
+    user.record.foreign_hash = absl::StrCat("{", scheme, "}", value);
+    const std::string problem = auth::ProblemOfForeignHash(user.record.foreign_hash);
+    return problem.empty() ? "" : absl::StrCat("{", scheme, "} ", problem);
+  }
   return absl::StrCat("{", scheme,
                       "} is not known; known are {SCRAM-SHA-1}, {SCRAM-SHA-256}, {SCRAM-SHA-512}, "
-                      "{CRAM-MD5}, {DIGEST-MD5} and {PLAIN}");
+                      "{CRAM-MD5}, {DIGEST-MD5}, {PLAIN} and, for PLAIN and LOGIN alone, ",
+                      auth::ForeignSchemes());
 }
 
 std::string TakeFlag(ByteView column, ByteView value, bool& flag) {
@@ -330,6 +337,7 @@ std::string CsvLine(ByteView login, const CredentialRecord& record) {
                                 absl::BytesToHexString(auth::View(record.digest_md5->hash)), ",",
                                 record.digest_md5->realm));
   }
+  if (!record.foreign_hash.empty()) keys.push_back(record.foreign_hash);
   std::vector<std::string> fields = {QuotedCsv(login), QuotedCsv(absl::StrJoin(keys, " "))};
   for (const users::PolicySetting& setting : users::PolicySettings()) {
     const char separator[] = {setting.separator, '\0'};

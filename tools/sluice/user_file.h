@@ -10,7 +10,8 @@
 // count,salt,StoredKey,ServerKey (the last three in base64), {CRAM-MD5} with its states in
 // hexadecimal, as `doveadm pw` makes them; {DIGEST-MD5} with H(user:realm:password) in hexadecimal,
 // a comma and the realm (Dovecot's has no realm, and takes the login's domain for it: not taken);
-// {PLAIN}, {CLEAR} and {CLEARTEXT} are passwords. Pure.
+// {PLAIN}, {CLEAR} and {CLEARTEXT} are passwords; {SSHA512}, {ARGON2ID} and others hashes that
+// prove PLAIN and LOGIN alone (auth/foreign_hash.h). Pure.
 #ifndef SLUICE_TOOLS_SLUICE_USER_FILE_H_
 #define SLUICE_TOOLS_SLUICE_USER_FILE_H_
 

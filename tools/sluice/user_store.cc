@@ -74,6 +74,7 @@ absl::Status SetKeys(const server::Options& options, ByteView login, const Secre
   record.scram = {};
   record.cram_md5.reset();
   record.digest_md5.reset();
+  record.foreign_hash.clear();
   auth::AddKeys(wanted, login, prepared.view(), salts, options.auth.iterations, record);
   return absl::OkStatus();
 }

@@ -24,6 +24,11 @@ class MapSource final : public CredentialSource {
     return LookupStatus::kFound;
   }
   uint64_t Generation() const override { return generation; }
+  bool Shapes(SaltShapes& shapes) override {
+    shapes = SaltShapes();
+    for (const auto& [login, record] : records) shapes.Add(SaltShapes::Of(record));
+    return true;
+  }
   std::map<std::string, CredentialRecord> records;
   bool broken = false;
   uint64_t generation = 0;
@@ -157,11 +162,77 @@ TEST_F(AuthenticatorTest, NoRoomIsTemporaryForKnownAndUnknown) {
       << "the remembered are not turned away";
 }
 
+// Salt and count, as SCRAM-SHA-256 asks with them.
+std::string SaltOf(Authenticator& authenticator, ByteView login) {
+  const auto peer = *SockAddr::Parse("192.0.2.7:1234");
+  const auto attempt = authenticator.Begin(Mechanism::kScramSha256, 5, peer);
+  EXPECT_EQ(attempt->Start("n,,n=" + std::string(login) + ",r=x", MonoTime()), Result::kChallenge);
+  return std::string(attempt->challenge().substr(attempt->challenge().find(",s=")));
+}
+
+TEST_F(AuthenticatorTest, UnknownUsersHaveSaltsLikeTheStores) {
+  const std::string nobody = SaltOf(authenticator_, "nobody");
+  EXPECT_TRUE(nobody.ends_with(",i=2")) << nobody;  // and not the configured 4096
+  EXPECT_EQ(nobody.size(), SaltOf(authenticator_, "alice@example.net").size());
+  // Work for a verifier, too.
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  ASSERT_EQ(attempt_->Start("\0nobody\0secret"s, now_), Result::kWait);
+  ASSERT_TRUE(verifier_.jobs.front().keys.has_value());
+  EXPECT_EQ(verifier_.jobs.front().keys->iterations, 2u);
+
+  // What the store has is seen when it says that it has changed.
+  store_.records["alice@example.net"].Scram(ScramHash::kSha256) =
+      DeriveScramKeys(ScramHash::kSha256, "secret", "salt", 3);
+  EXPECT_EQ(SaltOf(authenticator_, "nobody"), nobody);
+  store_.generation++;
+  const std::string now = SaltOf(authenticator_, "nobody");
+  EXPECT_TRUE(now.ends_with(",i=3")) << now;
+  EXPECT_EQ(now.size(), SaltOf(authenticator_, "alice@example.net").size());
+}
+
+TEST_F(AuthenticatorTest, ADisabledUserKeepsHisSalt) {
+  const std::string salt = SaltOf(authenticator_, "alice@example.net");
+  store_.records["alice@example.net"].disabled = true;
+  EXPECT_EQ(SaltOf(authenticator_, "alice@example.net"), salt);
+}
+
 TEST_F(AuthenticatorTest, AStoreThatCannotSayIsTemporary) {
   store_.broken = true;
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kTemporary);
   EXPECT_TRUE(verifier_.jobs.empty());
+}
+
+// Another server's hash proves passwords where there are no keys, and nobody who may not log in.
+TEST_F(AuthenticatorTest, ProvesByAnotherServersHash) {
+  CredentialRecord& bob = store_.records["bob"];
+  bob.version = 7;
+  bob.foreign_hash = "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0";  // "secret"
+  bool slow = false;
+  EXPECT_EQ(Plain("bob", "wrong"), Result::kFailure);
+  EXPECT_EQ(Plain("bob", "secret", &slow), Result::kSuccess);
+  EXPECT_TRUE(slow);
+  EXPECT_EQ(Plain("bob", "secret", &slow), Result::kSuccess);
+  EXPECT_FALSE(slow) << "remembered like any other";
+  bob.disabled = true;
+  EXPECT_EQ(Plain("bob", "secret"), Result::kFailure);
+  bob.disabled = false;
+  bob.Scram(ScramHash::kSha256) = DeriveScramKeys(ScramHash::kSha256, "new", "salt", 2);
+  bob.version = 8;
+  EXPECT_EQ(Plain("bob", "secret"), Result::kFailure) << "keys come before it";
+  EXPECT_EQ(Plain("bob", "new"), Result::kSuccess);
+}
+
+TEST_F(AuthenticatorTest, KeysTakeThePlaceOfAnotherServersHash) {
+  WantedKeys wanted;
+  wanted.cram_md5 = true;
+  CredentialRecord record;
+  record.foreign_hash = "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0";
+  AddKeys(wanted, "bob", "secret", Salts(), 2, record);
+  EXPECT_FALSE(record.foreign_hash.empty());  // PLAIN still needs it
+  wanted.scram[static_cast<size_t>(ScramHash::kSha1)] = true;
+  AddKeys(wanted, "bob", "secret", Salts(), 2, record);
+  EXPECT_TRUE(record.foreign_hash.empty());
 }
 
 TEST_F(AuthenticatorTest, MalformedReachesNobody) {

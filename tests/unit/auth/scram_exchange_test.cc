@@ -269,14 +269,17 @@ TEST_F(ScramTest, AnUnknownUserIsAskedLikeAnyOther) {
   EXPECT_EQ(nobody.size(), user.size());
   EXPECT_EQ(nobody.substr(nobody.find(",i=")), user.substr(user.find(",i=")));
 
-  // Neither a disabled user nor one without keys for this hash looks other than nobody.
+  // A user without keys for this hash looks as before he existed; one who is disabled as before.
   CredentialRecord other;
   EXPECT_EQ(ask("nobody", &other), nobody);
   other.Scram(ScramHash::kSha1) = DeriveScramKeys(ScramHash::kSha1, "pencil", "salt", 4096);
   EXPECT_EQ(ask("nobody", &other), nobody);
   other = record_;
   other.disabled = true;
-  EXPECT_EQ(ask("nobody", &other), nobody);
+  EXPECT_EQ(ask("user", &other), user);
+  other.disabled = false;
+  other.suspended = true;
+  EXPECT_EQ(ask("user", &other), user);
 }
 
 TEST_F(ScramTest, NobodyCanProveAnything) {

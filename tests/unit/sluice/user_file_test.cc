@@ -66,7 +66,11 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
   } kCases[] = {
       {"a:{PLAIN}x\nb\n", UserFormat::kDovecot, "line 2: no password"},
       {"a:secret", UserFormat::kDovecot, "line 1: no {SCHEME}"},
-      {"a:{SSHA}abc", UserFormat::kDovecot, "line 1: {SSHA} is not known; known are"},
+      {"a:{SMD5}abc", UserFormat::kDovecot, "line 1: {SMD5} is not known; known are"},
+      {"a:{SSHA}abc", UserFormat::kDovecot, "line 1: {SSHA} is not base64 of 20 octets"},
+      {"a:{ARGON2ID}$argon2id$v=19$m=1048576,t=5,p=1$6pTD8hV8qmiAg3GhTtljAA$"
+       "3gqh5gCYcaYehJB1TUxImMATEE25sjwozYK526gDbgs",
+       UserFormat::kDovecot, "{ARGON2ID} costs more than may be: m at most 262144"},
       {"a:{PLAIN}", UserFormat::kDovecot, "the password is empty"},
       {"a:{CRAM-MD5}cd3b", UserFormat::kDovecot, "64 hexadecimal"},
       {"a:{DIGEST-MD5}0123456789abcdef0123456789abcdef", UserFormat::kDovecot, "and a realm"},
@@ -111,6 +115,23 @@ TEST(UserFileTest, CsvWithItsQuotes) {
   EXPECT_EQ(users[1].record.domains, (std::vector<std::string>{"example.org", "z"}));
   EXPECT_TRUE(users[1].password.empty());
   EXPECT_FALSE(users[1].record.disabled);
+}
+
+TEST(UserFileTest, HashesOfOtherServersComeBackFromCsv) {
+  const std::string argon2 =
+      "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$+8c1/WqAVdxF1GaT1v/S+g$"
+      "YOHoP13FzRhKsZhL5VvdUatq6v5aBJhgP6ICoRQlesA";
+  const std::string file = "a:" + argon2 + ":1000\nb:{ssha}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0\n";
+  const auto users = ReadAll(file, UserFormat::kDovecot);
+  ASSERT_EQ(users.size(), 2u);
+  EXPECT_EQ(users[0].record.foreign_hash, argon2);
+  EXPECT_EQ(users[1].record.foreign_hash, "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0");
+  const auto again =
+      ReadAll(CsvColumns() + CsvLine("a", users[0].record) + CsvLine("b", users[1].record),
+              UserFormat::kCsv);
+  ASSERT_EQ(again.size(), 2u);
+  EXPECT_EQ(again[0].record, users[0].record);
+  EXPECT_EQ(again[1].record, users[1].record);
 }
 
 // What saslpasswd2 and db_dump wrote, in both of its forms.
