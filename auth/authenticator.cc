@@ -237,6 +237,14 @@ Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const Credenti
   return Failure::kNone;
 }
 
+Failure Authenticator::AdmitUnproved(ByteView user, const SockAddr& peer, Identity& identity) {
+  CredentialRecord nobody;
+  nobody.disabled = true;
+  const Failure failure = Admit(user, peer, nobody, identity);
+  if (failure == Failure::kNone) identity.elsewhere = false;  // without its record it is gone
+  return failure;
+}
+
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
   const uint64_t generation = authenticator_.store_.Generation();

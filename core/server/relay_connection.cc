@@ -114,14 +114,15 @@ void RelayConnection::StartMore() {
   out.Clear();
   while (sending_ == nullptr && client_.can_start() && client_.under_way() < Depth() &&
          (messages_max == 0 || messages_ < messages_max) && out.size() + stream_.unsent_bytes() < kUnsentMax) {
-    Delivery* delivery = relay_.NextDelivery();
+    Delivery* delivery = relay_.NextDelivery(*hop_.group);
     if (delivery == nullptr) break;
     if (client_.under_way() == 0) answered_ = relay_.shard().now();
     delivery->connection = this;
-    delivery->route = {.hop = &hop_, .esmtp = client_.esmtp()};
+    Delivery::Route& route = delivery->leg().route;
+    route = {.hop = &hop_, .esmtp = client_.esmtp()};
     if (stream_.secure()) {
-      delivery->route.tls_version = stream_.channel().version();
-      delivery->route.tls_cipher = stream_.channel().cipher();
+      route.tls_version = stream_.channel().version();
+      route.tls_cipher = stream_.channel().cipher();
     }
     under_way_.PushBack(*delivery);
     messages_++;

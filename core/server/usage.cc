@@ -121,6 +121,13 @@ std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
   return account;
 }
 
+Account Usage::OfAnybody() {
+  Account account;
+  account.usage_ = this;
+  AddMeters(account, server_.name, Scope::kServer, *server_.rates);
+  return account;
+}
+
 std::optional<OverLimit> Usage::Find(const Account& account, const Amount& more,
                                      WallTime now) const {
   std::optional<OverLimit> over;
