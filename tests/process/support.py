@@ -395,9 +395,9 @@ class Site:
 class Client:
     """An SMTP client of octets and lines. EOF is an answer: lines() ends, reply() is None."""
 
-    def __init__(self, port, host="127.0.0.1", implicit=False, timeout=PATIENCE, context=None):
+    def __init__(self, port, host="127.0.0.1", implicit=False, timeout=PATIENCE, context=None, source=None):
         self.context = context or trusting_context()
-        self.socket = socket.create_connection((host, port), timeout)
+        self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self.buffer = b""
         if implicit:
             self.handshake()
