@@ -261,6 +261,14 @@ void Authenticator::RefreshDecoys(uint64_t generation) {
   decoys_generation_ = generation;
 }
 
+Failure Authenticator::AdmitUnproved(ByteView user, const SockAddr& peer, Identity& identity) {
+  CredentialRecord nobody;
+  nobody.disabled = true;
+  const Failure failure = Admit(user, peer, nobody, identity);
+  if (failure == Failure::kNone) identity.elsewhere = false;  // without its record it is gone
+  return failure;
+}
+
 std::optional<Next> Attempt::LookUp() {
   CredentialRecord record;
   const uint64_t generation = authenticator_.store_.Generation();

@@ -189,6 +189,9 @@ class Authenticator {
                               Identity& identity);
 
   GuessGuard* guard() { return guard_; }
+  // Who needs no proof, since the operator vouches for where he comes from: kNone and `identity`,
+  // or why he may not in: no record, one that may not log in, a network that is not his.
+  [[nodiscard]] Failure AdmitUnproved(ByteView user, const SockAddr& peer, Identity& identity);
 
   // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
   // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a

@@ -76,6 +76,14 @@ bool Network::Contains(const SockAddr& address) const {
   return any_ && address.known() && Of(address, v6_ ? 0 : bits_, v6_ ? bits_ : 0) == *this;
 }
 
+bool Network::IsIn(const Network& outer) const {
+  if (!any_ || !outer.any_ || v6_ != outer.v6_ || bits_ < outer.bits_) return false;
+  Network wider = *this;
+  wider.bits_ = outer.bits_;
+  wider.Mask();
+  return wider == outer;
+}
+
 std::string Network::ToString() const {
   char text[INET6_ADDRSTRLEN];
   CHECK(inet_ntop(v6_ ? AF_INET6 : AF_INET, bytes_.data(), text, sizeof text) != nullptr);

@@ -24,6 +24,7 @@ class Network {
   static Network Of(const SockAddr& address, unsigned v4_bits, unsigned v6_bits);
 
   bool Contains(const SockAddr& address) const;
+  bool IsIn(const Network& outer) const;  // every address of it; one that has none is in none
   std::string ToString() const;
   // The significant octets, and how long the prefix is: a name for it.
   ByteView bytes() const {

@@ -249,10 +249,13 @@ void Connection::OnInput(ByteView& input) {
     input = ByteView();
     return;
   }
-  if (login_ != nullptr && !session_.in_body() && !session_.waiting() && !IsStillWelcome()) {
-    input = ByteView();
-    Tell(smtp::reply::kDisabledLogin);
-    return Close();
+  if (!session_.in_body() && !session_.waiting()) {
+    if (login_ != nullptr && !IsStillWelcome()) {
+      input = ByteView();
+      Tell(smtp::reply::kDisabledLogin);
+      return Close();
+    }
+    if (login_ == nullptr && attempt_ == nullptr) AdmitByNetwork();
   }
   Buffer& replies = shard_.replies();
   replies.Clear();
@@ -263,11 +266,45 @@ void Connection::OnInput(ByteView& input) {
 bool Connection::IsStillWelcome() {
   auth::Identity& identity = login_->identity;
   const uint64_t version = identity.version;
+  if (login_->by_network && TrustedNow() == nullptr) return false;
   if (!shard_.authenticator().Refresh(identity)) return false;
-  if (identity.version != version && shard_.usage() != nullptr) {
+  if (identity.version != version && login_->counted && shard_.usage() != nullptr) {
     login_->account = *shard_.usage()->Open(identity, /*bound=*/false);
   }
   return true;
+}
+
+// The trusted network that the client is in, where it counts on this connection.
+const TrustedNetworkOptions* Connection::TrustedNow() const {
+  const TrustedNetworkOptions* trusted = shard_.access().FindTrusted(peer_);
+  const bool counts = trusted != nullptr &&
+                      (trusted->tls == TrustedNetworkOptions::Tls::kOptional || stream_.secure());
+  return counts ? trusted : nullptr;
+}
+
+// Asked before each command, so that a login that is enabled meanwhile, or a reload, counts at
+// once.
+void Connection::AdmitByNetwork() {
+  const TrustedNetworkOptions* trusted = TrustedNow();
+  session_.SetVouchedFor(false);
+  if (trusted == nullptr) return;
+  auto submitter = std::make_unique<Submitter>();
+  const auth::Failure failure =
+      shard_.authenticator().AdmitUnproved(trusted->login, peer_, submitter->identity);
+  if (failure != auth::Failure::kNone) return;
+  submitter->by_network = true;
+  login_ = std::move(submitter);
+  session_.SetVouchedFor(true);
+}
+
+// Why a client whose network is trusted is taken for anybody; empty for all others.
+std::string Connection::WhyNotTrusted() const {
+  if (login_ != nullptr) return "";
+  const TrustedNetworkOptions* trusted = shard_.access().FindTrusted(peer_);
+  if (trusted == nullptr) return "";
+  if (TrustedNow() == nullptr) return "the client's network is trusted, but only under TLS";
+  return absl::StrCat("the client's network is trusted to be ", trusted->login,
+                      ", who is unknown, disabled, suspended or not allowed from there");
 }
 
 // REQUIRES: the shard's replies hold only what is ours.
@@ -399,6 +436,7 @@ void Connection::OnAuth(auth::LoginAttempt::Result result) {
         if (!account.has_value()) return RefuseSession();
         login_->account = *std::move(account);
       }
+      login_->counted = true;
       Event event = MakeEvent(EventType::kAuth);
       event.response = ResponseOf(smtp::reply::kAuthenticated, "");
       event.mechanism = auth::Info(attempt_->mechanism()).name;
@@ -518,7 +556,7 @@ void Connection::OnMail() {
   }
   smtp::Transaction& transaction = session_.transaction();
   if (login_ != nullptr) {
-    if (!TakeSubmitter()) return;
+    if (!OpenAccount() || !TakeSubmitter()) return;
     const auth::Identity& identity = submitter().identity;
     if (!identity.sender.Allows(transaction.sender())) return Reject(smtp::reply::kSenderNotOwned);
     if (identity.limits.message_bytes != 0) {
@@ -531,7 +569,24 @@ void Connection::OnMail() {
     const uint64_t rates_max = Usage::MessageBytesMax(submitter().account);
     if (rates_max != UINT64_MAX) transaction.LimitBytes(rates_max);
   }
+  if (IsOver({.messages = 1, .bytes = transaction.declared_bytes})) return;
   session_.Accept(shard_.replies());
+}
+
+// Who is there by his network counts as a connection from his first MAIL on: until then he may yet
+// log in as somebody else. False: there are as many as may be, and MAIL is refused.
+bool Connection::OpenAccount() {
+  if (login_->counted) return true;
+  if (shard_.usage() != nullptr) {
+    std::optional<Account> account = shard_.usage()->Open(login_->identity, /*bound=*/true);
+    if (!account.has_value()) {
+      Reject(smtp::reply::kTooManySessions);
+      return false;
+    }
+    login_->account = *std::move(account);
+  }
+  login_->counted = true;
+  return true;
 }
 
 // RFC 4954 section 5: whose mail this is, where MAIL says so and the login may say so; it then has
@@ -572,11 +627,15 @@ void Connection::ForgetSubmitter() {
 
 // Whether `more` would pass a limit by which it is refused, as it is then.
 bool Connection::IsOver(const Amount& more) {
-  if (login_ == nullptr || shard_.usage() == nullptr) return false;
-  const auto over = shard_.usage()->Find(submitter().account, more, shard_.wall_now());
+  if (shard_.usage() == nullptr) return false;
+  const auto over = shard_.usage()->Find(account(), more, shard_.wall_now());
   if (!over.has_value() || over->policy == auth::OverPolicy::kHold) return false;
   RefuseOver(*over);
   return true;
+}
+
+const Account& Connection::account() const {
+  return login_ == nullptr ? shard_.anybody() : submitter().account;
 }
 
 // A tenant's or the server's limit may be reached by others.
@@ -604,12 +663,15 @@ void Connection::RefuseOver(const OverLimit& over) {
 }
 
 void Connection::OnRcpt() {
-  const auto count = static_cast<uint32_t>(session_.transaction().recipients.size());
+  const auto& recipients = session_.transaction().recipients;
+  const auto count = static_cast<uint32_t>(recipients.size());
   if (login_ != nullptr) {
     const uint32_t own_max = submitter().identity.limits.recipients;
     if (own_max != 0 && count > own_max) return Reject(smtp::reply::kTooManyRecipients);
-    if (IsOver({.recipients = count})) return;
+  } else if (!shard_.access().domains.TakesFromAnybody(recipients.last())) {
+    return Reject(smtp::reply::kRelayingDenied);
   }
+  if (IsOver({.recipients = count})) return;
   session_.Accept(shard_.replies());
 }
 
@@ -672,10 +734,24 @@ void Connection::CountBody() {
   if (session_.body_refused()) return;
   const smtp::Transaction& transaction = session_.transaction();
   const uint64_t bytes = transaction.body_bytes + transaction.body.room();
-  if (shard_.bodies().Hold(body_charge_, login(), bytes)) return;
+  std::string words;
+  if (shard_.bodies().Hold(body_charge_, BodyShare(words), bytes)) return;
   if (part_waits()) return;  // OnPartStored goes on with the paused stream, and comes here again
   Abandon();
   session_.RefuseBody(smtp::reply::kSpoolFull);
+}
+
+// Whose share of the shard's bodies they are: the login's, or where there is none, that of the
+// client's address. No login begins with a NUL.
+ByteView Connection::BodyShare(std::string& words) const {
+  if (login_ != nullptr) return login();
+  words = '\0' + Network::Of(peer_, 32, 64).ToString();
+  return words;
+}
+
+void Connection::ReleaseBody() {
+  std::string words;
+  shard_.bodies().Release(body_charge_, body_charge_.of_login ? BodyShare(words) : ByteView());
 }
 
 void Connection::OnMessage() {
@@ -700,8 +776,8 @@ void Connection::OnMessage() {
 
 // What this message counts as, when it is whole. False: it would pass a limit, and is refused.
 bool Connection::Charge() {
-  if (login_ == nullptr || shard_.usage() == nullptr) return true;
-  const auto over = shard_.usage()->Charge(submitter().account, MessageAmount(), shard_.wall_now());
+  if (shard_.usage() == nullptr) return true;
+  const auto over = shard_.usage()->Charge(account(), MessageAmount(), shard_.wall_now());
   if (!over.has_value()) return true;
   if (over->policy == auth::OverPolicy::kHold) {
     CountOverLimit(*over);
@@ -753,8 +829,8 @@ void Connection::OnPartStored(bool durable) {
 }
 
 void Connection::RefuseMessage(queue::SubmitResult result) {
-  if (incoming_->complete && login_ != nullptr && shard_.usage() != nullptr) {
-    shard_.usage()->Refund(submitter().account, MessageAmount(), shard_.wall_now());
+  if (incoming_->complete && shard_.usage() != nullptr) {
+    shard_.usage()->Refund(account(), MessageAmount(), shard_.wall_now());
   }
   Abandon();
   switch (result) {
@@ -805,8 +881,10 @@ void Connection::MakeEnvelope() {
   envelope.SetHelo(session_.helo());
   envelope.SetProtocol(smtp::TransmissionType(session_.esmtp(), stream_.secure(), session_.authenticated()));
   envelope.SetCreated(now);
-  const uint32_t flags = (transaction.eight_bit ? queue::kBody8BitMime : 0u) |
-                         (login_ != nullptr && login_->untold ? queue::kSubmitterUntold : 0u);
+  // RFC 4954 section 5: what anybody says of the submitter is not passed on.
+  const bool untold = login_ != nullptr ? login_->untold : transaction.has_auth_parameter;
+  const uint32_t flags =
+      (transaction.eight_bit ? queue::kBody8BitMime : 0u) | (untold ? queue::kSubmitterUntold : 0u);
   if (flags != 0) envelope.SetFlags(flags);
   if (!incoming_->hold.empty()) envelope.SetHold(incoming_->hold);
   submission.envelope = envelope.Take();
@@ -815,7 +893,7 @@ void Connection::MakeEnvelope() {
 void Connection::OnCommitted(bool durable) {
   Buffer& replies = shard_.replies();
   replies.Clear();
-  shard_.bodies().Release(body_charge_, login());
+  ReleaseBody();
   if (!durable) {
     incoming_.reset();
     Reject(smtp::reply::kSpoolFailed);
@@ -854,7 +932,7 @@ void Connection::ReportReception(ByteView id) {
 }
 
 void Connection::Abandon() {
-  if (login_ != nullptr) shard_.bodies().Release(body_charge_, login());
+  ReleaseBody();
   if (incoming_ == nullptr) return;
   incoming_->part_waiter.Detach();
   incoming_->message_waiter.Detach();
@@ -914,6 +992,8 @@ bool Connection::IsWorthALine(smtp::Reply refusal) {
 void Connection::ReportRejection(smtp::Reply reply, ByteView command) {
   Event event = MakeEvent(EventType::kRejection);
   event.response = ResponseOf(reply, command);
+  const std::string detail = WhyNotTrusted();
+  if (reply.permanent()) event.detail = detail;
   if (session_.in_transaction()) {
     event.has_sender = true;
     event.sender = session_.transaction().sender();

@@ -96,6 +96,13 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   ByteView SenderToAdd() const;
   void RefuseSession();
   bool IsStillWelcome();
+  const TrustedNetworkOptions* TrustedNow() const;
+  void AdmitByNetwork();
+  bool OpenAccount();
+  std::string WhyNotTrusted() const;
+  const Account& account() const;
+  ByteView BodyShare(std::string& words) const;
+  void ReleaseBody();
   void OnBodyPart();
   void OnMessage();
   void StoreParts();
@@ -171,16 +178,19 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   struct Submitter {
     auth::Identity identity;
     Account account;
+    bool counted = false;     // as a connection of its login's
+    bool by_network = false;  // has not authenticated: its network is trusted
     // Of this transaction:
     std::unique_ptr<Submitter> other;  // where AUTH= of MAIL names another
     bool untold = false;               // AUTH=<> to the next hop
     bool originators_checked = false;
     bool add_sender = false;
   };
-  // REQUIRES: somebody has logged in.
+  // REQUIRES: login_ is there.
   const Submitter& submitter() const { return login_->other != nullptr ? *login_->other : *login_; }
   ByteView login() const { return login_ == nullptr ? ByteView() : submitter().identity.login; }
-  std::unique_ptr<Submitter> login_;  // who has logged in
+  // Who has logged in, or whom the client's network is trusted to be; nullptr: anybody.
+  std::unique_ptr<Submitter> login_;
   struct Incoming;
   std::unique_ptr<Incoming> incoming_;  // a message on its way into the journal
 };

@@ -1,5 +1,7 @@
 #include "core/server/delivery.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "core/server/relay.h"
 #include "core/server/relay_connection.h"
@@ -34,19 +36,32 @@ bool Delivery::Begin(queue::Queue& queue, queue::Entry& entry) {
 
 void Delivery::Prepare() {
   const queue::EnvelopeView& envelope = message_.envelope();
-  recipients_.clear();
-  size_t count = 0;
+  open_.clear();
   envelope.ForEachRecipient([&](uint32_t index, const queue::RecipientView& recipient) {
     if (message_.finished(index)) return;
-    recipients_.push_back(recipient.address);
-    if (answers_.size() == count) answers_.emplace_back();
-    Answered& answer = answers_[count++];
-    answer.recipient = index;
-    answer.code = 0;
-    answer.text.clear();
-    answer.mta.clear();
+    open_.push_back({&relay_.GroupOf(recipient.address), index, recipient.address});
   });
-  answers_.resize(count);
+  const auto elsewhere = [&](const Open& open) { return open.group != open_.front().group; };
+  if (std::any_of(open_.begin(), open_.end(), elsewhere)) {
+    std::stable_sort(open_.begin(), open_.end(), [&](const Open& a, const Open& b) {
+      return relay_.LegOrder(*a.group) < relay_.LegOrder(*b.group);
+    });
+  }
+  recipients_.clear();
+  answers_.resize(open_.size());
+  legs_count_ = 0;
+  for (size_t i = 0; i < open_.size(); i++) {
+    recipients_.push_back(open_[i].address);
+    if (i == 0 || open_[i].group != open_[i - 1].group) {
+      if (legs_.size() == legs_count_) legs_.emplace_back();
+      legs_[legs_count_].group = open_[i].group;
+      legs_[legs_count_].begin = i;
+      legs_count_++;
+    }
+    legs_[legs_count_ - 1].end = i + 1;
+    answers_[i].recipient = open_[i].index;
+    answers_[i].leg = static_cast<uint32_t>(legs_count_ - 1);
+  }
   outgoing_ = smtp::OutgoingMessage{
       .sender = envelope.sender(),
       .submitter =
@@ -56,11 +71,46 @@ void Delivery::Prepare() {
       .eight_bit = (envelope.flags() & queue::kBody8BitMime) != 0,
       .at_hand = message_.parts() == 0,
   };
-  accepted_text_.clear();
-  route = Route();
+  leg_ = 0;
+  BeginLeg();
+}
+
+void Delivery::BeginLeg() {
+  Leg& now = leg();
+  outgoing_.recipients =
+      std::span<const ByteView>(recipients_).subspan(now.begin, now.end - now.begin);
+  answers_end_ = now.end;
+  RestartLeg();
+}
+
+void Delivery::RestartLeg() {
+  for (Answered& answer : LegAnswers()) {
+    answer.code = 0;
+    answer.text.clear();
+    answer.mta.clear();
+  }
+  leg().accepted_text.clear();
+  leg().route = Route();
   heard = header_asked = header_read = false;
   next_part = 0;
   stuffer = smtp::DotStuffer();
+}
+
+bool Delivery::NextLeg() {
+  if (leg_ + 1 == legs_count_) return false;
+  leg_++;
+  restarts = 0;
+  BeginLeg();
+  return true;
+}
+
+bool Delivery::DropLeg() {
+  answers_end_ = leg().begin;
+  return leg_ > 0;
+}
+
+std::span<Delivery::Answered> Delivery::LegAnswers() {
+  return std::span<Answered>(answers_).subspan(leg().begin, leg().end - leg().begin);
 }
 
 void Delivery::Reset() {
@@ -84,25 +134,25 @@ void Delivery::Fill(Answered& answer, const smtp::PeerReply& reply, ByteView mta
 
 void Delivery::Answer(uint32_t recipient, const smtp::PeerReply& reply, ByteView mta) {
   heard = true;
-  Fill(answers_[recipient], reply, mta);
+  Fill(LegAnswers()[recipient], reply, mta);
 }
 
 void Delivery::AnswerRest(const smtp::PeerReply& reply, ByteView mta) {
   heard = true;
-  if (reply.positive()) accepted_text_.assign(reply.text());
-  for (Answered& answer : answers_) {
+  if (reply.positive()) leg().accepted_text.assign(reply.text());
+  for (Answered& answer : LegAnswers()) {
     if (answer.code == 0) Fill(answer, reply, mta);
   }
 }
 
 void Delivery::AnswerRest(ByteView words) {
-  for (Answered& answer : answers_) {
+  for (Answered& answer : LegAnswers()) {
     if (answer.code == 0) answer.text.assign(words);
   }
 }
 
 void Delivery::Discard() {
-  for (Answered& answer : answers_) answer.code = 250;
+  for (Answered& answer : LegAnswers()) answer.code = 250;
 }
 
 }  // namespace sluice::server

@@ -22,6 +22,7 @@
 #include "auth/mechanism.h"
 #include "auth/principal_login.h"
 #include "auth/rate_limit.h"
+#include "core/base/network.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 #include "core/server/tuning.h"
@@ -38,10 +39,17 @@ enum class ListenerMode : uint8_t {
   kPlain,     // "plain": no TLS at all (tests, a trusted network)
 };
 
+// Whom a listener takes mail from.
+enum class ListenerPolicy : uint8_t {
+  kAlways,  // "always": who has authenticated; 530 5.7.0 to others (ports 465 and 587)
+  kRelay,   // "relay": others too, but only for [[local_domain]] (port 25)
+};
+
 // One [[listener]].
 struct ListenerOptions {
   SockAddr address;  // required
   ListenerMode mode = ListenerMode::kStartTls;
+  ListenerPolicy policy = ListenerPolicy::kAlways;
   // Default: those of [auth]. After LoadOptions these hold what is in force.
   std::vector<std::string> mechanisms;
   std::vector<std::string> mechanisms_clear;
@@ -170,6 +178,26 @@ struct RelayOptions {
   Duration data_timeout = minutes(2);      // ... 354
   Duration data_block_timeout = minutes(3);  // ... a part of the message to be taken
   Duration data_end_timeout = minutes(10);   // ... the reply to the final dot
+};
+
+// One [[local_domain]]: domains whose mail has next hops of its own, whoever it comes from. A
+// listener of policy "relay" takes it from anybody.
+struct LocalDomainOptions {
+  std::vector<std::string> domains;  // required; core/server/local_domains.h
+  std::vector<SockAddr> next_hop;    // required; tried in turn
+  std::string tls_name;              // as [relay]'s
+};
+
+// One [[trusted_network]]: clients that submit without authenticating, as `login`, which has a
+// record in the store.
+struct TrustedNetworkOptions {
+  enum class Tls : uint8_t {
+    kRequired,  // "required": only under TLS, as everybody's password
+    kOptional,  // "optional": in the clear too
+  };
+  std::vector<Network> networks;  // required
+  std::string login;              // required
+  Tls tls = Tls::kRequired;
 };
 
 struct QueueOptions {
@@ -304,6 +332,8 @@ struct Options {
   std::vector<ShardOptions> shard;  // at most one for each; none is needed
   TlsOptions tls;
   RelayOptions relay;
+  std::vector<LocalDomainOptions> local_domain;
+  std::vector<TrustedNetworkOptions> trusted_network;
   QueueOptions queue;
   LimitsOptions limits;
   SharedLimits login_limits;   // of each login, where its record has none of its own

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "auth/certificate_logins.h"
+#include "auth/prepare.h"
 #include "core/base/bytes.h"
 #include "core/base/sock_addr.h"
+#include "core/server/local_domains.h"
 
 namespace sluice::server {
 namespace {
@@ -167,6 +169,11 @@ void CheckOauth(const Options& options, const ReportFn& report) {
        "the `aud` of tokens for this server: what keeps those for others out");
 }
 
+// As it can stand in a certificate.
+bool IsName(const std::string& name) {
+  return IsDomain(name) && !SockAddr::Parse(name + ":25").has_value();
+}
+
 // The TLS library is built to compare names only, and a next hop's name is known from nowhere else.
 void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
   if (relay.tls != RelayTls::kVerify) return;
@@ -176,7 +183,7 @@ void CheckRelayName(const RelayOptions& relay, const ReportFn& report) {
     report("relay.tls",
            absl::StrCat("\"verify\" needs relay.tls_name, the name in the next hop's certificate",
                         kExample));
-  } else if (!IsDomain(relay.tls_name) || SockAddr::Parse(relay.tls_name + ":25").has_value()) {
+  } else if (!IsName(relay.tls_name)) {
     report("relay.tls_name",
            absl::StrCat("\"", relay.tls_name,
                         "\" is not a domain name, expected the name in the next hop's certificate",
@@ -228,6 +235,94 @@ void CheckRelay(const Options& options, const ReportFn& report) {
            "next hop such as [\"127.0.0.1:2525\"], or [\"discard\"]");
   }
   CheckRelayName(options.relay, report);
+}
+
+std::string_view Explain(LocalDomains::Added added) {
+  switch (added) {
+    case LocalDomains::Added::kOk:
+      break;
+    case LocalDomains::Added::kNoDomain:
+      return "is no domain that an address can have, expected one such as \"example.org\", or "
+             "\".example.org\" for its subdomains";
+    case LocalDomains::Added::kNotAscii:
+      return "is not ASCII, expected an internationalised domain's A-label (\"xn--...\"), in which "
+             "form RCPT has it";
+    case LocalDomains::Added::kTaken:
+      return "is there already; a domain has one [[local_domain]]";
+  }
+  return "";
+}
+
+void CheckLocalDomains(const Options& options, const ReportFn& report) {
+  LocalDomains domains;
+  for (size_t i = 0; i < options.local_domain.size(); i++) {
+    const LocalDomainOptions& one = options.local_domain[i];
+    if (one.domains.empty()) {
+      report(Element("local_domain", i, "domains"),
+             "is missing, expected domains such as [\"example.org\"]");
+    }
+    for (const std::string& domain : one.domains) {
+      const auto added = domains.Add(domain, static_cast<uint32_t>(i));
+      if (added == LocalDomains::Added::kOk) continue;
+      report(Element("local_domain", i, "domains"),
+             absl::StrCat("\"", domain, "\" ", Explain(added)));
+    }
+    if (one.next_hop.empty()) {
+      report(Element("local_domain", i, "next_hop"),
+             "is missing, expected where the mail of these domains goes, such as "
+             "[\"192.0.2.1:25\"]");
+    }
+    if (options.relay.tls == RelayTls::kVerify && !IsName(one.tls_name)) {
+      report(Element("local_domain", i, "tls_name"),
+             "is no domain name, and relay.tls = \"verify\" needs the name in the next hop's "
+             "certificate, such as \"mail.example.org\"");
+    }
+  }
+  for (size_t i = 0; i < options.listener.size(); i++) {
+    if (options.listener[i].policy != ListenerPolicy::kRelay || !options.local_domain.empty())
+      continue;
+    report(Element("listener", i, "policy"),
+           "\"relay\" takes mail of anybody for a [[local_domain]], and there is none; add one, or "
+           "use \"always\"");
+  }
+}
+
+// A slip here would make an open relay, so what cannot be meant is refused.
+void CheckTrustedNetworks(const Options& options, const ReportFn& report) {
+  constexpr unsigned kV4BitsMin = 8, kV6BitsMin = 16, kUniqueLocalBits = 7;  // RFC 4193: fc00::/7
+  constexpr std::string_view kV4InV6("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+  for (size_t i = 0; i < options.trusted_network.size(); i++) {
+    const TrustedNetworkOptions& one = options.trusted_network[i];
+    if (one.networks.empty()) {
+      report(Element("trusted_network", i, "networks"),
+             "is missing, expected blocks of addresses such as [\"10.1.0.0/16\"]");
+    }
+    for (const Network& network : one.networks) {
+      const bool v6 = network.bytes().size() == 16;
+      const bool unique_local = v6 && (network.bytes()[0] & 0xfe) == 0xfc;
+      const unsigned bits_min = unique_local ? kUniqueLocalBits : v6 ? kV6BitsMin : kV4BitsMin;
+      if (network.bits() < bits_min) {
+        report(Element("trusted_network", i, "networks"),
+               absl::StrCat(network.ToString(),
+                            " is a large part of the Internet: this would be an open relay; "
+                            "expected networks of your own, /8 or smaller (IPv6: /16)"));
+      } else if (v6 && network.bytes().starts_with(kV4InV6)) {
+        report(
+            Element("trusted_network", i, "networks"),
+            absl::StrCat(network.ToString(),
+                         " are IPv4 addresses in IPv6's form, expected them as \"10.1.0.0/16\""));
+      }
+    }
+    std::string canonical;
+    const auto prepared = auth::PrepareLogin(one.login, auth::Purpose::kStore, canonical);
+    if (one.login.empty()) {
+      report(Element("trusted_network", i, "login"),
+             "is missing, expected the user that these clients are: `sluice user add NAME "
+             "--no-password` makes one");
+    } else if (prepared != auth::Prepared::kOk) {
+      report(Element("trusted_network", i, "login"), std::string(auth::Explain(prepared)));
+    }
+  }
 }
 
 void CheckQueue(const QueueOptions& queue, const ReportFn& report) {
@@ -321,6 +416,8 @@ void CheckOptions(const Options& options, const ReportFn& report) {
   CheckClientCertificates(options, report);
   CheckBackend(options.auth, report);
   CheckRelay(options, report);
+  CheckLocalDomains(options, report);
+  CheckTrustedNetworks(options, report);
   CheckQueue(options.queue, report);
   CheckLimits(options, report);
   CheckTenants(options, report);

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kModeWords[] = {"starttls", "implicit", "plain"};
 constexpr std::string_view kAuthBackendWords[] = {"store", "dovecot"};
+constexpr std::string_view kPolicyWords[] = {"always", "relay"};
+constexpr std::string_view kTrustedTlsWords[] = {"required", "optional"};
 constexpr std::string_view kRelayTlsWords[] = {"none", "opportunistic", "required", "verify"};
 constexpr std::string_view kPrincipalLoginWords[] = {"principal", "local"};
 constexpr std::string_view kOriginatorWords[] = {"off", "reject", "rewrite"};
@@ -61,6 +63,8 @@ void ListenerKeys(ListenerOptions& o, KeyVisitor& v) {
   v.Key("address", Address(&o.address), "numeric address and port; \"[::]:587\" is IPv6 only");
   v.Key("mode", Word(&o.mode, kModeWords),
         "\"starttls\", \"implicit\" (TLS from the start) or \"plain\" (none)");
+  v.Key("policy", Word(&o.policy, kPolicyWords),
+        "who may send: \"always\" after AUTH, or \"relay\": anybody, to a [[local_domain]]");
   v.Key("mechanisms", Mechanisms(&o.mechanisms), "instead of auth.mechanisms");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear), "instead of auth.mechanisms_clear");
   v.Key("channel_binding", Flag(&o.channel_binding), "instead of auth.channel_binding");
@@ -174,6 +178,18 @@ void RelayKeys(Options& all, KeyVisitor& v) {
         "for a part of the message to be taken");
   v.Key("data_end_timeout", Span(&o.data_end_timeout, kMoment, hours(1)),
         "for the reply to the final dot");
+}
+
+void LocalDomainKeys(LocalDomainOptions& o, KeyVisitor& v) {
+  v.Key("domains", Names(&o.domains), "[\"example.org\"]; \".example.org\": its subdomains");
+  v.Key("next_hop", NextHops(&o.next_hop, nullptr), "where their mail goes, tried in turn");
+  v.Key("tls_name", Text(&o.tls_name), "as relay.tls_name, for these next hops");
+}
+
+void TrustedNetworkKeys(TrustedNetworkOptions& o, KeyVisitor& v) {
+  v.Key("networks", Networks(&o.networks), "who sends without AUTH: [\"10.1.0.0/16\"]");
+  v.Key("login", Text(&o.login), "the user that they are");
+  v.Key("tls", Word(&o.tls, kTrustedTlsWords), "\"required\", or \"optional\": in the clear too");
 }
 
 void QueueKeys(Options& all, KeyVisitor& v) {
@@ -327,6 +343,8 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Tables("shard", ListOf(&o.shard, ShardKeys));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });
   v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o, in); });
+  v.Tables("local_domain", ListOf(&o.local_domain, LocalDomainKeys));
+  v.Tables("trusted_network", ListOf(&o.trusted_network, TrustedNetworkKeys));
   v.Table("queue", [&](KeyVisitor& in) { QueueKeys(o, in); });
   v.Table("limits", [&](KeyVisitor& in) { LimitsKeys(o, in); });
   v.Table("login_limits", [&](KeyVisitor& in) { SharedLimitsKeys(o.login_limits, in); });

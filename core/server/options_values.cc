@@ -404,15 +404,41 @@ std::string Rates::Show() const {
   return QuotedArray(texts);
 }
 
+std::optional<ValueProblem> Networks::Read(const toml::node& node, std::string_view) {
+  constexpr std::string_view kExpected =
+      "a block of addresses without bits beyond its prefix, such as \"10.1.0.0/16\" or "
+      "\"2001:db8::/32\"";
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return WrongType(node, "a list such as [\"10.1.0.0/16\"]");
+  std::vector<Network> networks;
+  for (const toml::node& element : *list) {
+    const auto text = element.value_exact<std::string>();
+    if (!text) return WrongType(element, kExpected);
+    const std::optional<Network> network = Network::Parse(*text);
+    if (!network) return Wrong(element, *text, kExpected);
+    networks.push_back(*network);
+  }
+  *field_ = std::move(networks);
+  return std::nullopt;
+}
+
+std::string Networks::Show() const {
+  std::vector<std::string> texts;
+  for (const Network& network : *field_) texts.push_back(network.ToString());
+  return QuotedArray(texts);
+}
+
 std::optional<ValueProblem> NextHops::Read(const toml::node& node, std::string_view) {
   const toml::array* list = node.as_array();
   if (list == nullptr)
-    return WrongType(node, "a list such as [\"127.0.0.1:2525\"] or [\"discard\"]");
+    return WrongType(node, discard_ == nullptr
+                               ? "a list such as [\"127.0.0.1:2525\"]"
+                               : "a list such as [\"127.0.0.1:2525\"] or [\"discard\"]");
   std::vector<SockAddr> hops;
   for (const toml::node& element : *list) {
     const auto text = element.value_exact<std::string>();
     if (!text) return WrongType(element, kExpectAddress);
-    if (*text == "discard") {
+    if (*text == "discard" && discard_ != nullptr) {
       if (list->size() > 1)
         return ValueProblem{&element, "\"discard\" stands with others, expected alone"};
       *discard_ = true;
@@ -427,7 +453,7 @@ std::optional<ValueProblem> NextHops::Read(const toml::node& node, std::string_v
 }
 
 std::string NextHops::Show() const {
-  if (*discard_) return "[\"discard\"]";
+  if (discard_ != nullptr && *discard_) return "[\"discard\"]";
   std::string out = "[";
   for (const SockAddr& hop : *hops_) {
     absl::StrAppend(&out, out.size() > 1 ? ", " : "", Quoted(hop.ToString()));

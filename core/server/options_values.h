@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "auth/rate_limit.h"
+#include "core/base/network.h"
 #include "core/base/sock_addr.h"
 #include "core/base/time.h"
 
@@ -181,7 +182,18 @@ class Names : public Value {
   std::vector<std::string>* field_;
 };
 
-// A list of addresses, or ["discard"].
+// A list of blocks of addresses: ["10.1.0.0/16", "2001:db8::/32"].
+class Networks : public Value {
+ public:
+  explicit Networks(std::vector<Network>* field) : field_(field) {}
+  std::optional<ValueProblem> Read(const toml::node& node, std::string_view folder) override;
+  std::string Show() const override;
+
+ private:
+  std::vector<Network>* field_;
+};
+
+// A list of addresses, or ["discard"] where there is a field for that.
 class NextHops : public Value {
  public:
   NextHops(std::vector<SockAddr>* hops, bool* discard) : hops_(hops), discard_(discard) {}

@@ -20,6 +20,15 @@ constexpr Duration kHopPatience = seconds(3);  // with hops that are down, befor
 constexpr Duration kReadAgain = minutes(1);  // after the spool could not be read
 constexpr uint8_t kRestartsMax = 2;
 constexpr uint32_t kResumedATurn = 1024;  // messages of logins that are suspended no more
+// While a group of next hops is full, so many messages are read this often to look for those of
+// other groups.
+constexpr uint32_t kLook = 32;
+constexpr Duration kLookEvery = milliseconds(50);
+// What is too many for a group comes back one by one, soon ...
+constexpr Duration kReturnMin = seconds(1);
+constexpr Duration kReturnStep = milliseconds(2);
+constexpr Duration kReturnMax = minutes(5);  // ... or in this time
+constexpr uint32_t kDiscardsATurn = 4096;
 
 smtp::ClientOptions MakeClientOptions(const Options& options) {
   smtp::ClientOptions client;
@@ -54,22 +63,59 @@ Relay::Relay(Shard& shard, std::vector<queue::Queue*> queues, auth::CredentialSo
       queues_(std::move(queues)),
       suspensions_(logins),
       resumptions_(queues_.size()) {
-  const RelayOptions& options = shard.options().relay;
-  for (const SockAddr& address : options.next_hop) {
+  const Options& options = shard.options();
+  AddGroup(options.relay.next_hop, options.relay.tls_name).discard = options.relay.discard;
+  SetLocalDomains(options.local_domain);
+}
+
+HopGroup& Relay::AddGroup(const std::vector<SockAddr>& addresses, const std::string& tls_name) {
+  HopGroup& group = groups_.emplace_back();
+  group.index = static_cast<uint32_t>(groups_.size() - 1);
+  for (const SockAddr& address : addresses) {
     NextHop hop;
+    hop.group = &group;
     hop.address = address;
     hop.name = address.ToString();
-    hop.tls_name = options.tls_name.empty() ? address.ip() : options.tls_name;
-    hop.client = MakeClientOptions(shard.options());
-    hops_.push_back(std::move(hop));
+    hop.tls_name = tls_name.empty() ? address.ip() : tls_name;
+    hop.client = MakeClientOptions(shard_.options());
+    group.hops.push_back(std::move(hop));
   }
+  return group;
+}
+
+void Relay::SetLocalDomains(const std::vector<LocalDomainOptions>& domains) {
+  local_groups_.clear();
+  for (const LocalDomainOptions& domain : domains) {
+    const auto is_hop = [&](const NextHop& hop, const SockAddr& address) {
+      return hop.name == address.ToString() &&
+             hop.tls_name == (domain.tls_name.empty() ? address.ip() : domain.tls_name);
+    };
+    // Never that of [relay], even to the same server: what comes for our own domains has its own
+    // share.
+    const auto same = std::find_if(groups_.begin() + 1, groups_.end(), [&](const HopGroup& group) {
+      return std::equal(group.hops.begin(), group.hops.end(), domain.next_hop.begin(),
+                        domain.next_hop.end(), is_hop);
+    });
+    local_groups_.push_back(same != groups_.end() ? &*same
+                                                  : &AddGroup(domain.next_hop, domain.tls_name));
+  }
+}
+
+HopGroup& Relay::GroupOf(ByteView address) {
+  const auto place = shard_.access().domains.Find(address);
+  return place.has_value() ? *local_groups_[*place] : groups_.front();
+}
+
+uint32_t Relay::LegOrder(const HopGroup& group) const {
+  const bool waits = Resting(group) || group.busy >= DeliveriesMax(group);
+  return group.index + (waits ? static_cast<uint32_t>(groups_.size()) : 0);
 }
 
 Relay::~Relay() = default;
 
-std::unique_ptr<SaslClient> Relay::MakeLogin() {
+std::unique_ptr<SaslClient> Relay::MakeLogin(const NextHop& hop) {
   const RelayOptions& options = shard_.options().relay;
-  if (options.username.empty()) return nullptr;
+  if (options.username.empty() || hop.group->index != 0) return nullptr;
   char random[18];
   tls::FillRandom(random, sizeof random);
   return auth::MakeSaslClient(*auth::FindMechanism(options.mechanism),
@@ -83,8 +129,23 @@ std::unique_ptr<SaslClient> Relay::MakeLogin() {
 // --- taking messages ------------------------------------------------------------------------------------------
 
 // What a few connections to a fast server can have under way and ready, or all of them to a slow one.
-uint32_t Relay::DeliveriesMax() const {
-  return 8 * shard_.tuning().relay_connections * static_cast<uint32_t>(std::max<size_t>(1, hops_.size()));
+uint32_t Relay::DeliveriesMax(const HopGroup& group) const {
+  // Discarding has no peer to wait for, but a turn is not to take for ever.
+  if (group.discard) return kDiscardsATurn;
+  return 8 * shard_.tuning().relay_connections *
+         static_cast<uint32_t>(std::max<size_t>(1, group.hops.size()));
+}
+
+// How many more can be taken, whichever group they turn out to be for.
+uint32_t Relay::Room() const {
+  uint32_t least = UINT32_MAX, placed = 0;
+  for (const HopGroup& group : groups_) {
+    const uint32_t max = DeliveriesMax(group);
+    least = std::min(least, max - std::min(group.busy, max));
+    placed += group.busy;
+  }
+  const uint32_t unread = busy_ - placed;
+  return least - std::min(unread, least);
 }
 
 queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
@@ -99,11 +160,15 @@ queue::Entry* Relay::TakeFrom(queue::Queue*& queue) {
 }
 
 void Relay::TakeDue() {
-  if (Resting() && !Hopeless()) return;  // those due wait where they are, unread
-  const bool discard = shard_.options().relay.discard;
-  // Discarding has no peer to wait for, but a turn is not to take for ever.
-  uint32_t room = discard ? 4096 : DeliveriesMax();
-  room = room > busy_ ? room - busy_ : 0;
+  const bool none_can = std::all_of(groups_.begin(), groups_.end(), [&](const HopGroup& group) {
+    return Resting(group) && !Hopeless(group);
+  });
+  if (none_can) return;  // those due wait where they are, unread
+  uint32_t room = Room();
+  if (room == 0 && groups_.size() > 1 && shard_.now() >= look_at_) {
+    look_at_ = shard_.now() + kLookEvery;
+    room = kLook;
+  }
   for (; room > 0; room--) {
     queue::Queue* queue = nullptr;
     queue::Entry* entry = TakeFrom(queue);
@@ -139,20 +204,41 @@ void Relay::OnLoaded(Delivery& delivery, queue::LoadResult result) {
     }
   }
   if (stopping_) return Release(delivery, Duration::zero());
-  if (PutAside(delivery)) return;
+  if (IsSuspended(delivery)) return PutAside(delivery);
   delivery.Prepare();
-  if (shard_.options().relay.discard) {
-    delivery.Discard();
-    return Conclude(delivery);
+  HopGroup& group = *delivery.leg().group;
+  if (groups_.size() > 1 && group.busy >= 2 * DeliveriesMax(group)) {
+    delivery.queue().Release(delivery.entry(), WhenToReturn(group));
+    return Recycle(delivery);
   }
-  waiting_.PushBack(delivery);
-  waiting_count_++;
+  Place(delivery);
 }
 
-Delivery* Relay::NextDelivery() {
-  while (Delivery* delivery = waiting_.PopFront()) {
-    waiting_count_--;
-    if (stopping_ || !PutAside(*delivery)) return delivery;
+MonoTime Relay::WhenToReturn(HopGroup& group) {
+  const MonoTime now = shard_.now();
+  group.return_at = std::clamp(group.return_at + kReturnStep, now + kReturnMin, now + kReturnMax);
+  return group.return_at;
+}
+
+// A leg begins.
+void Relay::Place(Delivery& delivery) {
+  HopGroup& group = *delivery.leg().group;
+  group.busy++;
+  if (group.discard) {
+    delivery.Discard();
+    return EndLeg(delivery);
+  }
+  group.waiting.PushBack(delivery);
+  group.waiting_count++;
+  placed_ = true;
+}
+
+Delivery* Relay::NextDelivery(HopGroup& group) {
+  while (Delivery* delivery = group.waiting.PopFront()) {
+    group.waiting_count--;
+    // One that waited while its login was suspended goes back, and is put aside when it comes anew.
+    if (stopping_ || !IsSuspended(*delivery)) return delivery;
+    GiveBack(*delivery);
   }
   return nullptr;
 }
@@ -160,15 +246,17 @@ Delivery* Relay::NextDelivery() {
 // --- suspended logins ------------------------------------------------------------------------
 
 // Whether the message is not to be sent now, since whose it is is suspended.
-bool Relay::PutAside(Delivery& delivery) {
-  const ByteView login = delivery.message().envelope().login();
-  if (!suspensions_.Has(login)) return false;
-  const std::string name(login);  // its octets go with the load
+bool Relay::IsSuspended(Delivery& delivery) {
+  return suspensions_.Has(delivery.message().envelope().login());
+}
+
+// REQUIRES: nothing of it has been tried.
+void Relay::PutAside(Delivery& delivery) {
+  const std::string name(delivery.message().envelope().login());  // its octets go with the load
   queue::Queue& queue = delivery.queue();
   queue::Entry& entry = delivery.entry();
   Recycle(delivery);
   queue.Suspend(entry, name);
-  return true;
 }
 
 // What was put aside and may go on is due again: looked at when the store has changed, a part a
@@ -191,24 +279,34 @@ void Relay::Pump() {
   if (stopping_) return;
   ResumeMail();
   TakeDue();
-  for (NextHop& hop : hops_) {
-    // Those beyond the number, where it was made smaller meanwhile, leave when what they have is answered.
-    for (size_t i = shard_.tuning().relay_connections; i < hop.connections.size(); i++) hop.connections[i]->Leave();
-    for (size_t i = 0; waiting_count_ > 0 && i < hop.connections.size(); i++) hop.connections[i]->StartMore();
-  }
-  if (waiting_count_ > 0) OpenConnections();
+  do {  // a message whose first leg is deferred may have one at a group that has had its turn
+    placed_ = false;
+    for (HopGroup& group : groups_) PumpGroup(group);
+  } while (placed_);
 }
 
-void Relay::OpenConnections() {
-  NextHop* hop = ChooseHop();
-  if (hop == nullptr) {
-    if (Resting() && Hopeless()) DeferWaiting();
+void Relay::PumpGroup(HopGroup& group) {
+  for (NextHop& hop : group.hops) {
+    // Those beyond the number, where it was made smaller meanwhile, leave when what they have is answered.
+    for (size_t i = shard_.tuning().relay_connections; i < hop.connections.size(); i++) hop.connections[i]->Leave();
+    for (size_t i = 0; group.waiting_count > 0 && i < hop.connections.size(); i++)
+      hop.connections[i]->StartMore();
+  }
+  if (group.waiting_count > 0) OpenConnections(group);
+}
+
+void Relay::OpenConnections(HopGroup& group) {
+  // The first in the configured order that does not rest after a failure.
+  const auto hop = std::find_if(group.hops.begin(), group.hops.end(),
+                                [&](const NextHop& h) { return !Rests(h); });
+  if (hop == group.hops.end()) {
+    if (Resting(group) && Hopeless(group)) DeferWaiting(group);
     return;
   }
   uint32_t connecting = 0;
   for (const auto& connection : hop->connections) connecting += connection->connecting();
   const uint32_t connections_max = shard_.tuning().relay_connections;
-  const uint32_t connecting_max = hop->failures > 0 ? 1 : waiting_count_;
+  const uint32_t connecting_max = hop->failures > 0 ? 1 : group.waiting_count;
   while (connecting < connecting_max && hop->connections.size() < connections_max) {
     hop->connections.push_back(std::make_unique<RelayConnection>(*this, *hop));
     connections_++;
@@ -220,22 +318,17 @@ void Relay::OpenConnections() {
   }
 }
 
-// The first in the configured order that does not rest after a failure.
-NextHop* Relay::ChooseHop() {
-  const auto it = std::find_if(hops_.begin(), hops_.end(), [&](const NextHop& h) { return !Rests(h); });
-  return it == hops_.end() ? nullptr : &*it;
-}
-
 bool Relay::Rests(const NextHop& hop) const { return shard_.now() < hop.down_until; }
 
 // Nothing can be sent, nor can it be found out just now whether it could be.
-bool Relay::Resting() const {
-  return !hops_.empty() && !AnyConnection() &&
-         std::all_of(hops_.begin(), hops_.end(), [&](const NextHop& h) { return Rests(h); });
+bool Relay::Resting(const HopGroup& group) const {
+  return !group.hops.empty() && !AnyConnection(group) &&
+         std::all_of(group.hops.begin(), group.hops.end(),
+                     [&](const NextHop& h) { return Rests(h); });
 }
 
-bool Relay::AnyConnection() const {
-  for (const NextHop& hop : hops_) {
+bool Relay::AnyConnection(const HopGroup& group) const {
+  for (const NextHop& hop : group.hops) {
     for (const auto& connection : hop.connections) {
       if (connection->ready() || connection->connecting()) return true;
     }
@@ -243,8 +336,8 @@ bool Relay::AnyConnection() const {
   return false;
 }
 
-bool Relay::Hopeless() const {
-  for (const NextHop& hop : hops_) {
+bool Relay::Hopeless(const HopGroup& group) const {
+  for (const NextHop& hop : group.hops) {
     if (hop.failures == 0 || shard_.now() - hop.down_since < kHopPatience) return false;
   }
   return true;
@@ -283,16 +376,20 @@ void Relay::OnConnectionClosed(RelayConnection& connection) {
 void Relay::PublishCounters() {
   ShardCounters& stats = shard_.stats();
   stats.relay_attempts_open.Set(busy_);
-  stats.relay_attempts_waiting.Set(waiting_count_);
-  stats.relay_next_hops_down.Set(static_cast<uint64_t>(
-      std::count_if(hops_.begin(), hops_.end(), [&](const NextHop& hop) { return Rests(hop); })));
+  uint64_t waiting = 0, down = 0;
+  for (const HopGroup& group : groups_) {
+    waiting += group.waiting_count;
+    for (const NextHop& hop : group.hops) down += Rests(hop);
+  }
+  stats.relay_attempts_waiting.Set(waiting);
+  stats.relay_next_hops_down.Set(down);
 }
 
 // --- results ----------------------------------------------------------------------------------------------------
 
 void Relay::OnAnswered(Delivery& delivery) {
   if (delivery.part().in_flight()) return loading_.PushBack(delivery);  // OnStrayPart goes on
-  Conclude(delivery);
+  EndLeg(delivery);
 }
 
 void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
@@ -301,32 +398,48 @@ void Relay::OnLost(Delivery& delivery, bool may_retry, const std::string& why) {
     loading_.PushBack(delivery);
     return;
   }
-  if (stopping_) return Release(delivery, Duration::zero());
+  if (stopping_) return GiveBack(delivery);
   if (may_retry && delivery.restarts < kRestartsMax) {
     delivery.restarts++;
     shard_.stats().relay_restarts_total.Add();
-    delivery.Prepare();
-    waiting_.PushFront(delivery);
-    waiting_count_++;
+    delivery.RestartLeg();
+    HopGroup& group = *delivery.leg().group;
+    group.waiting.PushFront(delivery);
+    group.waiting_count++;
     return;
   }
   delivery.AnswerRest(why);
-  Conclude(delivery);
+  EndLeg(delivery);
 }
 
 void Relay::OnStrayPart(Delivery& delivery, queue::LoadResult result) {
   delivery.Unlink();
-  if (delivery.header_asked) delivery.header_read = result == queue::LoadResult::kOk;
+  if (!delivery.header_asked) return EndLeg(delivery);
+  delivery.header_read = result == queue::LoadResult::kOk;
   Conclude(delivery);
 }
 
-void Relay::DeferWaiting() {
+void Relay::DeferWaiting(HopGroup& group) {
   std::string why = "no next hop can be reached";
-  for (const NextHop& hop : hops_) absl::StrAppend(&why, "; ", hop.last_error);
-  while (Delivery* delivery = NextDelivery()) {
+  for (const NextHop& hop : group.hops) absl::StrAppend(&why, "; ", hop.last_error);
+  while (Delivery* delivery = NextDelivery(group)) {
     delivery->AnswerRest(why);
-    Conclude(*delivery);
+    EndLeg(*delivery);
   }
+}
+
+// All recipients of a leg have an answer.
+void Relay::EndLeg(Delivery& delivery) {
+  delivery.leg().group->busy--;
+  if (!stopping_ && delivery.NextLeg()) return Place(delivery);
+  Conclude(delivery);
+}
+
+// The leg at hand is not to be tried any more; what earlier ones achieved counts.
+void Relay::GiveBack(Delivery& delivery) {
+  delivery.leg().group->busy--;
+  if (!delivery.DropLeg()) return Release(delivery, Duration::zero());
+  Conclude(delivery);
 }
 
 void Relay::Conclude(Delivery& delivery) {
@@ -389,8 +502,7 @@ bool Relay::MakeBounce(Delivery& delivery, bool expired, queue::Submission& boun
   for (const Delivery::Answered& answer : delivery.answers()) {
     if (answer.positive() || (!answer.permanent() && !expired)) continue;
     statuses.push_back(answer.permanent() ? StatusText(answer.enhanced) : "5.4.7");  // RFC 3463: expired
-    recipients.push_back({delivery.outgoing().recipients[static_cast<size_t>(&answer - delivery.answers().data())],
-                          statuses.back(), answer.text, answer.mta});
+    recipients.push_back({delivery.recipient(answer), statuses.back(), answer.text, answer.mta});
   }
   bounce.id = delivery.queue().NewId(now);
   const QueueIdText bounce_id(bounce.id);
@@ -429,7 +541,9 @@ void Relay::Report(Delivery& delivery, const Fate& fate) {
   };
   by_reply_.clear();
   for (const Delivery::Answered& answer : delivery.answers()) by_reply_.push_back(&answer);
-  const auto order = [&](const Delivery::Answered* a) { return std::tie(a->code, a->text); };
+  const auto order = [&](const Delivery::Answered* a) {
+    return std::tie(a->leg, a->code, a->text);
+  };
   std::sort(by_reply_.begin(), by_reply_.end(), [&](const Delivery::Answered* a, const Delivery::Answered* b) {
     return order(a) != order(b) ? order(a) < order(b) : a < b;
   });
@@ -438,7 +552,7 @@ void Relay::Report(Delivery& delivery, const Fate& fate) {
     const Delivery::Answered& answer = *by_reply_[i];
     recipients.clear();
     for (; i < by_reply_.size() && order(by_reply_[i]) == order(&answer); i++) {
-      recipients.push_back(delivery.outgoing().recipients[static_cast<size_t>(by_reply_[i] - delivery.answers().data())]);
+      recipients.push_back(delivery.recipient(*by_reply_[i]));
     }
     ReportGroup(delivery, type_of(answer), answer, fate);
   }
@@ -461,7 +575,8 @@ void Relay::ReportGroup(Delivery& delivery, EventType type, const Delivery::Answ
   event.recipients = shard_.recipients();
   event.size = delivery.outgoing().bytes;
   if (answer.code != 0) {
-    ByteView words = answer.positive() ? ByteView(delivery.accepted_text()) : ByteView(answer.text).substr(4);
+    ByteView words = answer.positive() ? ByteView(delivery.leg_of(answer).accepted_text)
+                                       : ByteView(answer.text).substr(4);
     smtp::TakeEnhancedStatus(words, answer.code / 100);
     event.response = {.code = answer.code, .enhanced = status, .content = words, .command = ""};
   }
@@ -477,13 +592,14 @@ void Relay::ReportGroup(Delivery& delivery, EventType type, const Delivery::Answ
   event.login = envelope.login();
   event.created = delivery.entry().created();
   event.attempts = delivery.entry().attempts + 1u;
-  if (const NextHop* hop = delivery.route.hop) {
+  const Delivery::Route& route = delivery.leg_of(answer).route;
+  if (const NextHop* hop = route.hop) {
     event.site = hop->name;
     event.peer = hop->address;
-    event.tls_protocol = delivery.route.tls_version;
-    event.tls_cipher = delivery.route.tls_cipher;
-    event.protocol = smtp::TransmissionType(delivery.route.esmtp, !event.tls_protocol.empty(), false);
-  } else if (shard_.options().relay.discard) {
+    event.tls_protocol = route.tls_version;
+    event.tls_cipher = route.tls_cipher;
+    event.protocol = smtp::TransmissionType(route.esmtp, !event.tls_protocol.empty(), false);
+  } else if (delivery.leg_of(answer).group->discard) {
     event.site = "discard";
   }
   shard_.events().Write(event);
@@ -516,26 +632,38 @@ std::optional<MonoTime> Relay::NextDeadline() const {
   for (const queue::Queue::Resumption& resumption : resumptions_) {
     if (resumption.more) consider(MonoTime::min());
   }
-  if (Resting()) {
-    if (waiting_count_ == 0 && !due) return first;
-    for (const NextHop& hop : hops_) consider(hop.down_until);
-  } else if (busy_ < DeliveriesMax()) {  // TakeDue has taken all that were due
+  bool all_rest = true;
+  for (const HopGroup& group : groups_) {
+    if (!Resting(group)) {
+      all_rest = false;
+    } else if (group.waiting_count > 0 || due) {
+      for (const NextHop& hop : group.hops) consider(hop.down_until);
+    }
+  }
+  if (all_rest) return first;
+  if (Room() > 0) {  // TakeDue has taken all that were due
     consider(due);
+  } else if (due && groups_.size() > 1) {
+    consider(std::max(*due, look_at_));
   }
   return first;
 }
 
 void Relay::BeginStop() {
   stopping_ = true;
-  while (Delivery* delivery = NextDelivery()) Release(*delivery, Duration::zero());
-  for (NextHop& hop : hops_) {
-    for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Leave();
+  for (HopGroup& group : groups_) {
+    while (Delivery* delivery = NextDelivery(group)) GiveBack(*delivery);
+    for (NextHop& hop : group.hops) {
+      for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Leave();
+    }
   }
 }
 
 void Relay::Abort() {
-  for (NextHop& hop : hops_) {
-    for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Abort();
+  for (HopGroup& group : groups_) {
+    for (NextHop& hop : group.hops) {
+      for (size_t i = 0; i < hop.connections.size(); i++) hop.connections[i]->Abort();
+    }
   }
 }
 

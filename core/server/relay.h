@@ -5,10 +5,17 @@
 //   Queue::TakeDue -> Delivery (loads the message) -> RelayConnection (smtp::Client over Stream)
 //                  <- Finish: done, deferred, or with a bounce                    <- replies
 //
-// Next hops are tried in turn: one that cannot be reached rests, and is then tried with a single
-// connection. While all rest the messages wait, so that a restart of the next hop costs them
-// seconds; when that takes too long they are deferred. A message that was lost with a kept
-// connection before the server said anything about it goes to a fresh connection at once.
+// Where a recipient goes is decided when the message is taken from the queue, so that queued mail
+// follows the configuration: to the next hops of its [[local_domain]], or to those of [relay]. The
+// next hops of a group are tried in turn: one that cannot be reached rests, and is then tried with
+// a single connection. While all of a group rest its messages wait, so that a restart of the next
+// hop costs them seconds; when that takes too long they are deferred. A message that was lost with
+// a kept connection before the server said anything about it goes to a fresh connection at once.
+//
+// A group that is slow must not take the places of the others: each has its share of deliveries.
+// Whom a message is for is known when it is read, so where a group is full a few more are read now
+// and then, for the sake of the others; what is then one too many for the full one goes back to the
+// queue for a while.
 //
 // Mail of a login that is suspended is put aside when its time comes, and is due again when the
 // login is resumed; what a connection has taken goes on. One thread.
@@ -16,6 +23,7 @@
 #define SLUICE_CORE_SERVER_RELAY_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,8 +44,9 @@ namespace sluice::server {
 class RelayConnection;
 class Shard;
 
-// One [relay] next_hop as this shard sees it.
+// One next_hop as this shard sees it.
 struct NextHop {
+  HopGroup* group = nullptr;
   SockAddr address;
   std::string name;           // for logs and bounces
   std::string tls_name;       // what its certificate must say, with tls = "verify"
@@ -50,11 +59,26 @@ struct NextHop {
   std::vector<std::unique_ptr<RelayConnection>> connections;
 };
 
+// Next hops that stand in for each other: those of [relay], or of a [[local_domain]].
+struct HopGroup {
+  uint32_t index = 0;
+  bool discard = false;
+  std::vector<NextHop> hops;        // as they were made
+  IntrusiveList<Delivery> waiting;  // loaded, without a connection
+  uint32_t waiting_count = 0;
+  uint32_t busy = 0;   // deliveries that are at a leg of it
+  MonoTime return_at;  // when the last one that was too many comes due again
+};
+
 class Relay {
  public:
   // `queues`: of this shard, its own first; all recovered. `logins` outlives the relay.
   Relay(Shard& shard, std::vector<queue::Queue*> queues, auth::CredentialSource& logins);
   ~Relay();
+
+  // Takes over the [[local_domain]]s that the shard's access rules count. Next hops that are there
+  // already are kept, and those that are not named any more go on with what they have.
+  void SetLocalDomains(const std::vector<LocalDomainOptions>& domains);
 
   // Starts deliveries as far as connections allow. Once a turn.
   void Pump();
@@ -71,12 +95,18 @@ class Relay {
   bool idle() const { return busy_ == 0 && connections_ == 0; }
 
   // --- for connections and deliveries ---
-  // As whom a connection logs in to a next hop; nullptr: as nobody.
-  std::unique_ptr<SaslClient> MakeLogin();
+  // As whom a connection logs in to a next hop; nullptr: as nobody. Only those of [relay] may hear
+  // the password.
+  std::unique_ptr<SaslClient> MakeLogin(const NextHop& hop);
   Shard& shard() { return shard_; }
   Buffer& scratch() { return scratch_; }
   // A message for a connection that can start one; nullptr: none is waiting.
-  Delivery* NextDelivery();
+  Delivery* NextDelivery(HopGroup& group);
+  // Where an address goes.
+  HopGroup& GroupOf(ByteView address);
+  // Of a message's legs the one with the lowest is tried first: one that would wait must not keep
+  // the others.
+  uint32_t LegOrder(const HopGroup& group) const;
   // The connection, begun at `began`, failed before it was ready: the hop rests.
   void OnHopFailed(NextHop& hop, MonoTime began, const std::string& why);
   void OnHopReady(NextHop& hop);
@@ -90,17 +120,24 @@ class Relay {
   void OnConnectionClosed(RelayConnection& connection);
 
  private:
-  uint32_t DeliveriesMax() const;
+  HopGroup& AddGroup(const std::vector<SockAddr>& addresses, const std::string& tls_name);
+  uint32_t DeliveriesMax(const HopGroup& group) const;
+  uint32_t Room() const;
   void TakeDue();
   queue::Entry* TakeFrom(queue::Queue*& queue);
-  void OpenConnections();
-  NextHop* ChooseHop();
-  bool AnyConnection() const;
+  void Place(Delivery& delivery);
+  MonoTime WhenToReturn(HopGroup& group);
+  void PumpGroup(HopGroup& group);
+  void OpenConnections(HopGroup& group);
+  bool AnyConnection(const HopGroup& group) const;
   bool Rests(const NextHop& hop) const;
-  bool Resting() const;
-  bool Hopeless() const;
-  void DeferWaiting();
-  bool PutAside(Delivery& delivery);
+  bool Resting(const HopGroup& group) const;
+  bool Hopeless(const HopGroup& group) const;
+  void DeferWaiting(HopGroup& group);
+  void EndLeg(Delivery& delivery);
+  void GiveBack(Delivery& delivery);
+  bool IsSuspended(Delivery& delivery);
+  void PutAside(Delivery& delivery);
   void ResumeMail();
   void Conclude(Delivery& delivery);
   bool MakeBounce(Delivery& delivery, bool expired, queue::Submission& bounce);
@@ -116,13 +153,14 @@ class Relay {
 
   Shard& shard_;
   std::vector<queue::Queue*> queues_;
-  std::vector<NextHop> hops_;
+  std::deque<HopGroup> groups_;          // the first is that of [relay]; only ever more
+  std::vector<HopGroup*> local_groups_;  // of each [[local_domain]]
   std::vector<std::unique_ptr<Delivery>> deliveries_;  // all that were ever needed
   IntrusiveList<Delivery> spare_;
   IntrusiveList<Delivery> loading_;
-  IntrusiveList<Delivery> waiting_;  // loaded, without a connection
   uint32_t busy_ = 0;                // deliveries that hold an entry
-  uint32_t waiting_count_ = 0;
+  MonoTime look_at_;                 // while a group is full: when a few more are taken
+  bool placed_ = false;              // something waits that did not before
   uint32_t connections_ = 0;
   std::vector<std::unique_ptr<RelayConnection>> closed_;  // to be destroyed outside their own calls
   auth::ScramCache scram_cache_;  // or each connection would cost a slow function on the shard

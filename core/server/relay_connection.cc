@@ -23,7 +23,7 @@ RelayConnection::RelayConnection(Relay& relay, NextHop& hop)
     : relay_(relay),
       hop_(hop),
       stream_(relay.shard().streams(), *this),
-      sasl_(relay.MakeLogin()),
+      sasl_(relay.MakeLogin(hop)),
       options_(hop.client),
       client_(options_, false),
       connect_(io::Completes<&RelayConnection::OnConnect>, this),
@@ -118,14 +118,15 @@ void RelayConnection::StartMore() {
   out.Clear();
   while (sending_ == nullptr && client_.can_start() && client_.under_way() < Depth() &&
          (messages_max == 0 || messages_ < messages_max) && out.size() + stream_.unsent_bytes() < kUnsentMax) {
-    Delivery* delivery = relay_.NextDelivery();
+    Delivery* delivery = relay_.NextDelivery(*hop_.group);
     if (delivery == nullptr) break;
     if (client_.under_way() == 0) answered_ = relay_.shard().now();
     delivery->connection = this;
-    delivery->route = {.hop = &hop_, .esmtp = client_.esmtp()};
+    Delivery::Route& route = delivery->leg().route;
+    route = {.hop = &hop_, .esmtp = client_.esmtp()};
     if (stream_.secure()) {
-      delivery->route.tls_version = stream_.channel().version();
-      delivery->route.tls_cipher = stream_.channel().cipher();
+      route.tls_version = stream_.channel().version();
+      route.tls_cipher = stream_.channel().cipher();
     }
     under_way_.PushBack(*delivery);
     messages_++;

@@ -161,6 +161,7 @@ class ServerProcess final : public Server, public AdminSource {
   void Report(const SyncProbe& probe);
   void RunShard(ShardThread& own, int core);
   void Watch();
+  void LookAtTrustedLogins(const Options& options);
   void Reload();
   void RotateTickets();
   void LookAtSpace();
@@ -317,7 +318,10 @@ absl::Status ServerProcess::MakeRings() {
   ring.receive_buffer_bytes = static_cast<uint32_t>(options_.io.receive_buffer_bytes);
   ring.submission_entries = options_.io.submission_entries;
   ring.completion_entries = options_.io.completion_entries;
-  const auto hops = static_cast<uint32_t>(options_.relay.next_hop.size());
+  size_t next_hops = options_.relay.next_hop.size();
+  for (const LocalDomainOptions& domain : options_.local_domain)
+    next_hops += domain.next_hop.size();
+  const auto hops = static_cast<uint32_t>(next_hops);
   for (uint32_t i = 0; i < options_.shards; i++) {
     const Tuning& tuning = tunings_->of(i);
     ring.receive_buffers = tuning.receive_buffers;
@@ -677,6 +681,7 @@ int ServerProcess::Run() {
   std::printf("ready\n");
   std::fflush(stdout);
   LogAdmin("start");
+  LookAtTrustedLogins(options_);
   Watch();
   for (auto& own : shards_) own->thread.join();
   LogAdmin("stop");
@@ -749,10 +754,15 @@ void ServerProcess::RotateTickets() {
   }
 }
 
-// Takes over [[certificate]], [[client_certificate]], and the files that they, relay.ca_file,
-// client_ca_file, client_crl_file and oauth.jwks_file name; a bad one leaves all as it was. The rest
-// of the file needs a restart, so contexts are made from the options in force: half a [relay] could
-// lose its verification without a word.
+// A login without a record lets nobody in, which an operator may look for in vain.
+void ServerProcess::LookAtTrustedLogins(const Options& options) {
+  for (const std::string& words : DescribeTrustedLogins(options, *store_)) LogAdmin(words);
+}
+
+// Takes over [[local_domain]], [[trusted_network]], [[certificate]], [[client_certificate]], and
+// the files that they, relay.ca_file, client_ca_file, client_crl_file and oauth.jwks_file name; a
+// bad one leaves all as it was. The rest of the file needs a restart, so contexts are made from the
+// options in force: half a [relay] could lose its verification without a word.
 void ServerProcess::Reload() {
   event_log_->Reopen();
   const auto failed = [this](std::string_view why) {
@@ -764,6 +774,8 @@ void ServerProcess::Reload() {
   Options options = options_;
   options.certificate = fresh->certificate;
   options.client_certificate = fresh->client_certificate;
+  options.local_domain = fresh->local_domain;
+  options.trusted_network = fresh->trusted_network;
   auto tickets = LoadTicketKeys(options, WallNow());
   if (!tickets.ok()) return failed(tickets.status().message());
   auto contexts = LoadTls(options, *tickets, static_cast<uint32_t>(shards_.size()));
@@ -771,19 +783,26 @@ void ServerProcess::Reload() {
   auto tokens = LoadTokenVerifiers(options, static_cast<uint32_t>(shards_.size()));
   if (!tokens.ok()) return failed(tokens.status().message());
   std::string words = "reload: certificates and event log are new";
+  if (!options.local_domain.empty() || !options.trusted_network.empty())
+    absl::StrAppend(&words, ", local domains and trusted networks too");
   if (tokens->front() != nullptr)
     absl::StrAppend(&words, ", token keys: ", DescribeKeys(tokens->front()->keys()));
   for (size_t i = 0; i < shards_.size(); i++) {
     Shard* shard = shards_[i]->shard.get();
-    shard->Post([shard, made = std::move((*contexts)[i]), verifier = (*tokens)[i]] {
+    shard->Post([shard, made = std::move((*contexts)[i]), verifier = (*tokens)[i],
+                 domains = options.local_domain, rules = MakeAccessRules(options)] {
       shard->SetTls(made);
       shard->SetTokens(verifier);
+      shard->SetAccess(rules, domains);
     });
   }
+  LookAtTrustedLogins(options);
 
   if (fresh->shards == 0) fresh->shards = static_cast<uint32_t>(cores_.size());
   fresh->certificate = options_.certificate;
   fresh->client_certificate = options_.client_certificate;
+  fresh->local_domain = options_.local_domain;
+  fresh->trusted_network = options_.trusted_network;
   const std::vector<std::string> waiting = ChangedKeys(options_, *fresh);
   if (!waiting.empty()) {
     absl::StrAppend(&words, "; changed in the file, in force after a restart: ", absl::StrJoin(waiting, ", "));

@@ -56,6 +56,7 @@ smtp::SessionOptions MakeSessionOptions(const Options& options, const ListenerOp
   session.mechanisms = options.auth.backend == AuthBackend::kDovecot ? listener.mechanisms
                                                                      : MechanismsUnderTls(listener);
   session.mechanisms_clear = listener.mechanisms_clear;
+  session.require_auth = listener.policy == ListenerPolicy::kAlways;
   if (offered != nullptr) {
     const auto is_not = [&](const std::string& name) {
       return !offered->Has(*auth::FindMechanism(name));
@@ -140,6 +141,8 @@ Shard::Shard(ShardParts parts)
       usage_(parts.usage),
       containment_(parts.containment),
       relay_password_(parts.relay_password),
+      anybody_(usage_ == nullptr ? Account() : usage_->OfAnybody()),
+      access_(MakeAccessRules(options_)),
       connections_(tuning_.sessions + kRefusals),
       group_(parts.group),
       passages_(kPassages) {
@@ -203,6 +206,12 @@ void Shard::SetTls(TlsContexts contexts) {
   for (size_t i = 0; i < listeners_.size(); i++) listeners_[i].tls = std::move(contexts.servers[i]);
   client_tls_ = std::move(contexts.client);
   certificate_logins_ = std::move(contexts.certificate_logins);
+}
+
+void Shard::SetAccess(std::shared_ptr<const AccessRules> rules,
+                      const std::vector<LocalDomainOptions>& domains) {
+  access_ = std::move(rules);
+  relay_->SetLocalDomains(domains);
 }
 
 void Shard::SetTicketKeys(const std::shared_ptr<const tls::TicketKeys>& keys) {

@@ -27,6 +27,7 @@
 #include "core/base/slab.h"
 #include "core/io/io.h"
 #include "core/net/stream.h"
+#include "core/server/access_rules.h"
 #include "core/server/body_budget.h"
 #include "core/server/connection.h"
 #include "core/server/containment.h"
@@ -121,6 +122,11 @@ class Shard {
   // The keys that seal tickets from now on. The shard's thread.
   void SetTicketKeys(const std::shared_ptr<const tls::TicketKeys>& keys);
 
+  // Who may send without logging in, and which domains are local (`domains`: those of `rules`).
+  // Others than at the start, at a reload: sessions that are open and queued mail follow.
+  void SetAccess(std::shared_ptr<const AccessRules> rules,
+                 const std::vector<LocalDomainOptions>& domains);
+
   // What tokens are verified by; nullptr: no mechanism takes any. Again at reload.
   void SetTokens(std::shared_ptr<auth::TokenVerifier> tokens) {
     authenticator_.set_tokens(std::move(tokens));
@@ -195,6 +201,8 @@ class Shard {
   queue::Queue& queue() { return *queues_.front(); }  // the one that takes new mail
   Usage* usage() { return usage_; }
   Containment* containment() { return containment_; }
+  const Account& anybody() const { return anybody_; }  // whom mail without a login counts for
+  const AccessRules& access() const { return *access_; }
   auth::Authenticator& authenticator() { return authenticator_; }
   RecentGuesses& guesses() { return guesses_; }
   DovecotClient* dovecot() { return dovecot_.get(); }  // nullptr: logins are proved here
@@ -296,6 +304,8 @@ class Shard {
   RecentGuesses guesses_;
   Containment* const containment_;
   const auth::Secret* const relay_password_;
+  const Account anybody_;
+  std::shared_ptr<const AccessRules> access_;
   Buffer words_;
   Buffer replies_;
   std::vector<ByteView> recipients_;

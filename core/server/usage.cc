@@ -129,6 +129,13 @@ std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
   return account;
 }
 
+Account Usage::OfAnybody() {
+  Account account;
+  account.usage_ = this;
+  AddMeters(account, server_.name, Scope::kServer, server_.policy, *server_.rates);
+  return account;
+}
+
 std::optional<OverLimit> Usage::Find(const Account& account, const Amount& more,
                                      WallTime now) const {
   using auth::OverPolicy;

@@ -90,6 +90,10 @@ class Usage {
   // Without `bound` it is made whatever there are.
   std::optional<Account> Open(const auth::Identity& identity, bool bound);
 
+  // The account of those who have not logged in: the server's rates count their mail too. It is no
+  // connection of anybody's.
+  Account OfAnybody();
+
   // The limit that `more` would pass. Of several one that it can never fit, then one that rejects,
   // then one that throttles; of those alike the one that holds longest.
   std::optional<OverLimit> Find(const Account& account, const Amount& more, WallTime now) const;

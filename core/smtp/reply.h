@@ -73,6 +73,8 @@ inline constexpr Reply kTooManyErrors = Checked("421 4.7.0 Too many errors\r\n")
 inline constexpr Reply kTooManyLogins = Checked("421 4.7.0 Too many failed logins\r\n");
 inline constexpr Reply kTooManySessions =
     Checked("421 4.7.0 Too many connections of this login, or its group\r\n");
+inline constexpr Reply kChunkNotTaken =
+    Checked("421 4.5.0 BDAT was not offered: what follows it cannot be told from commands\r\n");
 inline constexpr Reply kDrainedTooMuch = Checked("421 4.3.4 Message far beyond the size limit\r\n");
 inline constexpr Reply kBytesBehindRefusedData =
     Checked("421 4.5.0 Bytes were sent behind a DATA that was refused\r\n");
@@ -157,6 +159,8 @@ inline constexpr Reply kNulInMessage = Checked("550 5.6.0 NUL in message\r\n");
 // For the outside, at its own bounds (architecture section 7).
 inline constexpr Reply kSpoolFull = Checked("452 4.3.1 Insufficient system storage\r\n");
 inline constexpr Reply kSpoolFailed = Checked("451 4.3.0 Cannot store mail at present\r\n");
+inline constexpr Reply kRelayingDenied =
+    Checked("550 5.7.1 Relaying denied: the recipient is not local, and you are not logged in\r\n");
 inline constexpr Reply kFromNotOwned =
     Checked("550 5.7.1 From names an address not owned by the authenticated user\r\n");
 inline constexpr Reply kSenderFieldNotOwned =

@@ -48,9 +48,10 @@ const Session::Command Session::kCommands[] = {
     {"HELO", kAnyState, Command::kNone, {}, &Session::Helo},
     {"VRFY", kAnyState, Command::kNeedsLogin, {}, &Session::Vrfy},
     {"HELP", kAnyState, Command::kNone, {}, &Session::Help},
-    {"EXPN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
-    {"ETRN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
-    {"TURN", kAnyState, Command::kNone, {}, &Session::NotImplemented},
+    {"EXPN", kAnyState, Command::kNeedsLogin, {}, &Session::NotImplemented},
+    {"ETRN", kAnyState, Command::kNeedsLogin, {}, &Session::NotImplemented},
+    {"TURN", kAnyState, Command::kNeedsLogin, {}, &Session::NotImplemented},
+    {"BDAT", kAnyState, Command::kNeedsLogin, {}, &Session::Bdat},
 };
 
 ByteView Session::VerbName(size_t verb) {
@@ -168,9 +169,11 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   if (state_ == kConnected && command->states != kAnyState)
     return Refuse(reply::kHelloFirst, replies);
   if ((command->flags & Command::kNeedsLogin) && config_->options().require_auth &&
-      !authenticated_) {
+      !authenticated_ && !vouched_for_) {
     const bool only_under_tls = !config_->offers_auth(tls_) && config_->options().starttls && !tls_;
-    return Refuse(only_under_tls ? reply::kTlsFirst : reply::kAuthFirst, replies);
+    const Effect effect = Refuse(only_under_tls ? reply::kTlsFirst : reply::kAuthFirst, replies);
+    if (command->handler == &Session::Bdat) DistrustChunk(replies);
+    return effect;
   }
   if ((command->states & state_) == 0) return Refuse(command->misplaced, replies);
   if ((command->flags & Command::kNoArgument) && !argument.empty()) {
@@ -230,7 +233,7 @@ void Session::TlsStarted() {
   waiting_ = Effect::kNone;
   state_ = kConnected;
   tls_ = true;
-  esmtp_ = authenticated_ = false;
+  esmtp_ = authenticated_ = vouched_for_ = false;
   helo_.reset();
   helo_bytes_ = 0;
   lines_.Reset();
@@ -336,6 +339,18 @@ Effect Session::NotImplemented(ByteView, Buffer& replies) {
   return Refuse(reply::kNotImplemented, replies);
 }
 
+// RFC 3030, which is not offered: the octets that follow may be text that somebody else wrote, and
+// must not be read as commands of this client.
+Effect Session::Bdat(ByteView, Buffer& replies) {
+  Refuse(reply::kNotImplemented, replies);
+  DistrustChunk(replies);
+  return Effect::kNone;
+}
+
+void Session::DistrustChunk(Buffer& replies) {
+  if (state_ != kClosed) Say(reply::kChunkNotTaken, replies);
+}
+
 // --- Answers from outside
 
 void Session::Accept(Buffer& replies) {
@@ -374,6 +389,7 @@ void Session::Reject(Reply reply, Buffer& replies) {
       break;
     case Effect::kRcpt:
       transaction_->recipients.RemoveLast();
+      if (reply.permanent() && !authenticated_ && !vouched_for_) CountError(replies);
       break;
     case Effect::kData:
       if (more_behind_data_) Say(reply::kBytesBehindRefusedData, replies);
@@ -454,10 +470,16 @@ Effect Session::Refuse(Reply reply, Buffer& replies) {
   Say(reply, replies);
   if (more_behind_data_) {
     Say(reply::kBytesBehindRefusedData, replies);
-  } else if (++errors_ > config_->options().errors_max && state_ != kClosed) {
-    Say(reply::kTooManyErrors, replies);
+  } else {
+    CountError(replies);
   }
   return Effect::kNone;
+}
+
+void Session::CountError(Buffer& replies) {
+  if (++errors_ > config_->options().errors_max && state_ != kClosed) {
+    Say(reply::kTooManyErrors, replies);
+  }
 }
 
 Effect Session::EndTransaction() {

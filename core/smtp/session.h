@@ -118,6 +118,9 @@ class Session {
   void Reject(Reply reply, Buffer& replies);
   void Committed(ByteView queue_id, Buffer& replies);
   void TlsStarted();
+  // The outside knows who the client is, or does not any more, without an AUTH: as if it need not
+  // log in. TLS forgets it.
+  void SetVouchedFor(bool vouched_for) { vouched_for_ = vouched_for; }
   // Under TLS: the client has shown a certificate that EXTERNAL can log in by.
   void OfferExternal() { external_ = true; }
   void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; 334 in base64 goes out
@@ -136,7 +139,7 @@ class Session {
   const SessionConfig& config() const { return *config_; }
 
   // The commands by number, for statistics; the last one stands for all that are unknown.
-  static constexpr size_t kVerbs = 16;
+  static constexpr size_t kVerbs = 17;
   static ByteView VerbName(size_t verb);
 
   // What the session is at, for statistics and listings.
@@ -202,6 +205,8 @@ class Session {
   Effect Help(ByteView argument, Buffer& replies);
   Effect Quit(ByteView argument, Buffer& replies);
   Effect NotImplemented(ByteView argument, Buffer& replies);
+  Effect Bdat(ByteView argument, Buffer& replies);
+  void DistrustChunk(Buffer& replies);
 
   bool TakeSaslResponse(ByteView base64);
   void ForgetSaslResponse();
@@ -212,6 +217,7 @@ class Session {
   void CountCommand(size_t verb);
   void CountReply(int digit);
   Effect Refuse(Reply reply, Buffer& replies);
+  void CountError(Buffer& replies);
   Effect EndTransaction();
 
   const SessionConfig* config_;
@@ -232,6 +238,7 @@ class Session {
   bool has_auth_response_ : 1 = false;
   bool more_behind_data_ : 1 = false;
   bool external_ : 1 = false;
+  bool vouched_for_ : 1 = false;
 };
 
 static_assert(sizeof(Session) <= 112, "an idle connection pays for this");

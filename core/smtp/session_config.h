@@ -18,7 +18,10 @@ struct SessionOptions {
   // SASL mechanisms in the order of the AUTH line: under TLS, and in the clear (usually none).
   std::vector<std::string> mechanisms;
   std::vector<std::string> mechanisms_clear;
-  bool require_auth = true;  // before MAIL, RCPT, DATA and VRFY
+  // Without a login everything but AUTH, EHLO, HELO, NOOP, RSET, QUIT, STARTTLS and HELP gets 530
+  // 5.7.0 (RFC 4954 section 6). What is no command gets 500 all the same, and one that is too early
+  // 503. False: the outside says which mail it takes from whom.
+  bool require_auth = true;
   uint64_t message_bytes_max = 52428800;
   uint32_t recipients_max = 1000;  // RFC 5321 4.5.3.1.8 asks for 100 at least
   // Refused commands (5xx) of a session; one more gets 421. Guessing passwords counts here too.

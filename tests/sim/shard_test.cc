@@ -25,7 +25,9 @@ namespace sluice::sim {
 namespace {
 
 constexpr int kListener = 3;
+constexpr int kRelayListener = 4;
 constexpr uint16_t kHopPort = 2525;
+constexpr uint16_t kLocalHopPort = 2526;
 constexpr uint16_t kDovecotPort = 12345;
 constexpr int kTurnsMax = 400'000;
 
@@ -38,6 +40,11 @@ server::Options MakeOptions(Prng& prng) {
   listener.mode = server::ListenerMode::kPlain;
   listener.mechanisms_clear = {"PLAIN"};
   options.listener.push_back(listener);
+  listener.address = *SockAddr::Parse("127.0.0.1:1025");
+  listener.policy = server::ListenerPolicy::kRelay;
+  options.listener.push_back(listener);
+  options.local_domain.push_back(
+      {.domains = {kLocalDomain}, .next_hop = {*SockAddr::Parse("127.0.0.1:2526")}});
   options.relay.next_hop = {*SockAddr::Parse("127.0.0.1:2525")};
   options.relay.tls = server::RelayTls::kNone;
   options.relay.connections = static_cast<uint32_t>(prng.Between(1, 4));
@@ -62,6 +69,7 @@ struct Totals {
   int bounces = 0;
   int early_answers = 0;
   int chunks = 0;
+  int split = 0;
   int stops_with_mail_queued = 0;
   int dovecot_logins = 0;
   int dovecot_losses = 0;  // of the server itself, in the middle of a request
@@ -180,8 +188,10 @@ class World {
           shard_->PostVerdict(token, verdict);
         });
     io_->AddSource(*verifier_);
-    hop_ = std::make_unique<NextHopServer>(*io_, account_);
+    hop_ = std::make_unique<NextHopServer>(*io_, account_, false);
     io_->Serve(kHopPort, *hop_);
+    local_hop_ = std::make_unique<NextHopServer>(*io_, account_, true);
+    io_->Serve(kLocalHopPort, *local_hop_);
     dovecot_ = std::make_unique<SimDovecot>(*io_);
     io_->Serve(kDovecotPort, *dovecot_);
     dovecot_serves_ = true;
@@ -196,7 +206,7 @@ class World {
     parts.remember_key = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
     parts.decoy_key = parts.remember_key;
     parts.seed = seed_;
-    parts.listener_fds = {kListener};
+    parts.listener_fds = {kListener, kRelayListener};
     shard_ = std::make_unique<server::Shard>(std::move(parts));
     std::vector<std::string> report;
     io_->Poll(io_->now());  // both clocks run
@@ -221,6 +231,7 @@ class World {
     disk_.Crash();
     shard_.reset();
     hop_.reset();
+    local_hop_.reset();
     dovecot_.reset();
     verifier_.reset();
   }
@@ -237,17 +248,22 @@ class World {
 
   void Misbehave() {
     const bool rough = prng_.Chance(2, 3);
-    hop_->faults.pipelining = prng_.Chance(2, 3);
-    hop_->faults.chunking = prng_.Chance(1, 2);
+    for (NextHopServer* hop : {hop_.get(), local_hop_.get()}) {
+      hop->faults.pipelining = prng_.Chance(2, 3);
+      hop->faults.chunking = prng_.Chance(1, 2);
+      if (!rough) continue;
+      hop->faults.transient_per_thousand = static_cast<uint32_t>(prng_.Below(200));
+      hop->faults.permanent_per_thousand = static_cast<uint32_t>(prng_.Below(100));
+      hop->faults.drop_per_thousand = static_cast<uint32_t>(prng_.Below(60));
+      hop->faults.early_per_thousand = static_cast<uint32_t>(prng_.Below(10));
+    }
     if (rough) {
-      hop_->faults.transient_per_thousand = static_cast<uint32_t>(prng_.Below(200));
-      hop_->faults.permanent_per_thousand = static_cast<uint32_t>(prng_.Below(100));
-      hop_->faults.drop_per_thousand = static_cast<uint32_t>(prng_.Below(60));
-      hop_->faults.early_per_thousand = static_cast<uint32_t>(prng_.Below(10));
       io_->faults.reset_per_million = static_cast<uint32_t>(prng_.Below(3000));
       io_->faults.starve_per_million = static_cast<uint32_t>(prng_.Below(300'000));
       io_->faults.refuse_per_million = static_cast<uint32_t>(prng_.Below(200'000));
     }
+    // One of the two is away for a life, now and then; what is for the other goes on.
+    if (rough && prng_.Chance(1, 6)) io_->Unserve(prng_.Chance(1, 2) ? kHopPort : kLocalHopPort);
     if (rough) {
       dovecot_->faults.slow_max = prng_.Chance(1, 2) ? seconds(5) : Duration::zero();
       dovecot_->faults.temporary_per_thousand = static_cast<uint32_t>(prng_.Below(100));
@@ -264,9 +280,11 @@ class World {
   }
 
   void NewClient() {
-    clients_.push_back(std::make_unique<MailClient>(*io_, account_, static_cast<int>(prng_.Between(1, 5))));
+    const bool stranger = prng_.Chance(1, 4);
+    clients_.push_back(std::make_unique<MailClient>(
+        *io_, account_, static_cast<int>(prng_.Between(1, 5)), stranger));
     const SockAddr from = *SockAddr::Parse("192.0.2.7:" + std::to_string(prng_.Between(1024, 60'000)));
-    io_->ConnectTo(kListener, *clients_.back(), from);
+    io_->ConnectTo(stranger ? kRelayListener : kListener, *clients_.back(), from);
   }
 
   void Turn() { shard_->Turn(seconds(1)); }
@@ -312,6 +330,7 @@ class World {
     totals_.bounces += account_.bounces;
     totals_.early_answers += account_.early_answers;
     totals_.chunks += account_.chunks;
+    totals_.split += account_.split;
     Say("%d of %zu acknowledged, %d bounces, all accounted for", acknowledged, account_.messages.size(),
         account_.bounces);
   }
@@ -338,6 +357,7 @@ class World {
   std::unique_ptr<SimIo> io_;
   std::unique_ptr<SimVerifier> verifier_;
   std::unique_ptr<NextHopServer> hop_;
+  std::unique_ptr<NextHopServer> local_hop_;
   std::unique_ptr<SimDovecot> dovecot_;
   bool dovecot_serves_ = false;
   std::vector<std::unique_ptr<MailClient>> clients_;
@@ -363,6 +383,7 @@ TEST(ShardSimulationTest, WhatWasAcknowledgedIsDeliveredOrBounced) {
   EXPECT_GT(totals.bounces, expected / 2);
   EXPECT_GT(totals.early_answers, expected / 4);
   EXPECT_GT(totals.chunks, expected);
+  EXPECT_GT(totals.split, 2 * expected);
   EXPECT_GT(totals.stops_with_mail_queued, expected / 10);
   EXPECT_GT(totals.dovecot_logins, expected);
   EXPECT_GT(totals.dovecot_losses, expected / 20);

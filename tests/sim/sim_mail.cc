@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "auth/scram_keys.h"
@@ -71,8 +72,12 @@ void SimVerifier::RunOne() {
 
 // --- the client ---------------------------------------------------------------------------------------------------
 
-MailClient::MailClient(SimIo& io, Account& account, int messages)
-    : io_(io), account_(account), left_(messages), pipelined_(io.prng().Chance(1, 2)) {}
+MailClient::MailClient(SimIo& io, Account& account, int messages, bool stranger)
+    : io_(io),
+      account_(account),
+      left_(messages),
+      pipelined_(io.prng().Chance(1, 2)),
+      stranger_(stranger) {}
 
 void MailClient::OnConnected(PeerId peer) { peer_ = peer; }
 
@@ -109,7 +114,9 @@ void MailClient::StartMessage() {
 
 void MailClient::SendRcpt() {
   std::set<std::string>& recipients = account_.messages[message_].recipients;
-  const std::string address = "bob" + std::to_string(recipients.size()) + "@example.org";
+  const bool local = stranger_ || io_.prng().Chance(1, 3);
+  const std::string address =
+      "bob" + std::to_string(recipients.size()) + (local ? "@Local.example" : "@example.org");
   recipients.insert(address);
   Send("RCPT TO:<" + address + ">\r\n");
 }
@@ -139,6 +146,7 @@ void MailClient::OnReply(const std::string& line) {
       return Send("EHLO client.example\r\n");
     case State::kEhlo: {
       EXPECT_EQ(code, 250) << line;
+      if (stranger_) return StartMessage();
       state_ = State::kAuth;
       const std::string secret = std::string("\0", 1) + kUser + std::string("\0", 1) + kPassword;
       return Send("AUTH PLAIN " + Base64Encode(secret) + "\r\n");
@@ -281,6 +289,8 @@ void NextHopServer::OnLine(PeerId peer, Session& session, const std::string& lin
     if (session.sender == "refused") return Reply(peer, "503 no sender");
     if (Chance(faults.transient_per_thousand)) return Reply(peer, "450 4.2.1 mailbox busy");
     const std::string address = line.substr(9, line.find('>') - 9);
+    EXPECT_EQ(address.ends_with("@Local.example"), local_)
+        << address << " has come to the wrong next hop";
     if (address != kUser && Chance(faults.permanent_per_thousand)) return Reply(peer, "550 5.1.1 no such user");
     session.recipients.push_back(address);
     return Reply(peer, "250 ok");
@@ -348,7 +358,14 @@ bool NextHopServer::OnMessage(PeerId peer, Session& session) {
     EXPECT_EQ(session.sender, kUser);
     EXPECT_TRUE(session.content.starts_with("Received: ")) << session.content.substr(0, 80);
     EXPECT_TRUE(session.content.ends_with(message.content)) << "the content of " << number << " has changed";
+    const size_t before = message.delivered.size();
     for (const std::string& recipient : session.recipients) message.delivered[recipient]++;
+    const auto is_ours = [&](const auto& one) {
+      return one.first.ends_with("@Local.example") == local_;
+    };
+    const bool elsewhere =
+        !std::all_of(message.delivered.begin(), message.delivered.end(), is_ours);
+    if (elsewhere && message.delivered.size() > before) account_.split++;
   }
   // Taken, but the answer is lost: the sender must send it again.
   if (Chance(faults.drop_per_thousand)) {

@@ -19,6 +19,7 @@ namespace sluice::sim {
 
 inline constexpr char kUser[] = "ann@example.net";
 inline constexpr char kPassword[] = "correct horse";
+inline constexpr char kLocalDomain[] = "local.example";  // with a next hop of its own
 
 // One user, whose keys cost a single round.
 class OneUserStore final : public auth::CredentialSource {
@@ -57,14 +58,16 @@ struct Account {
   int bounces = 0;  // delivered to the sender
   std::map<int, std::set<std::string>> bounced;  // the recipients that a message's bounces named
   int early_answers = 0;
+  int split = 0;   // messages that were delivered to both next hops
   int chunks = 0;  // that a next hop read to the end
   int next = 1;
 };
 
-// A client: EHLO, AUTH PLAIN, some messages, QUIT; pipelined or not, and ready for any refusal.
+// A client: EHLO, AUTH PLAIN, some messages, QUIT; pipelined or not, and ready for any refusal. One
+// that is a `stranger` does not log in, and writes to local addresses alone.
 class MailClient final : public Remote {
  public:
-  MailClient(SimIo& io, Account& account, int messages);
+  MailClient(SimIo& io, Account& account, int messages, bool stranger = false);
   void OnConnected(PeerId peer) override;
   void OnBytes(PeerId peer, ByteView bytes) override;
   void OnClosed(PeerId peer, bool reset) override;
@@ -85,6 +88,7 @@ class MailClient final : public Remote {
   PeerId peer_ = 0;
   State state_ = State::kGreeting;
   bool pipelined_;
+  bool stranger_;
   std::string input_;
   int message_ = 0;
   uint32_t recipients_ = 1;  // of the message
@@ -101,10 +105,12 @@ struct HopFaults {
   bool chunking = false;  // with pipelining
 };
 
-// A next hop. It answers what a plain server would, or what its faults say.
+// A next hop. It answers what a plain server would, or what its faults say. `local`: that of the
+// local domain, which nothing else may reach, and whose mail may reach no other.
 class NextHopServer final : public Remote {
  public:
-  NextHopServer(SimIo& io, Account& account) : io_(io), account_(account) {}
+  NextHopServer(SimIo& io, Account& account, bool local)
+      : io_(io), account_(account), local_(local) {}
   HopFaults faults;
   void OnConnected(PeerId peer) override;
   void OnBytes(PeerId peer, ByteView bytes) override;
@@ -133,6 +139,7 @@ class NextHopServer final : public Remote {
 
   SimIo& io_;
   Account& account_;
+  const bool local_;
   std::map<PeerId, Session> sessions_;
 };
 

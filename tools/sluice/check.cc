@@ -20,7 +20,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "auth/lmdb_store.h"
 #include "core/base/act_as.h"
+#include "core/server/access_rules.h"
 #include "core/server/cores.h"
 #include "core/server/kerberos.h"
 #include "core/server/options.h"
@@ -177,18 +179,58 @@ bool IsLoopback(const SockAddr& address) {
   return ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
 }
 
+// RFC 1918, RFC 6598, link-local and loopback, and what IPv6 has of these.
+bool IsPrivate(const Network& network) {
+  static const Network kPrivate[] = {*Network::Parse("10.0.0.0/8"),
+                                     *Network::Parse("172.16.0.0/12"),
+                                     *Network::Parse("192.168.0.0/16"),
+                                     *Network::Parse("100.64.0.0/10"),
+                                     *Network::Parse("169.254.0.0/16"),
+                                     *Network::Parse("127.0.0.0/8"),
+                                     *Network::Parse("fc00::/7"),
+                                     *Network::Parse("fe80::/10"),
+                                     *Network::Parse("::1")};
+  return std::any_of(std::begin(kPrivate), std::end(kPrivate),
+                     [&](const Network& outer) { return network.IsIn(outer); });
+}
+
+void WarnOfTrustedNetworks(const Options& options, Findings& found) {
+  if (options.trusted_network.empty()) return;
+  for (const server::TrustedNetworkOptions& one : options.trusted_network) {
+    for (const Network& network : one.networks) {
+      if (IsPrivate(network)) continue;
+      found.warnings.push_back(absl::StrCat("trusted_network: ", network.ToString(),
+                                            " is no private network: whoever has an address in it "
+                                            "sends as ",
+                                            one.login, " without a password"));
+    }
+  }
+  const std::string path = auth::LmdbStore::PathIn(options.state_dir);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;  // `serve` makes it, and says this then
+  const auto store = auth::LmdbStore::Open(path);
+  if (!store.ok()) {
+    found.warnings.push_back(std::string(store.status().message()));
+    return;
+  }
+  for (std::string& line : server::DescribeTrustedLogins(options, **store)) {
+    found.warnings.push_back(std::move(line));
+  }
+}
+
 void WarnOfListener(const ListenerOptions& listener, Findings& found) {
   const auto warn = [&](std::string_view text) {
     found.warnings.push_back(absl::StrCat("listener ", listener.address.ToString(), ": ", text));
   };
   const bool clear = !listener.mechanisms_clear.empty();
   const bool secure = listener.mode != ListenerMode::kPlain && !listener.mechanisms.empty();
-  if (!clear && listener.mode == ListenerMode::kPlain) {
+  const bool needs_login = listener.policy == server::ListenerPolicy::kAlways;
+  if (needs_login && !clear && listener.mode == ListenerMode::kPlain) {
     warn(
         "mode = \"plain\" has no TLS and `mechanisms` are offered only under TLS, so nobody can "
         "log in "
         "and send; set mechanisms_clear, or mode = \"starttls\"");
-  } else if (!clear && !secure) {
+  } else if (needs_login && !clear && !secure) {
     warn("offers no mechanism, so nobody can log in and send");
   }
   if (clear && listener.mode != ListenerMode::kImplicit && !IsLoopback(listener.address)) {
@@ -255,6 +297,7 @@ Findings Check(const Options& options) {
     }
     CheckTokens(options, found);
     WarnOfDovecot(options.auth, found);
+    WarnOfTrustedNetworks(options, found);
   }
   for (const ListenerOptions& listener : options.listener) WarnOfListener(listener, found);
   if (options.hostname.find('.') == std::string::npos) {

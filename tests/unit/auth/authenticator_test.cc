@@ -165,7 +165,7 @@ TEST_F(AuthenticatorTest, NoRoomIsTemporaryForKnownAndUnknown) {
 // Salt and count, as SCRAM-SHA-256 asks with them.
 std::string SaltOf(Authenticator& authenticator, ByteView login) {
   const auto peer = *SockAddr::Parse("192.0.2.7:1234");
-  const auto attempt = authenticator.Begin(Mechanism::kScramSha256, 5, peer);
+  const auto attempt = authenticator.Begin(Mechanism::kScramSha256, {.connection = 5, .peer = peer});
   EXPECT_EQ(attempt->Start("n,,n=" + std::string(login) + ",r=x", MonoTime()), Result::kChallenge);
   return std::string(attempt->challenge().substr(attempt->challenge().find(",s=")));
 }
@@ -175,7 +175,7 @@ TEST_F(AuthenticatorTest, UnknownUsersHaveSaltsLikeTheStores) {
   EXPECT_TRUE(nobody.ends_with(",i=2")) << nobody;  // and not the configured 4096
   EXPECT_EQ(nobody.size(), SaltOf(authenticator_, "alice@example.net").size());
   // Work for a verifier, too.
-  attempt_ = authenticator_.Begin(Mechanism::kPlain, 5, peer_);
+  attempt_ = authenticator_.Begin(Mechanism::kPlain, {.connection = 5, .peer = peer_});
   ASSERT_EQ(attempt_->Start("\0nobody\0secret"s, now_), Result::kWait);
   ASSERT_TRUE(verifier_.jobs.front().keys.has_value());
   EXPECT_EQ(verifier_.jobs.front().keys->iterations, 2u);
@@ -344,7 +344,7 @@ TEST_F(AuthenticatorTest, AMissingKeyIsToldOnlyWhereTheOperatorWantsThat) {
                                  .hostname = "h",
                                  .tell_transition = tell});
     const auto cram = [&](const std::string& login) {
-      attempt_ = authenticator.Begin(Mechanism::kCramMd5, 5, peer_);
+      attempt_ = authenticator.Begin(Mechanism::kCramMd5, {.connection = 5, .peer = peer_});
       EXPECT_EQ(attempt_->Start(std::nullopt, now_), Result::kChallenge);
       EXPECT_EQ(attempt_->Continue(login + " 0123456789abcdef0123456789abcdef", now_),
                 Result::kFailure);

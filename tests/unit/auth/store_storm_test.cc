@@ -64,7 +64,7 @@ class Shard {
                        {.process_key = kKey, .decoy_key = kKey, .hostname = "h", .shard = index}) {}
 
   Result Plain(ByteView login, ByteView password) {
-    const auto attempt = authenticator_.Begin(Mechanism::kPlain, 1, peer_);
+    const auto attempt = authenticator_.Begin(Mechanism::kPlain, {.connection = 1, .peer = peer_});
     Result result =
         attempt->Start("\0"s.append(login) + "\0"s.append(password), MonoTime(minutes(1)));
     while (result == Result::kWait) {
@@ -80,7 +80,7 @@ class Shard {
     return result;
   }
   std::string Challenge(ByteView login) {
-    const auto attempt = authenticator_.Begin(Mechanism::kScramSha256, 1, peer_);
+    const auto attempt = authenticator_.Begin(Mechanism::kScramSha256, {.connection = 1, .peer = peer_});
     EXPECT_EQ(attempt->Start("n,,n=" + std::string(login) + ",r=x", MonoTime()),
               Result::kChallenge);
     return std::string(attempt->challenge().substr(attempt->challenge().find(",s=")));

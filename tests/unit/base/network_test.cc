@@ -59,5 +59,20 @@ TEST(NetworkTest, OfAnAddress) {
             "192.0.2.77");
 }
 
+TEST(NetworkTest, OneIsInAnother) {
+  const auto in = [](const char* inner, const char* outer) {
+    return Network::Parse(inner)->IsIn(*Network::Parse(outer));
+  };
+  EXPECT_TRUE(in("10.1.0.0/16", "10.0.0.0/8"));
+  EXPECT_TRUE(in("10.0.0.0/8", "10.0.0.0/8"));
+  EXPECT_TRUE(in("10.1.2.3", "0.0.0.0/0"));
+  EXPECT_FALSE(in("10.0.0.0/7", "10.0.0.0/8"));
+  EXPECT_FALSE(in("11.0.0.0/16", "10.0.0.0/8"));
+  EXPECT_TRUE(in("fd00::/8", "fc00::/7"));
+  EXPECT_FALSE(in("::/0", "0.0.0.0/0"));
+  EXPECT_FALSE(in("10.0.0.0/8", "::/0"));
+  EXPECT_FALSE(Network().IsIn(*Network::Parse("0.0.0.0/0")));
+}
+
 }  // namespace
 }  // namespace sluice

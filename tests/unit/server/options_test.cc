@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "core/server/access_rules.h"
 #include "core/server/options_values.h"
 
 namespace sluice::server {
@@ -273,6 +274,54 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
       {"[[certificate]]\nchain = \"c\"", "f:9:1: certificate.key: is missing, expected a PEM file"},
       {"[[certificate]]\nchain = \"\"\nkey = \"k\"",
        "f:10:9: certificate.chain: is empty, expected text (or leave the key out)"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nmode = \"plain\"\npolicy = \"relay\"",
+       "f:12:10: listener.policy: \"relay\" takes mail of anybody for a [[local_domain]], and "
+       "there "
+       "is none; add one, or use \"always\""},
+      {"[[listener]]\npolicy = \"open\"",
+       "f:10:10: listener.policy: \"open\" is not understood, expected \"always\" or \"relay\""},
+      {"[[local_domain]]\ndomains = [\"example.org\"]",
+       "f:9:1: local_domain.next_hop: is missing, expected where the mail of these domains goes, "
+       "such as [\"192.0.2.1:25\"]"},
+      {"[[local_domain]]\nnext_hop = [\"127.0.0.1:1\"]",
+       "f:9:1: local_domain.domains: is missing, expected domains such as [\"example.org\"]"},
+      {"[[local_domain]]\ndomains = [\"example.org\"]\nnext_hop = [\"discard\"]",
+       "f:11:13: local_domain.next_hop: \"discard\" is not understood, expected a numeric address "
+       "with port such as \"127.0.0.1:1587\" or \"[::1]:1587\""},
+      {"[[local_domain]]\ndomains = [\"localhost\"]\nnext_hop = [\"127.0.0.1:1\"]",
+       "f:10:11: local_domain.domains: \"localhost\" is no domain that an address can have, "
+       "expected "
+       "one such as \"example.org\", or \".example.org\" for its subdomains"},
+      {"[[local_domain]]\ndomains = [\"b\u00fccher.example\"]\nnext_hop = [\"127.0.0.1:1\"]",
+       "f:10:11: local_domain.domains: \"b\u00fccher.example\" is not ASCII, expected an "
+       "internationalised domain's A-label (\"xn--...\"), in which form RCPT has it"},
+      {"[[local_domain]]\ndomains = [\"a.example\", \"A.example\"]\nnext_hop = [\"127.0.0.1:1\"]",
+       "f:10:11: local_domain.domains: \"A.example\" is there already; a domain has one "
+       "[[local_domain]]"},
+      {"tls = \"verify\"\ntls_name = \"a.example\"\n[[local_domain]]\ndomains = [\"a.example\"]\n"
+       "next_hop = [\"127.0.0.1:1\"]",
+       "f:11:1: local_domain.tls_name: is no domain name, and relay.tls = \"verify\" needs the "
+       "name "
+       "in the next hop's certificate, such as \"mail.example.org\""},
+      {"[[trusted_network]]\nnetworks = [\"10.0.0.1/8\"]\nlogin = \"a\"",
+       "f:10:13: trusted_network.networks: \"10.0.0.1/8\" is not understood, expected a block of "
+       "addresses without bits beyond its prefix, such as \"10.1.0.0/16\" or \"2001:db8::/32\""},
+      {"[[trusted_network]]\nnetworks = [\"0.0.0.0/0\"]\nlogin = \"a\"",
+       "f:10:12: trusted_network.networks: 0.0.0.0/0 is a large part of the Internet: this would "
+       "be "
+       "an open relay; expected networks of your own, /8 or smaller (IPv6: /16)"},
+      {"[[trusted_network]]\nnetworks = [\"2000::/3\"]\nlogin = \"a\"",
+       "f:10:12: trusted_network.networks: 2000::/3 is a large part of the Internet: this would be "
+       "an open relay; expected networks of your own, /8 or smaller (IPv6: /16)"},
+      {"[[trusted_network]]\nnetworks = [\"::ffff:0:0/96\"]\nlogin = \"a\"",
+       "f:10:12: trusted_network.networks: ::ffff:0.0.0.0/96 are IPv4 addresses in IPv6's form, "
+       "expected them as \"10.1.0.0/16\""},
+      {"[[trusted_network]]\nnetworks = []",
+       "f:9:1: trusted_network.login: is missing, expected the user that these clients are: "
+       "`sluice "
+       "user add NAME --no-password` makes one\n"
+       "f:10:12: trusted_network.networks: is missing, expected blocks of addresses such as "
+       "[\"10.1.0.0/16\"]"},
       {"[queue]\nretry_min = \"5h\"", "f:9:1: queue.retry_max: is below queue.retry_min"},
       {"[queue]\nbatch_bytes = \"32M\"",
        "f:10:15: queue.batch_bytes: is above a quarter of queue.segment_bytes"},
@@ -325,6 +374,46 @@ bogus = 1
             "\"data_timeout\", "
             "\"data_block_timeout\" or \"data_end_timeout\"\n"
             "f:9:2: listener2: is not a key, did you mean \"listener\"?");
+}
+
+TEST(OptionsTest, LocalDomainsAndTrustedNetworks) {
+  const auto options = ParseOptions(Minimal(R"([[listener]]
+address = "127.0.0.1:25"
+mode = "plain"
+policy = "relay"
+[[local_domain]]
+domains = ["example.org", ".example.org"]
+next_hop = ["127.0.0.1:1025", "[::1]:1025"]
+tls_name = "mail.example.org"
+[[trusted_network]]
+networks = ["10.1.0.0/16", "fc00::/7", "2001:db8::/32"]
+login = "printers@example.net"
+[[trusted_network]]
+networks = ["10.0.0.0/8"]
+login = "others@example.net"
+tls = "optional")"),
+                                    "f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->listener[0].policy, ListenerPolicy::kAlways);
+  EXPECT_EQ(options->listener[1].policy, ListenerPolicy::kRelay);
+  EXPECT_EQ(options->local_domain[0].next_hop[1].ToString(), "[::1]:1025");
+  EXPECT_EQ(options->trusted_network[0].tls, TrustedNetworkOptions::Tls::kRequired);
+  const auto again = ParseOptions(ShowOptions(*options), "f");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(ChangedKeys(*options, *again).empty());
+
+  const auto rules = MakeAccessRules(*again);
+  const auto login_of = [&](const char* address) -> std::string {
+    const TrustedNetworkOptions* found = rules->FindTrusted(*SockAddr::Parse(address));
+    return found == nullptr ? "" : found->login;
+  };
+  EXPECT_EQ(login_of("10.1.2.3:4"), "printers@example.net");  // the first that fits
+  EXPECT_EQ(login_of("[::ffff:10.1.2.3]:4"), "printers@example.net");
+  EXPECT_EQ(login_of("10.2.0.1:4"), "others@example.net");
+  EXPECT_EQ(login_of("[fd00::1]:4"), "printers@example.net");
+  EXPECT_EQ(login_of("11.0.0.1:4"), "");
+  EXPECT_EQ(login_of("[2001:db9::1]:4"), "");
+  EXPECT_EQ(rules->domains.Find("a@x.example.org"), 0u);
 }
 
 TEST(OptionsTest, TlsListenersNeedACertificate) {

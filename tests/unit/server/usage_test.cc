@@ -38,6 +38,21 @@ class UsageTest : public testing::Test {
   Options options_;
 };
 
+TEST_F(UsageTest, WhoHasNotLoggedInCountsForTheServer) {
+  options_.server_limits.connections = 1;
+  Usage usage(options_, kSecret);
+  const Account anybody = usage.OfAnybody();
+  const Account alice = *usage.Open(IdentityOf("alice"), true);  // anybody is no connection
+  for (int i = 0; i < 4; i++) {
+    EXPECT_FALSE(usage.Charge(anybody, {.messages = 1, .recipients = 20}, kNow).has_value());
+  }
+  EXPECT_FALSE(usage.Charge(alice, {.messages = 1, .recipients = 20}, kNow).has_value());
+  const auto over = usage.Charge(anybody, {.messages = 1, .recipients = 1}, kNow);
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->scope, Scope::kServer);
+  EXPECT_TRUE(usage.Find(alice, {.recipients = 1}, kNow).has_value());
+}
+
 TEST_F(UsageTest, EachScopeHasItsOwnCount) {
   Usage usage(options_, kSecret);
   const Account alice = *usage.Open(IdentityOf("alice", "acme"), true);

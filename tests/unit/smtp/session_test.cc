@@ -450,6 +450,55 @@ TEST(SessionTest, LoginsCanBeOptional) {
   EXPECT_THAT(outside.TakeReplies(), EndsWith("250 2.1.0 Ok\r\n"));
 }
 
+TEST(SessionTest, RefusedRecipientsOfWhoIsNotKnownAreErrors) {
+  SessionOptions options = Options();
+  options.require_auth = false;
+  options.errors_max = 2;
+  const SessionConfig config(options);
+  for (const bool known : {false, true}) {
+    Outside outside(config);
+    outside.session().SetVouchedFor(known);
+    outside.refuse[Effect::kRcpt] = reply::kRelayingDenied;
+    outside.Feed("EHLO x\r\nMAIL FROM:<>\r\n");
+    for (int i = 0; i < 3; i++) outside.Feed("RCPT TO:<a@example.org>\r\n");
+    EXPECT_EQ(outside.closed(), !known);
+  }
+}
+
+TEST(SessionTest, WhoIsVouchedForNeedsNoLoginAndMayHaveOne) {
+  const SessionConfig config(Options());
+  Outside outside(config);
+  outside.Feed("EHLO x\r\nMAIL FROM:<alice@example.net>\r\n");
+  EXPECT_THAT(outside.TakeReplies(), EndsWith(std::string(reply::kAuthFirst.line)));
+  outside.session().SetVouchedFor(true);
+  outside.Feed("MAIL FROM:<alice@example.net>\r\nRSET\r\n");
+  EXPECT_THAT(outside.TakeReplies(), EndsWith("250 2.1.0 Ok\r\n250 2.0.0 Ok\r\n"));
+  EXPECT_FALSE(outside.session().authenticated());
+  outside.Feed("EHLO x\r\n");
+  EXPECT_THAT(outside.TakeReplies(), HasSubstr("250-AUTH"));
+  outside.Feed("AUTH PLAIN AGFsaWNlQGV4YW1wbGUubmV0AHNlY3JldA==\r\n");
+  EXPECT_THAT(outside.TakeReplies(), testing::StartsWith("235"));
+  outside.session().SetVouchedFor(false);
+  outside.Feed("AUTH PLAIN\r\nMAIL FROM:<alice@example.net>\r\n");
+  EXPECT_THAT(outside.TakeReplies(),
+              EndsWith("503 5.5.1 Already authenticated\r\n250 2.1.0 Ok\r\n"));
+}
+
+TEST(SessionTest, TlsForgetsWhoWasVouchedFor) {
+  SessionOptions options = Options();
+  options.starttls = true;
+  options.mechanisms = {"PLAIN"};
+  const SessionConfig config(options);
+  Outside outside(config);
+  outside.session().SetVouchedFor(true);
+  outside.Feed("EHLO x\r\nSTARTTLS\r\n");
+  ASSERT_TRUE(outside.wants_tls());
+  outside.StartTls();
+  outside.TakeReplies();
+  outside.Feed("EHLO x\r\nMAIL FROM:<alice@example.net>\r\n");
+  EXPECT_THAT(outside.TakeReplies(), EndsWith(std::string(reply::kAuthFirst.line)));
+}
+
 TEST(SessionTest, NothingIsOfferedThatIsNotThere) {
   SessionOptions options;
   options.hostname = "h.example";
