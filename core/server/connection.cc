@@ -564,7 +564,6 @@ void Connection::OnMail() {
         return Reject(smtp::reply::kMessageTooBig);
       transaction.LimitBytes(identity.limits.message_bytes);
     }
-    if (IsOver({.messages = 1, .bytes = transaction.declared_bytes})) return;
     // What no limit could ever take is not read to its end for nothing.
     const uint64_t rates_max = Usage::MessageBytesMax(submitter().account);
     if (rates_max != UINT64_MAX) transaction.LimitBytes(rates_max);
