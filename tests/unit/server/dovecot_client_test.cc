@@ -18,6 +18,7 @@
 #include "tests/sim/sim_dovecot.h"
 #include "tests/sim/sim_io.h"
 #include "tests/sim/sim_mail.h"
+#include "tests/unit/server/shard_fixture.h"
 
 namespace sluice::server {
 namespace {
@@ -25,7 +26,6 @@ namespace {
 using std::string_literals::operator""s;
 using nlohmann::json;
 
-constexpr int kListener = 3;
 constexpr uint16_t kPort = 12345;
 const std::string kRight = "\0"s + sim::kUser + "\0"s + sim::kPassword;
 
@@ -37,62 +37,26 @@ class NoVerifier final : public auth::PasswordVerifier {
   }
 };
 
-class Client final : public sim::Remote {
- public:
-  void OnConnected(sim::PeerId) override {}
-  void OnBytes(sim::PeerId, ByteView bytes) override { heard.append(bytes); }
-  void OnClosed(sim::PeerId, bool) override { closed = true; }
-  bool said(ByteView text) const { return heard.find(text) != std::string::npos; }
-  std::string heard;
-  bool closed = false;
-  sim::PeerId peer = 0;
-};
+using Client = HearingClient;
 
-class DovecotClientTest : public testing::Test {
+class DovecotClientTest : public ShardFixture {
  protected:
   DovecotClientTest() {
     char name[] = "/tmp/dovecot_client_test.XXXXXX";
     dir_ = mkdtemp(name);
-    options_.hostname = "submit.example.net";
-    ListenerOptions listener;
-    listener.address = *SockAddr::Parse("192.0.2.1:1587");
-    listener.mode = ListenerMode::kPlain;
+    ListenerOptions& listener = Listen("192.0.2.1:1587");
     listener.mechanisms = {"PLAIN"};
     listener.mechanisms_clear = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
-    options_.listener.push_back(listener);
-    options_.relay.discard = true;
     options_.auth.backend = AuthBackend::kDovecot;
     options_.auth.dovecot_socket = "127.0.0.1:12345";
     options_.auth.failure_delay = seconds(2);
     options_.limits.sessions = 4000;
-    log_ = *EventLog::Open(dir_, [] { return WallTime(); });
-    io_->AddSource(disk_);
-    ShardParts parts;
-    parts.options = &options_;
-    parts.io = io_.get();
-    parts.spools = {{0, &disk_}};
-    parts.store = &store_;
-    parts.verifier = &verifier_;
-    parts.event_log = log_.get();
-    parts.remember_key = "a key of thirty-two octets, or so";
-    parts.decoy_key = parts.remember_key;
-    parts.listener_fds = {kListener};
-    shard_ = std::make_unique<Shard>(std::move(parts));
-    std::vector<std::string> report;
-    io_->Poll(io_->now());
-    EXPECT_TRUE(shard_->Recover({io_->now(), io_->wall_now()}, report).ok());
+    MakeShard(store_, verifier_, *EventLog::Open(dir_, [] { return WallTime(); }));
   }
 
   ~DovecotClientTest() override {
     Kill();
     std::filesystem::remove_all(dir_);
-  }
-
-  void Kill() {
-    io_.reset();
-    disk_.Crash();
-    shard_.reset();
-    log_.reset();
   }
 
   void StartWithServer() {
@@ -101,11 +65,6 @@ class DovecotClientTest : public testing::Test {
     RunUntil([&] { return connected(); });
   }
 
-  template <typename F>
-  void RunUntil(F done) {
-    for (int turn = 0; turn < 100'000 && !done(); turn++) shard_->Turn(milliseconds(100));
-    ASSERT_TRUE(done());
-  }
   void RunFor(Duration time) {
     const MonoTime end = io_->now() + time;
     RunUntil([&] { return io_->now() >= end; });
@@ -162,15 +121,10 @@ class DovecotClientTest : public testing::Test {
   }
 
   std::string dir_;
-  Options options_;
   sim::OneUserStore store_;
   NoVerifier verifier_;
-  sim::SimDisk disk_{7};
-  std::unique_ptr<EventLog> log_;
-  std::unique_ptr<sim::SimIo> io_ = std::make_unique<sim::SimIo>(7);
   sim::SimDovecot dovecot_{*io_};
   std::vector<std::unique_ptr<Client>> clients_;
-  std::unique_ptr<Shard> shard_;
 };
 
 TEST_F(DovecotClientTest, OffersWhatIsConfiguredAndThereInTheConfiguredOrder) {

@@ -10,16 +10,13 @@
 
 #include "auth/scram_keys.h"
 #include "core/base/base64.h"
-#include "core/server/shard.h"
-#include "tests/sim/sim_disk.h"
-#include "tests/sim/sim_io.h"
+#include "tests/unit/server/shard_fixture.h"
 
 namespace sluice::server {
 namespace {
 
 using std::string_literals::operator""s;
 
-constexpr int kListener = 3;
 constexpr Duration kTick = milliseconds(100);  // of the shard's timers
 
 class Store final : public auth::CredentialSource {
@@ -43,27 +40,14 @@ class Verifier final : public auth::PasswordVerifier {
   std::vector<auth::VerifyJob> jobs;
 };
 
-class Client final : public sim::Remote {
- public:
-  void OnConnected(sim::PeerId) override {}
-  void OnBytes(sim::PeerId, ByteView bytes) override { heard.append(bytes); }
-  void OnClosed(sim::PeerId, bool) override { closed = true; }
-  bool said(ByteView text) const { return heard.find(text) != std::string::npos; }
-  std::string heard;
-  bool closed = false;
-};
+using Client = HearingClient;
 
-class LoginFailureTimeTest : public testing::Test {
+class LoginFailureTimeTest : public ShardFixture {
  protected:
   LoginFailureTimeTest() {
-    options_.hostname = "submit.example.net";
-    ListenerOptions listener;
-    listener.address = *SockAddr::Parse("192.0.2.1:1587");
-    listener.mode = ListenerMode::kPlain;
+    ListenerOptions& listener = Listen("192.0.2.1:1587");
     listener.mechanisms = {"PLAIN"};
     listener.mechanisms_clear = {"SCRAM-SHA-256", "CRAM-MD5", "PLAIN"};
-    options_.listener.push_back(listener);
-    options_.relay.discard = true;
     options_.auth.failure_delay = seconds(2);
     options_.auth.failure_jitter = Duration(0);
     for (const char* name : {"known", "disabled", "suspended"}) Add(name, 2);
@@ -73,11 +57,7 @@ class LoginFailureTimeTest : public testing::Test {
     store_.records["keyless"];
     store_.records["elsewhere"].foreign_hash = "{SSHA}CI729eCUcjKAizUhZ3o9lcwxel7XLkS0";
   }
-  ~LoginFailureTimeTest() override {
-    io_.reset();
-    disk_.Crash();
-    shard_.reset();
-  }
+  ~LoginFailureTimeTest() override { Kill(); }
 
   void Add(const std::string& login, uint32_t iterations) {
     auth::CredentialRecord& record = store_.records[login];
@@ -87,26 +67,12 @@ class LoginFailureTimeTest : public testing::Test {
   }
 
   void Start() {
-    io_->AddSource(disk_);
-    ShardParts parts;
-    parts.options = &options_;
-    parts.io = io_.get();
-    parts.spools = {{0, &disk_}};
-    parts.store = &store_;
-    parts.verifier = &verifier_;
-    parts.remember_key = "a key of thirty-two octets, or so";
-    parts.decoy_key = parts.remember_key;
-    parts.listener_fds = {kListener};
-    shard_ = std::make_unique<Shard>(std::move(parts));
-    std::vector<std::string> report;
-    io_->Poll(io_->now());
-    ASSERT_TRUE(shard_->Recover({io_->now(), io_->wall_now()}, report).ok());
+    MakeShard(store_, verifier_);
     shard_->Start();
   }
   template <typename F>
   void RunUntil(F done) {
-    for (int turn = 0; turn < 100'000 && !done(); turn++) shard_->Turn(milliseconds(1));
-    ASSERT_TRUE(done());
+    ShardFixture::RunUntil(done, milliseconds(1));
   }
 
   // How long a login that fails waits for its 535, from the last command of the client on. It
@@ -174,12 +140,8 @@ class LoginFailureTimeTest : public testing::Test {
     return waited;
   }
 
-  Options options_;
   Store store_;
   Verifier verifier_;
-  sim::SimDisk disk_{7};
-  std::unique_ptr<sim::SimIo> io_ = std::make_unique<sim::SimIo>(7);
-  std::unique_ptr<Shard> shard_;
 };
 
 TEST_F(LoginFailureTimeTest, IsTheSameWhateverTheCause) {

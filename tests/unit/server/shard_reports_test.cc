@@ -13,17 +13,13 @@
 
 #include "core/base/base64.h"
 #include "core/server/admin.h"
-#include "core/server/shard.h"
-#include "tests/sim/sim_disk.h"
-#include "tests/sim/sim_io.h"
 #include "tests/sim/sim_mail.h"
+#include "tests/unit/server/shard_fixture.h"
 
 namespace sluice::server {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kListener = 3;
 
 // Answers when it is told to, or never.
 class SlowVerifier final : public auth::PasswordVerifier {
@@ -35,27 +31,12 @@ class SlowVerifier final : public auth::PasswordVerifier {
   std::vector<auth::VerifyToken> jobs;
 };
 
-// A client that says what it is told and remembers nothing but what it heard.
-class Client final : public sim::Remote {
- public:
-  void OnConnected(sim::PeerId) override {}
-  void OnBytes(sim::PeerId, ByteView bytes) override { heard.append(bytes); }
-  void OnClosed(sim::PeerId, bool) override {}
-  std::string heard;
-};
-
-class ShardReportsTest : public testing::Test {
+class ShardReportsTest : public ShardFixture {
  protected:
   ShardReportsTest() {
     char name[] = "/tmp/shard_reports_test.XXXXXX";
     dir_ = mkdtemp(name);
-    options_.hostname = "submit.example.net";
-    ListenerOptions listener;
-    listener.address = *SockAddr::Parse("127.0.0.1:1587");
-    listener.mode = ListenerMode::kPlain;
-    listener.mechanisms_clear = {"PLAIN"};
-    options_.listener.push_back(listener);
-    options_.relay.discard = true;
+    Listen("127.0.0.1:1587").mechanisms_clear = {"PLAIN"};
     options_.limits.sessions = 8;
     Start();
   }
@@ -66,37 +47,8 @@ class ShardReportsTest : public testing::Test {
   }
 
   void Start() {
-    log_ = *EventLog::Open(dir_, [] { return WallTime(); });
-    io_ = std::make_unique<sim::SimIo>(7);
-    io_->AddSource(disk_);
-    ShardParts parts;
-    parts.options = &options_;
-    parts.io = io_.get();
-    parts.spools = {{0, &disk_}};
-    parts.store = &store_;
-    parts.verifier = &verifier_;
-    parts.event_log = log_.get();
-    parts.remember_key = "a key of thirty-two octets, or so";
-    parts.decoy_key = parts.remember_key;
-    parts.listener_fds = {kListener};
-    shard_ = std::make_unique<Shard>(std::move(parts));
-    std::vector<std::string> report;
-    io_->Poll(io_->now());
-    ASSERT_TRUE(shard_->Recover({io_->now(), io_->wall_now()}, report).ok());
+    MakeShard(store_, verifier_, *EventLog::Open(dir_, [] { return WallTime(); }));
     shard_->Start();
-  }
-
-  void Kill() {
-    io_.reset();
-    disk_.Crash();
-    shard_.reset();
-    log_.reset();
-  }
-
-  template <typename F>
-  void RunUntil(F done) {
-    for (int turn = 0; turn < 100'000 && !done(); turn++) shard_->Turn(milliseconds(100));
-    ASSERT_TRUE(done());
   }
 
   // A client that has sent `text` and what it may need before.
@@ -129,14 +81,9 @@ class ShardReportsTest : public testing::Test {
   }
 
   std::string dir_;
-  Options options_;
   sim::OneUserStore store_;
   SlowVerifier verifier_;
-  sim::SimDisk disk_{7};
-  Client client_;
-  std::unique_ptr<EventLog> log_;
-  std::unique_ptr<sim::SimIo> io_;
-  std::unique_ptr<Shard> shard_;
+  HearingClient client_;
 };
 
 TEST_F(ShardReportsTest, AGuesserWhoHangsUpBeforeTheVerdictIsLogged) {
