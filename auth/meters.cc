@@ -141,7 +141,12 @@ constexpr uint64_t TagOf(uint64_t word) { return word >> kNumberBits; }
 }  // namespace
 
 Levels::Levels(uint32_t words)
-    : mask_(std::bit_ceil(std::max(words, kWordsMin)) - 1), words_(size_t{mask_} + 1) {}
+    : mask_(std::bit_ceil(std::max(words, kWordsMin)) - 1),
+      words_(static_cast<std::atomic<uint64_t>*>(
+          std::calloc(size_t{mask_} + 1, sizeof(std::atomic<uint64_t>)))) {
+  static_assert(std::atomic<uint64_t>::is_always_lock_free);
+  CHECK(words_ != nullptr);
+}
 
 uint64_t Levels::Enter(uint64_t key) {
   const uint64_t tag = Tag(key);

@@ -17,7 +17,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <vector>
+#include <cstdlib>
+#include <memory>
 
 #include "auth/line_table.h"
 #include "auth/rate_limit.h"
@@ -75,8 +76,13 @@ class Levels {
  private:
   size_t Home(uint64_t key) const { return key >> 8 & mask_; }
 
+  struct Free {
+    void operator()(std::atomic<uint64_t>* words) const { std::free(words); }
+  };
+
   const uint32_t mask_;
-  std::vector<std::atomic<uint64_t>> words_;
+  // By calloc, so that the kernel zeroes them when they are used.
+  const std::unique_ptr<std::atomic<uint64_t>[], Free> words_;
 };
 
 }  // namespace sluice::auth
