@@ -229,6 +229,11 @@ bool DecodeKnown(uint16_t type, ByteView value, uint64_t& seen, CredentialRecord
   return false;  // IsKnown() is false for all others
 }
 
+// Whether it is known when and why it is suspended.
+bool HasSuspension(const CredentialRecord& record) {
+  return record.suspended && record.suspended_at != WallTime();
+}
+
 bool IsKnown(uint16_t type) {
   return (type >= kVersion && type <= kDigestMd5) || type == kActsFor || type == kOverLimit ||
          type == kSuspension || type == kMechanism || type == kForeignHash ||
@@ -280,7 +285,7 @@ bool EncodeRecord(const CredentialRecord& record, std::string& out) {
   if (limits.message_bytes != 0) writer.PutNumber(kMessageBytes, limits.message_bytes);
   for (const Network& network : limits.networks) writer.Put(kNetwork, network.ToString());
   if (record.suspended) writer.Put(kSuspended, "");
-  if (record.suspended && record.suspended_at != WallTime()) {
+  if (HasSuspension(record)) {
     std::string value(8, '\0');
     StoreLe<uint64_t>(value.data(), static_cast<uint64_t>(WallMillis(record.suspended_at)));
     writer.Put(kSuspension, value + record.suspended_why);
@@ -314,6 +319,10 @@ bool DecodeRecord(ByteView bytes, CredentialRecord& record) {
       record.unknown_fields += field;
     }
     bytes.remove_prefix(field_bytes);
+  }
+  if (!HasSuspension(record)) {  // as it is written: one without its flag, or its time, is none
+    record.suspended_at = WallTime();
+    record.suspended_why.clear();
   }
   return (seen & uint64_t{1} << kVersion) != 0;
 }

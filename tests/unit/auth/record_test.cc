@@ -195,5 +195,26 @@ TEST(RecordTest, TooMuchLeavesTheOutputAlone) {
   EXPECT_EQ(out, "before");
 }
 
+// Found by fuzz_record: when and why somebody was suspended, of somebody who is not, or at no time.
+TEST(RecordTest, ASuspensionWithoutItsFlagOrTimeIsNone) {
+  const std::string suspension = Field(41, std::string("\1\0\0\0\0\0\0\0why", 11));
+  const std::string timeless = Field(41, std::string("\0\0\0\0\0\0\0\0why", 11));
+  const std::string flag = Field(0x8008, "");
+  for (const std::string& fields : {suspension, timeless, timeless + flag}) {
+    CredentialRecord record;
+    ASSERT_TRUE(DecodeRecord(kFormatAndVersion + fields, record));
+    EXPECT_EQ(record.suspended_at, WallTime());
+    EXPECT_EQ(record.suspended_why, "");
+    std::string bytes;
+    ASSERT_TRUE(EncodeRecord(record, bytes));
+    CredentialRecord again;
+    ASSERT_TRUE(DecodeRecord(bytes, again));
+    EXPECT_EQ(again, record);
+  }
+  CredentialRecord record;
+  ASSERT_TRUE(DecodeRecord(kFormatAndVersion + suspension + flag, record));
+  EXPECT_EQ(record.suspended_why, "why");
+}
+
 }  // namespace
 }  // namespace sluice::auth
