@@ -48,7 +48,7 @@ struct VerifyJob {
   std::string login;
   uint64_t version = 0;
 
-  GuessGuard::Place place;  // given back when the job is done
+  GuessGuard::Place place;  // given back when the job is done; its guard outlives the job
 
   // In place of all this: something to be run. It lives until the job is done with it.
   std::shared_ptr<OffShardWork> work;

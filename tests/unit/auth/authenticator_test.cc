@@ -79,11 +79,11 @@ class AuthenticatorTest : public testing::Test {
   }
 
   MapSource store_;
-  QueueVerifier verifier_;
-  RememberedLogins remembered_{std::string(32, 'k'), {.entries = 64, .keep = minutes(10)}};
   GuessGuard guard_{{.login_from_address = 4, .counters = 1024, .known_logins = 1024},
                     {.login = 2, .address = 3},
                     kSecret};
+  QueueVerifier verifier_;
+  RememberedLogins remembered_{std::string(32, 'k'), {.entries = 64, .keep = minutes(10)}};
   Authenticator authenticator_{store_,
                                remembered_,
                                verifier_,
