@@ -43,12 +43,14 @@ LineTable::Line* LineTable::Find(uint64_t key) const {
   return nullptr;
 }
 
-// While a line is made ready its key is kKeyMin, which nobody has. A thread that found the line
-// before it was taken from another key may still add to it: a count or a client too many, once.
+// A line that nobody has had takes its key in one step, so that threads that come with a new key at
+// once find the same line. One that another key had is made ready first: its key is kKeyMin
+// meanwhile, which nobody has, and who comes with the same key at that moment takes the next, once.
+// A thread that found the line before it was taken from another key may still add to it, once.
 LineTable::Line* LineTable::FindOrClaim(uint64_t key, WallTime now) {
   CHECK(key > kKeyMin);
   if (Line* line = Find(key)) return line;
-  const auto claim = [&](Line& line, uint64_t before) {
+  const auto take_over = [&](Line& line, uint64_t before) {
     if (!line.key.compare_exchange_strong(before, kKeyMin, std::memory_order_acquire)) return false;
     for (auto& word : line.words) word.store(0, std::memory_order_relaxed);
     line.key.store(key, std::memory_order_release);
@@ -56,19 +58,20 @@ LineTable::Line* LineTable::FindOrClaim(uint64_t key, WallTime now) {
   };
   for (unsigned i = 0; i < kProbes; i++) {
     Line& line = lines_[((key >> 8) + i) & mask_];
-    const uint64_t before = line.key.load(std::memory_order_relaxed);
-    if (before == kKeyMin) continue;
-    if (before != 0) {
-      uint64_t words[kLineWords];
-      Copy(line, words);
-      if (Means(before, words, now)) continue;
+    uint64_t before = line.key.load(std::memory_order_relaxed);
+    if (before == 0 && line.key.compare_exchange_strong(before, key, std::memory_order_acq_rel)) {
+      return &line;
     }
-    if (claim(line, before)) return &line;
+    if (before == key) return &line;  // another thread's, since Find looked
+    if (before == kKeyMin) continue;
+    uint64_t words[kLineWords];
+    Copy(line, words);
+    if (!Means(before, words, now) && take_over(line, before)) return &line;
   }
   if (when_full_ == WhenFull::kReplace) {  // any of them: the key's high bits choose
     Line& line = lines_[((key >> 8) + (key >> 56) % kProbes) & mask_];
     const uint64_t before = line.key.load(std::memory_order_relaxed);
-    if (before != kKeyMin && claim(line, before)) return &line;
+    if (before != kKeyMin && take_over(line, before)) return &line;
   }
   lost_.fetch_add(1, std::memory_order_relaxed);
   return nullptr;

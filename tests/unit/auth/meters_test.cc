@@ -146,10 +146,29 @@ TEST_F(MetersTest, ThreadsLoseNothing) {
   uint64_t sum = 0;
   for (int i = 0; i < kNames; i++)
     sum += meters_.Sum(KeyOf(std::to_string(i), Window::kHour), kStart);
-  // Two threads may claim two places for one key in the same instant; what went to the second is
-  // lost.
-  EXPECT_LE(sum, uint64_t{kThreads} * kAdds);
-  EXPECT_GE(sum, uint64_t{kThreads} * kAdds * 9 / 10);
+  EXPECT_EQ(sum, uint64_t{kThreads} * kAdds);
+}
+
+// Threads that come with a new key in the same instant find the same line for it.
+TEST_F(MetersTest, ThreadsThatAreFirstAtOnceCountTogether) {
+  constexpr uint64_t kThreads = 4, kKeys = 20'000;
+  Meters meters(kSecret, 1 << 19);
+  const auto key_of = [](uint64_t i) {
+    return Meters::Key(i * 0x9e3779b97f4a7c15, 1, MeterKind::kHour);
+  };
+  std::atomic<uint64_t> at{0};  // all go from key to key together
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kThreads; t++) {
+    threads.emplace_back([&] {
+      for (uint64_t i = 0; i < kKeys; i++) {
+        meters.Add(key_of(i), 1, kStart);
+        at.fetch_add(1);
+        while (at.load() < (i + 1) * kThreads) std::this_thread::yield();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (uint64_t i = 0; i < kKeys; i++) ASSERT_EQ(meters.Sum(key_of(i), kStart), kThreads) << i;
 }
 
 TEST(LevelsTest, EntersAndLeaves) {
