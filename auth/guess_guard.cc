@@ -222,6 +222,7 @@ std::string BlockText(GuessBy by, const SockAddr& peer) {
 }
 
 std::string Describe(GuessBy by, uint64_t count, ByteView login, const SockAddr& peer) {
+  if (login.empty()) login = "a login that cannot be shown";
   switch (by) {
     case GuessBy::kLoginFromAddress:
       return absl::StrCat(count, " failed logins of ", login, " from ", BlockText(by, peer),

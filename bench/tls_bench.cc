@@ -16,6 +16,7 @@
 
 #include "core/base/check.h"
 #include "core/base/crc32c.h"
+#include "core/base/random.h"
 #include "tls/channel.h"
 #include "tls/footprint.h"
 #include "tls/hooks.h"

@@ -205,10 +205,7 @@ Step Channel::Finish(HandshakeInfo* info) {
     return Step::kFailed;
   }
   if (info != nullptr) FillInfo(*info);
-  // What connections need no more: the secrets of the handshake, and in TLS 1.3 the random generator (in TLS 1.2 it
-  // makes a part of each nonce).
-  wolfSSL_FreeArrays(ssl_);
-  if (wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3) wc_FreeRng(wolfSSL_GetRNG(ssl_));
+  wolfSSL_FreeArrays(ssl_);  // the secrets of the handshake
   wolfSSL_SetCertCbCtx(ssl_, nullptr);
   handshake_.reset();
   state_ = State::kOpen;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/base/random.h"
 #include "tls/channel.h"
-#include "tls/hooks.h"
 #include "tls/library.h"
 #include "tls/self_signed.h"
 

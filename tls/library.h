@@ -33,7 +33,7 @@ struct ContextFree {
 };
 using ContextOwner = std::unique_ptr<WOLFSSL_CTX, ContextFree>;
 
-// The library's own generator, seeded from the source in force (tls/hooks.h).
+// What the library's functions want for random octets; they come from core/base/random.h.
 class LibraryRandom {
  public:
   LibraryRandom() : usable_(wc_InitRng(&generator_) == 0) {}

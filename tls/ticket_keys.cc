@@ -6,6 +6,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/endian.h"
+#include "core/base/random.h"
 
 namespace sluice::tls {
 namespace {

@@ -15,8 +15,8 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/bytes.h"
+#include "core/base/random.h"
 #include "core/base/time.h"
-#include "tls/hooks.h"
 
 namespace sluice::tls {
 

@@ -5,11 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/base64.h"
+#include "core/base/random.h"
 #include "core/server/relay_connection.h"
 #include "core/server/shard.h"
 #include "core/smtp/bounce.h"
 #include "core/smtp/trace.h"
-#include "tls/hooks.h"
 
 namespace sluice::server {
 namespace {
@@ -117,7 +117,7 @@ std::unique_ptr<SaslClient> Relay::MakeLogin(const NextHop& hop) {
   const RelayOptions& options = shard_.options().relay;
   if (options.username.empty() || hop.group->index != 0) return nullptr;
   char random[18];
-  tls::FillRandom(random, sizeof random);
+  FillRandom(random, sizeof random);
   return auth::MakeSaslClient(*auth::FindMechanism(options.mechanism),
                               {.user = options.username,
                                .password = std::string(shard_.relay_password()),

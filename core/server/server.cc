@@ -30,6 +30,7 @@
 #include "core/base/act_as.h"
 #include "core/base/free_memory.h"
 #include "core/base/json_writer.h"
+#include "core/base/random.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "core/server/admin.h"
@@ -270,7 +271,7 @@ absl::Status ServerProcess::PrepareFolders() {
   if (!lock.ok()) return lock.status();
   lock_fd_ = *lock;
   SpoolId fresh;
-  tls::FillRandom(fresh.data(), fresh.size());
+  FillRandom(fresh.data(), fresh.size());
   auto id = ReadOrMakeSpoolId(options_.spool_dir, fresh);
   if (!id.ok()) return id.status();
   spool_id_ = *id;
@@ -398,7 +399,7 @@ absl::Status ServerProcess::MakeShards() {
   MakeTables();
   MakeContainment();
   std::array<char, 32> remember_key;
-  tls::FillRandom(remember_key.data(), remember_key.size());
+  FillRandom(remember_key.data(), remember_key.size());
   auto decoy_key = store_->DecoyKey();
   if (!decoy_key.ok()) return decoy_key.status();
   if (absl::Status counted = store_->CountShapes(); !counted.ok()) return counted;
@@ -426,7 +427,7 @@ absl::Status ServerProcess::MakeShards() {
     parts.relay_password = &relay_password_;
     parts.remember_key = ByteView(remember_key.data(), remember_key.size());
     parts.decoy_key = *decoy_key;
-    tls::FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
+    FillRandom(reinterpret_cast<char*>(&parts.seed), sizeof parts.seed);
     parts.listener_fds = listener_fds_[i];
     parts.group = group_.get();
     // Its own folder first, then its share of those that more shards have left behind.
@@ -471,7 +472,7 @@ void ServerProcess::MakeTables() {
 
 LineFile::Secret ServerProcess::OpenTable(KeptTable& kept, const std::string& name, ByteView kind) {
   LineFile::Secret secret;
-  tls::FillRandom(secret.data(), secret.size());
+  FillRandom(secret.data(), secret.size());
   std::string note;
   auto file = LineFile::Open(absl::StrCat(options_.state_dir, "/", name), kind, secret, note);
   if (file.ok()) {
@@ -555,7 +556,7 @@ void ServerProcess::SuspendLogin(const std::string& login, const std::string& wh
 // meanwhile.
 void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
   auth::Salts salts;
-  tls::FillRandom(salts[0].data(), sizeof salts);
+  FillRandom(salts[0].data(), sizeof salts);
   auth::CredentialRecord made;
   auth::AddKeys(job.missing, job.login, job.password.view(), salts, options_.auth.iterations, made);
   bool stale = false;

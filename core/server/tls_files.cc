@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/check.h"
-#include "tls/hooks.h"
+#include "core/base/random.h"
 #include "tls/ticket_keys.h"
 
 namespace sluice::server {
@@ -112,9 +112,9 @@ absl::StatusOr<std::shared_ptr<const tls::TicketKeys>> LoadTicketKeys(const Opti
   }
   // Keys that cannot be read cost clients a full handshake; that is no reason not to start.
   const bool fresh = !keys.ok();
-  if (fresh) keys = tls::TicketKeys::Generate(tls::FillRandom, now);
+  if (fresh) keys = tls::TicketKeys::Generate(FillRandom, now);
   const bool due = keys->RotationDue(now, options.tls.ticket_lifetime);
-  if (due) keys = keys->Rotated(tls::FillRandom, now, options.tls.ticket_lifetime);
+  if (due) keys = keys->Rotated(FillRandom, now, options.tls.ticket_lifetime);
   if (fresh || due) {
     std::string encoded = keys->Encode();
     const absl::Status status = WriteFile(path, encoded, 0600);

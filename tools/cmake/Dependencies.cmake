@@ -30,8 +30,9 @@ function(sluice_dependency name)
   target_compile_definitions(deps_${name} INTERFACE ${arg_DEFINE})
 endfunction()
 
-# Its old names (Md5, Sha256) are macros that would rename ours.
-sluice_dependency(wolfssl INCLUDE ${SLUICE_PREFIX}/wolfssl/include LINK ${SLUICE_PREFIX}/wolfssl/lib/libwolfssl.a m
+# Its old names (Md5, Sha256) are macros that would rename ours. It calls core/base/random.h for random octets.
+sluice_dependency(wolfssl INCLUDE ${SLUICE_PREFIX}/wolfssl/include
+  LINK ${SLUICE_PREFIX}/wolfssl/lib/libwolfssl.a sluice_base m
   DEFINE NO_OLD_WC_NAMES)
 sluice_dependency(uring INCLUDE ${SLUICE_PREFIX}/liburing/include LINK ${SLUICE_PREFIX}/liburing/lib/liburing.a)
 

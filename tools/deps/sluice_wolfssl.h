@@ -6,3 +6,10 @@
  * a tolerance of one.
  */
 #define XTIME_MS(unused) (1000 * (long long)wc_Time(0))
+
+/* Random octets come from core/base/random.h, whole, without a generator of wolfSSL's own for each connection: that
+ * is seeded and tested when it is made, which costs a tenth of a handshake, and asks for the process's id at each use.
+ */
+#ifndef __ASSEMBLER__
+int sluice_random_block(unsigned char* out, unsigned int bytes);
+#endif

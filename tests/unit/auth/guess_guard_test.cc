@@ -101,6 +101,13 @@ TEST_F(GuessGuardTest, ThenALoginFromEverywhere) {
   EXPECT_EQ(Refused("bob", "192.0.2.1"), std::nullopt);
 }
 
+TEST_F(GuessGuardTest, WhatIsLoggedNamesWhoIsCounted) {
+  const SockAddr peer = *SockAddr::ParseIp("192.0.2.7");
+  EXPECT_EQ(Describe(GuessBy::kLoginFromAddress, 10, "alice@example.org", peer),
+            "10 failed logins of alice@example.org from 192.0.2.7 in an hour");
+  EXPECT_EQ(Describe(GuessBy::kLogin, 10, "", peer), "10 failed logins of a login that cannot be shown in an hour");
+}
+
 TEST_F(GuessGuardTest, AndTheServer) {
   limits_.server = 50;
   Remake();

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/random.h"
 #include "core/io/listen.h"
 #include "core/io/ring.h"
 #include "tls/hooks.h"
@@ -237,7 +238,7 @@ TEST_F(RunTest, Tls12And13AloneBothWork) {
 
 TEST_F(RunTest, EachConnectionResumesItsLastSession) {
   ticket_keys_ = std::make_shared<tls::TicketKeys>(
-      tls::TicketKeys::Generate(tls::FillRandom, ring_->wall_now()));
+      tls::TicketKeys::Generate(FillRandom, ring_->wall_now()));
   options_.mode = RunOptions::Mode::kLogin;
   options_.connections = 2;
   for (auto tls : {RunOptions::Tls::kStartTls, RunOptions::Tls::kImplicit}) {

@@ -10,6 +10,7 @@
 
 #include "core/base/check.h"
 #include "core/base/prng.h"
+#include "core/base/random.h"
 #include "tests/unit/tls/pair.h"
 #include "tls/hooks.h"
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "core/base/check.h"
+#include "core/base/random.h"
 #include "tests/support/client_certificates.h"
 #include "tests/unit/tls/pair.h"
 #include "tls/distinguished_name.h"

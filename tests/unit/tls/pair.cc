@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/random.h"
 #include "tls/hooks.h"
 
 namespace sluice::tls {
