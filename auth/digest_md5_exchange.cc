@@ -38,9 +38,9 @@ DigestMd5Exchange::DigestMd5Exchange(ByteView service, const ExchangeContext& co
       realm_(context.digest_realm),
       nonce_(context.nonce) {}
 
-Next DigestMd5Exchange::Done(Failure failure) {
+Next DigestMd5Exchange::Done(Failure failure, ByteView detail) {
   state_ = State::kDone;
-  return Fail(failure);
+  return Fail(failure, detail);
 }
 
 // An initial response is one of subsequent authentication: not looked at.
@@ -91,8 +91,7 @@ Next DigestMd5Exchange::OnResponse(ByteView message) {
   if (authorization != nullptr) authorization_ = *authorization;
   // Our own nonce at its first use: whatever was said before, to whichever server, is worth
   // nothing.
-  fits_ =
-      *nonce == nonce_ && *nc == kFirstCount && realm != nullptr && *realm == realm_ && IsUs(uri_);
+  fits_ = *nonce == nonce_ && *nc == kFirstCount && realm != nullptr && *realm == realm_;
   const std::string name = charset != nullptr ? *username : Utf8OfLatin1(*username);
   if (PrepareLogin(name, Purpose::kQuery, login_) != Prepared::kOk) {
     return Done(Failure::kCredentials);
@@ -125,6 +124,11 @@ Next DigestMd5Exchange::OnRecord(const CredentialRecord* record) {
   const bool equal = ConstantTimeEquals(proofs.response, response_);
   reply_ = absl::StrCat("rspauth=", proofs.response_auth);
   if (!equal || !known || !fits_) return Done(Failure::kCredentials);
+  if (!IsUs(uri_)) {
+    return Done(Failure::kCredentials,
+                "proved, but for another server: the client connects by a name (its digest-uri) "
+                "that is not `hostname`");
+  }
   state_ = State::kAnswered;
   return Challenge(reply_);
 }

@@ -35,7 +35,7 @@ class DigestMd5Exchange final : public Exchange {
 
   Next OnResponse(ByteView message);
   bool IsUs(ByteView uri) const;
-  Next Done(Failure failure);
+  Next Done(Failure failure, ByteView detail = {});
 
   const std::string service_;
   const std::string hostname_;
@@ -46,7 +46,7 @@ class DigestMd5Exchange final : public Exchange {
   std::string cnonce_;  // these as the client sent them
   std::string uri_;
   std::string response_;
-  bool fits_ = false;  // nonce, count, realm and URI are as they must be
+  bool fits_ = false;  // nonce, count and realm are as they must be
 };
 
 }  // namespace sluice::auth

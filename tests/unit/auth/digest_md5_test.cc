@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "auth/digest_md5_exchange.h"
@@ -140,7 +141,15 @@ TEST_F(DigestMd5Test, OnlyTheFirstUseOfThisNonceForThisServerCounts) {
                           "elwood.innosoft.com"}) {
     bent = good_;
     bent.uri = uri;
-    EXPECT_EQ(FailureOf(Signed(bent)), Failure::kCredentials) << uri;
+    DigestMd5Exchange elsewhere = Make();
+    EXPECT_EQ(Run(elsewhere, Signed(bent)), Next::kFailure) << uri;
+    EXPECT_EQ(elsewhere.failure(), Failure::kCredentials) << uri;
+    EXPECT_TRUE(absl::StartsWith(elsewhere.detail(), "proved, but for another server")) << uri;
+    DigestMd5Exchange guessed = Make();  // only who proves the password is worth the word
+    std::string wrong = Signed(bent);
+    wrong.replace(wrong.size() - 32, 32, 32, '0');
+    EXPECT_EQ(Run(guessed, wrong), Next::kFailure) << uri;
+    EXPECT_EQ(guessed.detail(), "") << uri;
   }
   for (const char* uri : {"IMAP/Elwood.innosoft.com", "imap/elwood.innosoft.com/innosoft.com"}) {
     bent = good_;
