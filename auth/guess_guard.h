@@ -143,7 +143,8 @@ class GuessGuard {
 // Why who comes is refused, for a log: "refused: too many failed logins of this login from this
 // address".
 ByteView Explain(GuessBy by);
-// "10 failed logins of alice@example.org from 192.0.2.7 in an hour", for a log. An empty login is one that is not to be shown.
+// "10 failed logins of alice@example.org from 192.0.2.7 in an hour", for a log. An empty login is
+// one that is not to be shown.
 std::string Describe(GuessBy by, uint64_t count, ByteView login, const SockAddr& peer);
 // The address or block that is counted, "2001:db8::/64"; empty where it is not one.
 std::string BlockText(GuessBy by, const SockAddr& peer);
