@@ -1,7 +1,6 @@
 #include "auth/lmdb_store.h"
 
 #include <lmdb.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "core/base/act_as.h"
 #include "core/base/check.h"
 #include "core/base/endian.h"
+#include "core/base/random.h"
 
 namespace sluice::auth {
 namespace {
@@ -481,9 +481,7 @@ absl::StatusOr<std::string> LmdbStore::DecoyKey() {
   auto found = read(txn);  // somebody else's, made meanwhile
   if (!found.ok() || !found->empty()) return found;
   std::string random(kDecoyBytes, '\0');
-  if (getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
-    return absl::ErrnoToStatus(errno, "getrandom");
-  }
+  FillRandom(random.data(), random.size());
   MDB_val key = ToVal(kDecoyKey);
   MDB_val value = ToVal(random);
   if (const int rc = mdb_put(txn.get(), kMainDb, &key, &value, 0); rc != MDB_SUCCESS) {

@@ -1,14 +1,12 @@
 #include "tools/load/run_arguments.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <memory>
 #include <utility>
 
-#include "core/base/check.h"
+#include "core/base/random.h"
 #include "tools/load/arguments.h"
 #include "tools/load/message_number.h"
 
@@ -20,7 +18,7 @@ constexpr const char* kPasswordVariable = "SLUICE_LOAD_PASSWORD";
 uint32_t RunNumber(const std::string& text) {
   uint32_t run = 0;
   if (text.empty()) {
-    CHECK(getrandom(&run, sizeof run, 0) == sizeof run);
+    FillRandom(reinterpret_cast<char*>(&run), sizeof run);
     return run;
   }
   const auto number = MessageNumber::Parse(text + "-000000000000");

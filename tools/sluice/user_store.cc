@@ -1,6 +1,5 @@
 #include "tools/sluice/user_store.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
@@ -12,6 +11,7 @@
 #include "auth/mechanism.h"
 #include "auth/sender_policy.h"
 #include "auth/wanted_keys.h"
+#include "core/base/random.h"
 #include "tools/sluice/fail.h"
 
 namespace sluice::users {
@@ -68,9 +68,7 @@ absl::Status SetKeys(const server::Options& options, ByteView login, const Secre
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
   if (result != Prepared::kOk) return CannotUse("the password", result);
   auth::Salts salts;
-  if (getrandom(salts.data(), sizeof salts, 0) != static_cast<ssize_t>(sizeof salts)) {
-    return absl::ErrnoToStatus(errno, "getrandom");
-  }
+  FillRandom(salts[0].data(), sizeof salts);
   record.scram = {};
   record.cram_md5.reset();
   record.digest_md5.reset();
