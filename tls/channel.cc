@@ -270,8 +270,14 @@ ReadResult Channel::Read(ByteView& cipher, MutableBytes plain, Buffer& out) {
   return {ReadStatus::kPlain, bytes};
 }
 
+bool Channel::writable() const {
+  if (state_ == State::kOpen) return true;
+  return state_ == State::kHandshake && handshake_ != nullptr && handshake_->flight_sent &&
+         wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3;
+}
+
 bool Channel::Write(ByteView plain, Buffer& out) {
-  if (state_ != State::kOpen || shut_down_) return false;
+  if (!writable() || shut_down_) return false;
   ByteView nothing;
   ChannelIo io(ssl_, nullptr, nothing, out, pending_);
   while (!plain.empty()) {

@@ -105,8 +105,15 @@ class Channel {
   // After a failure it says kFailed again. REQUIRES: the handshake is done.
   [[nodiscard]] ReadResult Read(ByteView& cipher, MutableBytes plain, Buffer& out);
 
-  // Appends `plain` as records of at most 16 KiB. False: failed, or Shutdown was called. REQUIRES: the handshake
-  // is done.
+  // Whether Write may be called: when the handshake is done, and for a server in TLS 1.3 once its
+  // flight has gone
+  // ("0.5-RTT data", RFC 8446 section 2). What it writes before the handshake is done only the
+  // client can read that it ends with, but that client has proved nothing yet and may be a replay:
+  // nothing for one user's eyes.
+  bool writable() const;
+
+  // Appends `plain` as records of at most 16 KiB. False: failed, or Shutdown was called. REQUIRES:
+  // writable(), or failed().
   [[nodiscard]] bool Write(ByteView plain, Buffer& out);
 
   // Appends close_notify, once; nothing may be written after it. Does nothing before the end of the handshake or

@@ -181,12 +181,12 @@ void Stream::End() {
 
 void Stream::Write(ByteView bytes) {
   if (ending() || bytes.empty()) return;
+  // A peer that answers before it is asked: clear text has no place in a handshake.
+  if (handshaking_ && !channel_.writable()) return;
   set_.Lend(out_, bytes.size());
-  if (secure_) {
+  if (secure_ || handshaking_) {
     if (!channel_.Write(bytes, out_)) return FailTls();
   } else {
-    // A peer that answers before it is asked: clear text has no place in a handshake.
-    if (handshaking_) return;
     out_.Append(bytes);
   }
   MarkWork();
@@ -268,12 +268,16 @@ void Stream::Handshake(ByteView wire, bool our_turn) {
     }
     our_turn = false;
     const size_t unsent = out_.size();
+    const bool was_writable = channel_.writable();
     const tls::Step step = channel_.Handshake(wire, out_, owner_.handshake_info());
     MarkWork();
     // Our flight: from now on the peer owes us its next.
     if (handshake_begun_ && out_.size() > unsent) Begin();
     if (step == tls::Step::kReady) continue;
-    if (step == tls::Step::kWantRead) return;
+    if (step == tls::Step::kWantRead) {
+      if (!was_writable && channel_.writable()) owner_.OnFlight();
+      return;
+    }
     if (step == tls::Step::kFailed) return FailTls();
     FinishHandshake();
     ReadRecords(wire);

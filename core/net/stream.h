@@ -54,6 +54,10 @@ class Stream;
 // What the owner of a stream hears of it.
 class StreamOwner {
  public:
+  // A TLS 1.3 server's flight is about to go out, and what is written here goes with it, a round
+  // trip before OnSecure: see tls::Channel::writable(). Once a handshake at most; never in TLS 1.2.
+  virtual void OnFlight() {}
+
   // The TLS handshake is done: what is written and read from here on is protected.
   virtual void OnSecure() {}
 

@@ -118,6 +118,7 @@ void Connection::Start(io::Socket socket) {
 }
 
 void Connection::Greet() {
+  greeted_ = true;
   Buffer& replies = shard_.replies();
   replies.Clear();
   session_.Greet(replies);
@@ -172,6 +173,11 @@ void Connection::TakeCertificate() {
   shard_.events().Write(event);
 }
 
+// What it says is for anybody, and the client can answer together with its own flight.
+void Connection::OnFlight() {
+  if (listener_.mode == ListenerMode::kImplicit) Greet();
+}
+
 void Connection::OnSecure() {
   active_ = shard_.now();
   SetTimer(Wait::kIdle, IdleTimeout());
@@ -179,7 +185,7 @@ void Connection::OnSecure() {
   const bool resumed = stream_.channel().resumed();
   shard_.stats().tls_handshakes_total[resumed ? HandshakeResult::kResumed : HandshakeResult::kFull].Add();
   if (listener_.mode == ListenerMode::kImplicit) {
-    Greet();
+    if (!greeted_) Greet();
   } else {  // RFC 3207 4.2: what was learnt in the clear is forgotten
     login_.reset();
     session_.TlsStarted();

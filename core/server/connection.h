@@ -58,6 +58,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   ListedSession Describe() const;
 
   // --- StreamOwner ---
+  void OnFlight() override;
   void OnSecure() override;
   tls::HandshakeInfo* handshake_info() override {
     return tls_channel_ == nullptr ? nullptr : &tls_channel_->info;
@@ -153,6 +154,7 @@ class Connection final : public net::StreamOwner, private smtp::SessionObserver 
   bool ended_by_operator_ : 1 = false;
   bool peer_finished_ : 1 = false;
   bool too_many_recipients_ : 1 = false;  // of this transaction, and logged
+  bool greeted_ : 1 = false;
   bool unread_ : 1 = false;  // too many replies wait to be taken by the client: paused until they are gone
   uint8_t auth_failures_ = 0;
   SessionState state_ = SessionState::kConnected;  // as it is counted

@@ -130,12 +130,43 @@ class TlsTest(support.TestCase):
             server.raw("implicit", context=old)
         wait_until(lambda: server.stats()["tls_handshakes_total"]["failed"] == 1, "the failed handshake is counted")
 
+    def test_in_tls_1_3_the_greeting_comes_with_the_servers_flight(self):
+        server = self.server()
+        context = trusting_context(minimum_version=ssl.TLSVersion.TLSv1_3)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = context.wrap_bio(incoming, outgoing, server_hostname=HOSTNAME)
+        with socket.create_connection(("127.0.0.1", server.implicit_port), 30) as wire:
+            self.assertRaises(ssl.SSLWantReadError, client.do_handshake)
+            wire.sendall(outgoing.read())
+            greeting = b""
+            while not greeting.endswith(b"\r\n"):  # our own flight stays in `outgoing`
+                incoming.write(wire.recv(10_000))
+                try:
+                    client.do_handshake()
+                    greeting += client.read()
+                except ssl.SSLWantReadError:
+                    pass
+            self.assertEqual(greeting, b"220 %s ESMTP Sluice\r\n" % HOSTNAME.encode())
+            self.assertEqual(server.stats()["tls_handshakes_total"]["full"], 0)
+            client.write(b"EHLO client.example\r\n")
+            wire.sendall(outgoing.read())
+            answer = b""
+            while b"\r\n250 " not in answer:
+                incoming.write(wire.recv(10_000))
+                try:
+                    answer += client.read()
+                except ssl.SSLWantReadError:
+                    pass
+            self.assertEqual(answer[:4], b"250-")
+            self.assertEqual(server.stats()["tls_handshakes_total"]["full"], 1)
+
     def test_sessions_are_resumed_by_tickets_on_every_shard(self):
         server = self.server(shards=2)
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             context = trusting_context(minimum_version=version, maximum_version=version)
             with server.raw("implicit", context=context) as first:
-                first.expect(220)  # behind the tickets of TLS 1.3
+                first.expect(220)
+                first.command("EHLO client.example", 250)  # behind the tickets of TLS 1.3
                 session = first.socket.session
             for _ in range(8):
                 raw = socket.create_connection(("127.0.0.1", server.implicit_port), 30)

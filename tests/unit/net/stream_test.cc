@@ -33,6 +33,10 @@ class Echo final : public StreamOwner {
  public:
   Echo(StreamSet& set, Prng& prng) : stream(set, *this), prng_(prng) {}
 
+  void OnFlight() override {
+    flights++;
+    stream.Write(welcome);
+  }
   void OnSecure() override { secure++; }
   void OnInput(ByteView& input) override {
     EXPECT_FALSE(stream.paused());
@@ -68,8 +72,10 @@ class Echo final : public StreamOwner {
 
   Stream stream;
   std::shared_ptr<tls::ServerContext> tls;
+  std::string welcome;  // said with our flight
   bool paused = false;
   bool ended = false;
+  int flights = 0;
   int secure = 0;
   int lines = 0;
   int closed = 0;
@@ -108,7 +114,11 @@ class Peer final : public sim::Remote {
       if (result.status != tls::ReadStatus::kPlain) break;
       got.append(plain, result.bytes);
     }
-    io_.PeerSend(id, out.view());
+    if (holds_back && channel.handshake_done()) {
+      held.append(out.view());
+    } else {
+      io_.PeerSend(id, out.view());
+    }
   }
   void OnClosed(sim::PeerId, bool) override { closed = true; }
 
@@ -116,6 +126,8 @@ class Peer final : public sim::Remote {
   std::string first;
   std::string start_tls_after;  // when exactly this has come
   std::string secret;           // sent under TLS
+  bool holds_back = false;      // its flight, and what comes behind it: `held`
+  std::string held;
   std::string got;
   bool closed = false;
   tls::Channel channel;
@@ -213,6 +225,32 @@ TEST(StreamTest, StartTlsDropsWhatWasSentInTheClearBehindIt) {
     } else {
       EXPECT_EQ(world.echo->reason, CloseReason::kTls) << seed;
     }
+    world.echo->stream.Abort();
+    ASSERT_TRUE(world.RunUntil([&] { return world.echo->closed == 1; }));
+  }
+}
+
+TEST(StreamTest, WhatIsSaidWithTheFlightComesBeforeThePeersOwn) {
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    World world(seed);
+    world.echo->tls = ServerTls();
+    world.echo->welcome = "WELCOME\n";
+    std::string expected;
+    world.peer.secret = Lines(200, expected);
+    world.peer.first = "TLS\n";
+    world.peer.start_tls_after = "GO\n";
+    world.peer.holds_back = true;
+    world.io.ConnectTo(kListener, world.peer, *SockAddr::Parse("192.0.2.1:999"));
+    ASSERT_TRUE(world.RunUntil([&] { return world.peer.got == "WELCOME\n"; })) << seed;
+    EXPECT_EQ(world.echo->secure, 0);
+    EXPECT_FALSE(world.echo->stream.secure());
+    world.peer.holds_back = false;
+    world.io.PeerSend(world.peer.id, world.peer.held);
+    expected.insert(0, "WELCOME\n");
+    ASSERT_TRUE(world.RunUntil([&] { return world.peer.got.size() >= expected.size(); })) << seed;
+    EXPECT_EQ(world.peer.got, expected) << seed;
+    EXPECT_EQ(world.echo->flights, 1);
+    EXPECT_EQ(world.echo->secure, 1);
     world.echo->stream.Abort();
     ASSERT_TRUE(world.RunUntil([&] { return world.echo->closed == 1; }));
   }

@@ -126,6 +126,52 @@ TEST_P(HandshakeTest, EachFlightCutAtEachOctet) {
   }
 }
 
+// In TLS 1.3 a server may speak before the client has ended the handshake (0.5-RTT data, RFC 8446
+// section 2).
+TEST_P(HandshakeTest, WhatTheServerSaysFirstGoesWithItsFlight) {
+  const bool tls13 = versions() == Versions::kOnly13;
+  auto server = MakeServer(identity());
+  auto client = MakeClient({.parameters = {.versions = versions()}});
+  Session session;
+  for (const bool resumed : {false, true}) {
+    Pair pair(server, *client, {.session = &session});
+    ByteView nothing;
+    ASSERT_EQ(pair.client.Handshake(nothing, pair.to_server), Step::kWantRead);
+    ByteView hello = pair.to_server.view();
+    ASSERT_EQ(pair.server.Handshake(hello, pair.to_client), Step::kReady);
+    EXPECT_FALSE(pair.server.writable());
+    EXPECT_FALSE(pair.client.writable());
+    ASSERT_EQ(pair.server.Handshake(hello, pair.to_client), Step::kWantRead);
+    pair.to_server.Clear();
+    EXPECT_EQ(pair.server.writable(), tls13);
+    ASSERT_EQ(pair.server.Write("220 first\r\n", pair.to_client), tls13)
+        << pair.server.error_text();
+    EXPECT_FALSE(pair.server.handshake_done());
+
+    if (tls13) {  // the client has it before the server hears from it again, and may answer with
+                  // its own flight
+      ByteView flight = pair.to_client.view();
+      ASSERT_EQ(pair.client.Handshake(flight, pair.to_server), Step::kDone)
+          << pair.client.error_text();
+      pair.to_client.Consume(pair.to_client.size() - flight.size());
+      EXPECT_EQ(ReadAll(pair.client, pair.to_client, pair.to_server), "220 first\r\n");
+      ASSERT_TRUE(pair.client.Write("EHLO early\r\n", pair.to_server));
+      ByteView answer = pair.to_server.view();
+      ASSERT_EQ(pair.server.Handshake(answer, pair.to_client), Step::kDone)
+          << pair.server.error_text();
+      pair.to_server.Consume(pair.to_server.size() - answer.size());
+      EXPECT_EQ(ReadAll(pair.server, pair.to_server, pair.to_client), "EHLO early\r\n");
+    } else {
+      ASSERT_TRUE(pair.Shake()) << pair.server.error_text() << pair.client.error_text();
+    }
+    EXPECT_TRUE(pair.server.writable());
+    EXPECT_TRUE(pair.client.writable());
+    EXPECT_EQ(pair.server.resumed(), resumed);
+    ExpectOpen(pair);
+    session = pair.client.TakeSession();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, HandshakeTest,
                          testing::Combine(testing::Values(Versions::kOnly12, Versions::kOnly13),
                                           testing::Values(KeyKind::kEcdsaP256, KeyKind::kRsa)),
@@ -202,6 +248,8 @@ TEST(ChannelTest, AgreesOnEachGroupWithoutASecondHello) {
   EXPECT_EQ(again.server.Handshake(hello, again.to_client), Step::kWantRead);
   EXPECT_LT(again.to_client.size(), 160u);
   EXPECT_EQ(again.server.NextWork(), Work::kSignEcdsa);
+  EXPECT_FALSE(again.server.writable());
+  EXPECT_FALSE(again.server.Write("too early", again.to_client));
   auto stranger = MakeClient({.parameters = {.versions = Versions::kOnly13, .groups = {"X25519"}}});
   Pair none(only_p256, *stranger);
   EXPECT_FALSE(none.Shake());
