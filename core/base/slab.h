@@ -1,7 +1,7 @@
 // Slab: objects at addresses that never move, named by {slot, generation}. A handle kept past its
-// object's life finds nothing instead of the slot's next tenant. One thread; memory grows in chunks up
-// to the bound given at start, and goes back a chunk at a time when nobody lives in it any more; what
-// stays of a chunk are its generations (8 octets a slot).
+// object's life finds nothing instead of the slot's next tenant. One thread; memory grows in chunks
+// up to the bound given at start, and goes back a chunk at a time when nobody lives in it any more;
+// what stays of a chunk are its generations (6 octets a slot).
 #ifndef SLUICE_CORE_BASE_SLAB_H_
 #define SLUICE_CORE_BASE_SLAB_H_
 
@@ -37,8 +37,10 @@ class Slab {
   uint32_t slots_max() const { return slots_max_; }
   void set_slots_max(uint32_t slots) { slots_max_ = slots; }
   bool full() const { return live_ >= slots_max_; }
-  size_t memory_bytes() const { return housed_ * kChunk * sizeof(Cell) + chunks_.size() * sizeof(Chunk); }
-  uint32_t slots() const { return static_cast<uint32_t>(chunks_.size()) * kChunk; }  // names below it may be taken
+  size_t memory_bytes() const {
+    return housed_ * kChunk * sizeof(Cell) + blocks_.size() * kBlock * sizeof(Chunk);
+  }
+  uint32_t slots() const { return chunks_ * kChunk; }  // names below it may be taken
 
   // Constructs an object; nullptr when the slab is full. The constructor's first argument is its handle.
   template <typename... Args>
@@ -57,7 +59,7 @@ class Slab {
     T* item = Get(handle);
     CHECK(item != nullptr);
     item->~T();
-    Chunk& chunk = *chunks_[handle.slot / kChunk];
+    Chunk& chunk = ChunkOf(handle.slot);
     const uint32_t cell = handle.slot % kChunk;
     chunk.generation[cell]++;
     chunk.next_free[cell] = chunk.free;
@@ -69,27 +71,28 @@ class Slab {
 
   // The object, or nullptr when it is gone.
   T* Get(SlabHandle handle) {
-    if (handle.slot / kChunk >= chunks_.size() || handle.generation == 0) return nullptr;
-    Chunk& chunk = *chunks_[handle.slot / kChunk];
+    if (handle.slot / kChunk >= chunks_ || handle.generation == 0) return nullptr;
+    Chunk& chunk = ChunkOf(handle.slot);
     const uint32_t cell = handle.slot % kChunk;
     return chunk.generation[cell] == handle.generation ? chunk.At(cell) : nullptr;
   }
 
   // Who lives in a slot below slots(); nullptr: nobody.
-  T* At(uint32_t slot) { return chunks_[slot / kChunk]->At(slot % kChunk); }
+  T* At(uint32_t slot) { return ChunkOf(slot).At(slot % kChunk); }
 
   // Calls f(T&) for each live object in slot order; f may delete the object that it is given.
   template <typename F>
   void ForEach(F f) {
-    for (size_t i = 0; i < chunks_.size(); i++) {
-      for (uint32_t cell = 0; cell < kChunk; cell++) {
-        if (T* item = chunks_[i]->At(cell)) f(*item);
-      }
+    for (uint32_t slot = 0; slot < slots(); slot++) {
+      if (T* item = At(slot)) f(*item);
     }
   }
 
  private:
   static constexpr uint32_t kChunk = 64;
+  // Chunks' own memory, which stays, is asked for so many at a time: strewn among what objects own,
+  // it would keep a page of the allocator here and there from going back.
+  static constexpr uint32_t kBlock = 64;
   struct alignas(T) Cell {
     unsigned char storage[sizeof(T)];
   };
@@ -106,13 +109,17 @@ class Slab {
     uint32_t generation[kChunk] = {};
   };
 
+  Chunk& ChunkOf(uint32_t slot) { return blocks_[slot / kChunk / kBlock][slot / kChunk % kBlock]; }
+
   // Those that somebody lives in come first, so that the others can stay without memory.
   Chunk& ChunkWithRoom() {
     if (Chunk* chunk = with_room_.front()) return *chunk;
     Chunk* chunk = bare_.PopFront();
     if (chunk == nullptr) {
-      chunk = chunks_.emplace_back(std::make_unique<Chunk>()).get();
-      chunk->first_slot = static_cast<uint32_t>(chunks_.size() - 1) * kChunk;
+      const uint32_t first_slot = slots();
+      if (chunks_++ % kBlock == 0) blocks_.push_back(std::make_unique<Chunk[]>(kBlock));
+      chunk = &ChunkOf(first_slot);
+      chunk->first_slot = first_slot;
       for (uint32_t i = 0; i < kChunk; i++) chunk->next_free[i] = static_cast<uint8_t>(i + 1);
     }
     chunk->cells = std::make_unique_for_overwrite<Cell[]>(kChunk);
@@ -134,7 +141,8 @@ class Slab {
     with_room_.PushBack(empty);
   }
 
-  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::vector<std::unique_ptr<Chunk[]>> blocks_;
+  uint32_t chunks_ = 0;
   IntrusiveList<Chunk> with_room_;
   IntrusiveList<Chunk> bare_;
   Chunk* spare_ = nullptr;  // the last one that became empty
