@@ -22,15 +22,13 @@ absl::Status Failed(const SockAddr& address, const char* what, int error) {
   return absl::UnavailableError(text);
 }
 
-}  // namespace
-
-absl::StatusOr<int> Listen(const SockAddr& address, Duration patience) {
+// A bound descriptor. With `share` others may be bound there, or will be, that share it as well.
+absl::StatusOr<int> Bind(const SockAddr& address, bool share, Duration patience) {
   const int fd = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return Failed(address, "socket", errno);
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (share) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
   if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
 
   constexpr Duration kStep = milliseconds(50);
@@ -42,9 +40,26 @@ absl::StatusOr<int> Listen(const SockAddr& address, Duration patience) {
     }
     std::this_thread::sleep_for(kStep);
   }
-  if (listen(fd, kBacklog) != 0) {
+  return fd;
+}
+
+}  // namespace
+
+absl::Status CheckFree(const SockAddr& address, Duration patience) {
+  const absl::StatusOr<int> fd = Bind(address, /*share=*/false, patience);
+  if (!fd.ok()) return fd.status();
+  close(*fd);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Listen(const SockAddr& address) {
+  const absl::StatusOr<int> fd = Bind(address, /*share=*/true, Duration::zero());
+  if (!fd.ok()) return fd.status();
+  const int one = 1;
+  setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (listen(*fd, kBacklog) != 0) {
     const int error = errno;
-    close(fd);
+    close(*fd);
     return Failed(address, "listen", error);
   }
   return fd;

@@ -299,10 +299,14 @@ absl::Status ServerProcess::PlanShards() {
 }
 
 absl::Status ServerProcess::BindListeners() {
+  for (const ListenerOptions& listener : options_.listener) {
+    const absl::Status free = io::CheckFree(listener.address, kBindPatience);
+    if (!free.ok()) return free;
+  }
   for (uint32_t i = 0; i < options_.shards; i++) {
     listener_fds_.emplace_back();
     for (const ListenerOptions& listener : options_.listener) {
-      auto fd = io::Listen(listener.address, kBindPatience);
+      auto fd = io::Listen(listener.address);
       if (!fd.ok()) return fd.status();
       listener_fds_.back().push_back(*fd);
     }
@@ -527,13 +531,11 @@ void ServerProcess::MakeContainment() {
 void ServerProcess::SuspendLogin(const std::string& login, const std::string& why) {
   bool already = false;
   const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
-    absl::Status updated = changes.Update(login, [&](auth::CredentialRecord& record) {
-      already = record.suspended;
-      record.suspended = true;
-      record.suspended_at = WallNow();
-      record.suspended_why = why;
-    });
-    return already ? absl::CancelledError("it is suspended") : updated;
+    const absl::StatusOr<bool> suspended = changes.IsSuspended(login);
+    if (!suspended.ok()) return suspended.status();
+    already = *suspended;
+    if (already) return absl::OkStatus();
+    return changes.Suspend(login, WallNow(), why, /*without_record=*/true);
   });
   if (already) return;
   std::string words = absl::StrCat("login ", LoginToLog(login), " is suspended: ", why);

@@ -79,7 +79,7 @@ class Worker {
     worker->ring_ = *std::move(ring);
     worker->sink_.emplace(*worker->ring_, options, shared, std::move(tls));
     for (const SockAddr& address : options.listen) {
-      auto listener = io::Listen(address, kListenPatience);
+      auto listener = io::Listen(address);
       if (!listener.ok()) return listener.status();
       worker->listeners_.push_back(*listener);
     }
@@ -264,6 +264,10 @@ int SinkCommand(const SinkOptions& options) {
   const SinkShared shared{.faults = faults, .ledger = ledger.get(), .store = store.get()};
   std::atomic<uint64_t> messages{0};
   Workers workers;
+  for (const SockAddr& address : options.listen) {
+    const absl::Status free = io::CheckFree(address, kListenPatience);
+    if (!free.ok()) return CannotStart(free);
+  }
   for (uint32_t i = 0; i < options.threads; i++) {
     auto worker = Worker::Create(options, shared, *features, identity, messages, control);
     if (!worker.ok()) return CannotStart(worker.status());

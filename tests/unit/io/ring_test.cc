@@ -3,7 +3,9 @@
 #include "core/io/ring.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -141,7 +143,7 @@ class RingTest : public testing::TestWithParam<bool> {
 TEST_P(RingTest, AcceptsAndEchoesOverIPv4AndIPv6WithThePeersAddress) {
   auto ring = MakeRing();
   for (const char* text : {"127.0.0.1:0", "[::1]:0"}) {
-    auto listener = Listen(*SockAddr::Parse(text), Duration::zero());
+    auto listener = Listen(*SockAddr::Parse(text));
     ASSERT_TRUE(listener.ok()) << listener.status();
     const SockAddr address = BoundAddress(*listener);
     EchoServer server(*ring);
@@ -181,7 +183,7 @@ TEST_P(RingTest, WorkThatTakesLongIsAStallAndSleepIsNone) {
 
 TEST_P(RingTest, LackOfReceiveBuffersDelaysButLosesNothing) {
   auto ring = MakeRing({.receive_buffers = 2, .receive_buffer_bytes = 512, .turn_buffers_max = 2});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(*listener);
   EchoServer server(*ring);
   server.Listen(*listener);
@@ -298,7 +300,7 @@ class OneReceiver {
 
 TEST_P(RingTest, AReceiveCancelledWhileItWaitsForABufferEndsOnce) {
   auto ring = MakeRing({.receive_buffers = 2, .receive_buffer_bytes = 512, .turn_buffers_max = 2});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   OneReceiver receiver(*ring);
   receiver.Listen(*listener);
   const int fd = ConnectBlocking(BoundAddress(*listener));
@@ -320,7 +322,7 @@ TEST_P(RingTest, AReceiveCancelledWhileItWaitsForABufferEndsOnce) {
 // Fewer buffers are provided as they come back, and more at once.
 TEST_P(RingTest, ReceiveBuffersAreWithheldAndGivenAgain) {
   auto ring = MakeRing({.receive_buffers = 16, .receive_buffer_bytes = 512, .sockets_max = 64});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   OneReceiver receiver(*ring);
   receiver.Listen(*listener);
   const int fd = ConnectBlocking(BoundAddress(*listener));
@@ -403,7 +405,7 @@ TEST_P(RingTest, AConnectionIsPassedToAnotherRingOrStays) {
   auto from = MakeRing();
   auto to = MakeRing({.sockets_max = 12, .table_max = 4});
   ASSERT_EQ(to->rings(), 3u);
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(*listener);
   Passer passer(*from, *to);
   passer.Listen(*listener);
@@ -441,7 +443,7 @@ TEST_P(RingTest, AConnectionIsPassedToAnotherRingOrStays) {
 TEST_P(RingTest, AConnectionStaysWhereTheOtherTableIsFull) {
   auto from = MakeRing();
   auto to = MakeRing({.sockets_max = 4, .table_max = 4});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(*listener);
   Passer passer(*from, *to);
   passer.Listen(*listener);
@@ -473,7 +475,7 @@ TEST_P(RingTest, AConnectionStaysWhereTheOtherTableIsFull) {
 // A MiB of buffers goes round at first, which are 16 here; when a turn needs more, more do.
 TEST_P(RingTest, MoreReceiveBuffersGoRoundWhereTheyAreNeeded) {
   auto ring = MakeRing({.receive_buffers = 256, .receive_buffer_bytes = 64 << 10});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   Sink sink(*ring);
   sink.Listen(*listener);
   constexpr size_t kClients = 200;  // over the rings inside
@@ -507,7 +509,7 @@ TEST_P(RingTest, MoreReceiveBuffersGoRoundWhereTheyAreNeeded) {
 // and wants little is accepted and answered all the same.
 TEST_P(RingTest, GreedyClientsStarveNobody) {
   auto ring = MakeRing({.receive_buffers = 8, .receive_buffer_bytes = 4096, .turn_buffers_max = 4});
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(*listener);
   Sink sink(*ring);
   sink.Listen(*listener);
@@ -560,7 +562,7 @@ TEST_P(RingTest, GreedyClientsStarveNobody) {
 TEST_P(RingTest, HasMoreRingsInsideThanItCanRegister) {
   auto ring = MakeRing({.receive_buffers = 16, .sockets_max = 160, .table_max = 8});
   ASSERT_EQ(ring->rings(), 20u);
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   Sink sink(*ring);
   sink.Listen(*listener);
   std::vector<int> fds;
@@ -583,7 +585,7 @@ TEST_P(RingTest, HasMoreRingsInsideThanItCanRegister) {
 TEST_P(RingTest, FurtherRingsInsideAndNobodyDroppedWhenAllAreFull) {
   auto ring = MakeRing({.receive_buffers = 16, .sockets_max = 24, .table_max = 8});
   ASSERT_EQ(ring->rings(), 3u);
-  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  auto listener = Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(*listener);
   EchoServer server(*ring);
   server.Listen(*listener);
@@ -630,7 +632,7 @@ struct Waiting {
 
 TEST_P(RingTest, ConnectsSendsReceivesAndCancels) {
   auto ring = MakeRing();
-  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(listener);
   std::thread peer([&] {
     const int fd = accept(listener, nullptr, nullptr);
@@ -709,7 +711,7 @@ TEST_P(RingTest, ConnectsToUnixSockets) {
 
 TEST_P(RingTest, ShutdownEndsOneDirectionOnly) {
   auto ring = MakeRing();
-  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"), Duration::zero());
+  const int listener = *Listen(*SockAddr::Parse("127.0.0.1:0"));
   const SockAddr address = BoundAddress(listener);
   std::thread peer([&] {
     const int fd = accept(listener, nullptr, nullptr);
@@ -733,6 +735,27 @@ TEST_P(RingTest, ShutdownEndsOneDirectionOnly) {
   close(listener);
 }
 
+TEST(ListenTest, WhereSomebodyListensIsNotFree) {
+  const auto any = Listen(*SockAddr::Parse("127.0.0.1:0"));
+  ASSERT_TRUE(any.ok()) << any.status();
+  const SockAddr address = BoundAddress(*any);
+  const auto beside = Listen(address);
+  EXPECT_TRUE(beside.ok()) << "another shard's: " << beside.status();
+  EXPECT_THAT(CheckFree(address, milliseconds(60)).message(),
+              testing::HasSubstr("another server has this address"));
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(connect(client, &address.generic, address.bytes()), 0);
+  pollfd waiting[] = {{*any, POLLIN, 0}, {*beside, POLLIN, 0}};
+  ASSERT_EQ(poll(waiting, 2, 10'000), 1);
+  const int accepted = accept(waiting[0].revents != 0 ? *any : *beside, nullptr, nullptr);
+  close(*any);
+  close(*beside);
+  EXPECT_TRUE(CheckFree(address, Duration::zero()).ok())
+      << "only a connection is left of who listened";
+  close(accepted);
+  close(client);
+}
+
 TEST_P(RingTest, ConnectsFromAGivenAddress) {
   if (GetParam() || !ProbeRingFeatures({})->bind) GTEST_SKIP() << "masked, or the kernel cannot";
   auto ring = MakeRing();
@@ -741,7 +764,7 @@ TEST_P(RingTest, ConnectsFromAGivenAddress) {
     const char* source;
   } cases[] = {{"127.0.0.1:0", "127.0.0.1:0"}, {"127.0.0.1:0", "127.1.2.3:0"}, {"[::1]:0", "[::1]:0"}};
   for (const auto& c : cases) {
-    const int listener = *Listen(*SockAddr::Parse(c.listen), Duration::zero());
+    const int listener = *Listen(*SockAddr::Parse(c.listen));
     const SockAddr address = BoundAddress(listener);
     const SockAddr source = *SockAddr::Parse(c.source);
     Waiting connect;

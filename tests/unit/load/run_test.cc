@@ -99,7 +99,7 @@ class RunTest : public testing::Test {
   }
 
   void Listen() {
-    auto listener = io::Listen(*SockAddr::Parse("127.0.0.1:0"), Duration(0));
+    auto listener = io::Listen(*SockAddr::Parse("127.0.0.1:0"));
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *listener;
     options_.to = {BoundAddress(listener_)};
