@@ -213,6 +213,7 @@ bool Authenticator::Refresh(Identity& identity) {
       return true;
     case LookupStatus::kNotFound:
       if (identity.version != 0 || !identity.elsewhere) return false;
+      if (store_.IsSuspended(identity.login)) return false;
       identity.generation = generation;
       return true;
     case LookupStatus::kFound:
@@ -241,6 +242,7 @@ Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const Credenti
     case LookupStatus::kFound:
       break;
     case LookupStatus::kNotFound:
+      if (store_.IsSuspended(login)) return Failure::kCredentials;
       record = policy;
       break;
   }

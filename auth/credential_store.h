@@ -27,9 +27,9 @@ class CredentialSource {
   // Reads the record of a canonical login as it is now. `record` is set only by kFound.
   virtual LookupStatus Lookup(ByteView login, CredentialRecord& record) = 0;
 
-  // Whether a login is suspended, so that its mail is to wait: false where there is no such user,
-  // or the store cannot say. And whether any is, which is worth keeping until Generation() is
-  // another.
+  // Whether a login is suspended, so that its mail is to wait; it need have no record (any more).
+  // False where the store cannot say. And whether any is, which is worth keeping until Generation()
+  // is another.
   virtual bool IsSuspended(ByteView /*login*/) { return false; }
   virtual bool IsAnybodySuspended() { return false; }
 

@@ -23,8 +23,9 @@ namespace {
 //   meta = format(4) last_version(8)
 //   decoy = random(32)
 //   shapes = SaltShapes::Encode()
-//   suspended = how many records are suspended (8); it is there when one was. For each of them
-//   suspended NUL login = nothing: who relays need not read all records to know whose mail waits
+//   suspended = how many logins are suspended (8); it is there when one was. For each of them
+//   suspended NUL login = nothing: who relays need not read all records to know whose mail waits.
+//     It outlives the record, and may be of a login that has none
 constexpr ByteView kMetaKey("\0meta", 5);
 constexpr ByteView kDecoyKey("\0decoy", 6);
 constexpr ByteView kShapesKey("\0shapes", 7);
@@ -176,6 +177,15 @@ std::string SuspendedKeyOf(ByteView login) {
   key += '\0';
   key += login;
   return key;
+}
+
+absl::StatusOr<bool> IsListed(MDB_txn* txn, ByteView login) {
+  const std::string own = SuspendedKeyOf(login);
+  MDB_val key = ToVal(own);
+  MDB_val nothing;
+  const int rc = mdb_get(txn, kMainDb, &key, &nothing);
+  if (rc == MDB_SUCCESS || rc == MDB_NOTFOUND) return rc == MDB_SUCCESS;
+  return ToStatus(rc, "read");
 }
 
 // Makes the list of who is suspended say so of this one, or not.
@@ -361,6 +371,9 @@ absl::Status LmdbStore::Remove(ByteView login) {
 absl::Status LmdbStore::Changes::Add(ByteView login, CredentialRecord record) {
   if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
   if (absl::Status read = ReadShapes(); !read.ok()) return read;
+  const absl::StatusOr<bool> listed = IsListed(txn_, login);
+  if (!listed.ok()) return listed.status();
+  record.suspended |= *listed;
   absl::Status added = PutRecord(txn_, login, record, MDB_NOOVERWRITE);
   if (added.ok()) shapes_->Add(SaltShapes::Of(record));
   return added;
@@ -391,7 +404,35 @@ absl::Status LmdbStore::Changes::Remove(ByteView login) {
   const int rc = mdb_del(txn_, kMainDb, &key, nullptr);
   if (rc != MDB_SUCCESS) return rc == MDB_NOTFOUND ? NoSuchUser(login) : ToStatus(rc, "remove");
   readable ? shapes_->Remove(SaltShapes::Of(record)) : shapes_->RemoveUnknown();
-  return SetSuspended(txn_, login, false);
+  return absl::OkStatus();
+}
+
+absl::Status LmdbStore::Changes::Suspend(ByteView login, WallTime at, const std::string& why,
+                                         bool without_record) {
+  const absl::Status updated = Update(login, [&](CredentialRecord& record) {
+    if (std::exchange(record.suspended, true)) return;
+    record.suspended_at = at;
+    record.suspended_why = why;
+  });
+  if (!absl::IsNotFound(updated) || !without_record) return updated;
+  return SetSuspended(txn_, login, true);
+}
+
+absl::Status LmdbStore::Changes::Resume(ByteView login) {
+  const absl::Status updated = Update(login, [&](CredentialRecord& record) {
+    record.suspended = false;
+    record.suspended_at = WallTime();
+    record.suspended_why.clear();
+  });
+  if (!absl::IsNotFound(updated)) return updated;
+  const absl::StatusOr<bool> listed = IsListed(txn_, login);
+  if (!listed.ok()) return listed.status();
+  return *listed ? SetSuspended(txn_, login, false) : updated;
+}
+
+absl::StatusOr<bool> LmdbStore::Changes::IsSuspended(ByteView login) {
+  if (absl::Status valid = CheckLogin(login); !valid.ok()) return valid;
+  return IsListed(txn_, login);
 }
 
 // Before the first change, since it may have to count what is there.

@@ -89,11 +89,18 @@ class LmdbStore {
 // Within LmdbStore::Change(). Logins are canonical; a record's version is set by the store.
 class LmdbStore::Changes {
  public:
-  // AlreadyExists:
+  // AlreadyExists: there is a record. One that is made for a suspended login is suspended.
   absl::Status Add(ByteView login, CredentialRecord record);
   // NotFound:
   absl::Status Update(ByteView login, const std::function<void(CredentialRecord&)>& change);
-  absl::Status Remove(ByteView login);
+  absl::Status Remove(ByteView login);  // if it is suspended it stays so: its mail goes on waiting
+
+  // A suspension is a login's, not its record's. Who is suspended already keeps the time and the
+  // reason. NotFound: it has no record, and may not be suspended without one.
+  absl::Status Suspend(ByteView login, WallTime at, const std::string& why, bool without_record);
+  // NotFound: it has no record and is not suspended.
+  absl::Status Resume(ByteView login);
+  absl::StatusOr<bool> IsSuspended(ByteView login);
 
  private:
   friend class LmdbStore;

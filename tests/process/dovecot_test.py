@@ -214,6 +214,18 @@ class PolicyTest(DovecotCase):
             client.command("NOOP", 421)
         self.login("bob@example.net", "secret", 535).close()
 
+    def test_a_login_without_a_record_can_be_suspended(self):
+        def change(command):
+            subprocess.run([support.SLUICE, "user", command, "bob@example.net", "--config", self.msa.site.config], check=True,
+                           stdout=subprocess.DEVNULL)
+
+        self.serve(self.dovecot().socket)
+        with self.login("bob@example.net", "secret") as client:
+            change("suspend")
+            client.command("NOOP", 421)
+        self.login("bob@example.net", "secret", 535).close()
+        change("resume")
+        self.login("bob@example.net", "secret").close()
 
     def test_who_guesses_is_refused_here_too(self):
         self.msa = self.server(auth={"backend": "dovecot", "dovecot_socket": self.dovecot().socket, "mechanisms": MECHANISMS,

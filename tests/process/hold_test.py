@@ -142,6 +142,29 @@ class HoldTest(support.TestCase):
         server.wait_queue_empty()
         self.assertNotIn("stolen", self.sluice(server, "user", "show", USER))
 
+    def test_a_suspended_login_that_is_removed_sends_nothing(self):
+        hop = self.hop(lambda event, text, hop: "450 4.0.0 later" if event == "MAIL" and self.deferring else None)
+        self.deferring = True
+        server = self.server(users=self.users(), next_hop=[hop.address], queue={"retry_min": "1s", "retry_max": "2s"})
+        with server.client() as client:
+            own = client.submit(text("own"))
+        server.wait_events("TransientFailure", 1)
+        self.assertEqual(self.sluice(server, "user", "suspend", USER), f"suspended {USER}\n")
+        wait_until(lambda: set(self.held(server)) == {own}, lambda: f"{own} put aside, not {self.held(server)}")
+        self.deferring = False
+        self.assertIn("stays suspended", self.sluice(server, "user", "remove", USER))
+        with server.client(user=OTHER) as client:
+            client.submit(text("other"), sender=OTHER)
+        self.assertEqual([message.sender for message in hop.wait_messages(1)], [OTHER])
+        time.sleep(2)
+        self.assertEqual(set(self.held(server)), {own})
+        server.kill()
+        server = server.site.start()
+        wait_until(lambda: set(self.held(server)) == {own}, lambda: f"{own} put aside, not {self.held(server)}")
+        self.assertEqual(len(hop.messages), 1)
+        self.assertEqual(self.sluice(server, "user", "resume", USER), f"resumed {USER}\n")
+        self.assertEqual(len(hop.wait_messages(2, seconds=10)), 2)
+
     # --- by itself ---
 
     def wait_suspended(self, server, login, why):

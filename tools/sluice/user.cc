@@ -278,9 +278,18 @@ void ChangeChosen(
 }
 
 void Remove(const Arguments& arguments) {
-  ChangeChosen(
-      arguments, "remove", "removed",
-      [](LmdbStore::Changes& changes, const std::string& login) { return changes.Remove(login); });
+  std::vector<std::string> suspended;
+  ChangeChosen(arguments, "remove", "removed",
+               [&](LmdbStore::Changes& changes, const std::string& login) {
+                 const absl::StatusOr<bool> is = changes.IsSuspended(login);
+                 if (!is.ok()) return is.status();
+                 if (*is) suspended.push_back(login);
+                 return changes.Remove(login);
+               });
+  for (const std::string& login : suspended) {
+    std::cout << login << " stays suspended: what is queued of it waits for `sluice queue delete "
+              << "--login " << login << "` or `sluice user resume " << login << "`\n";
+  }
 }
 
 void SetDisabled(const Arguments& arguments, const std::string& command, bool disabled) {
@@ -297,18 +306,20 @@ WallTime WallNow() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
 
-void SetSuspended(const Arguments& arguments, const std::string& command, bool suspended) {
-  ChangeChosen(arguments, command, command + "ed",
+void Suspend(const Arguments& arguments) {
+  const server::AuthBackend backend = Load("suspend", arguments.config).auth.backend;
+  ChangeChosen(arguments, "suspend", "suspended",
                [&](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Update(login, [&](CredentialRecord& record) {
-                   record.suspended = suspended;
-                   record.suspended_at = suspended ? WallNow() : WallTime();
-                   record.suspended_why = suspended ? arguments.reason.substr(0, 1000) : "";
-                 });
+                 return changes.Suspend(login, WallNow(), arguments.reason.substr(0, 1000),
+                                        backend == server::AuthBackend::kDovecot);
                });
 }
-void Suspend(const Arguments& arguments) { SetSuspended(arguments, "suspend", true); }
-void Resume(const Arguments& arguments) { SetSuspended(arguments, "resume", false); }
+
+void Resume(const Arguments& arguments) {
+  ChangeChosen(
+      arguments, "resume", "resumed",
+      [](LmdbStore::Changes& changes, const std::string& login) { return changes.Resume(login); });
+}
 
 // What is given replaces what was there; addresses and domains together.
 void Set(const Arguments& arguments) {

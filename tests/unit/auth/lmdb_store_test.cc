@@ -232,12 +232,43 @@ TEST_F(LmdbStoreTest, KnowsWhoIsSuspended) {
   EXPECT_FALSE(reader->IsSuspended("bob"));
   EXPECT_EQ(*store->Count(), 2u) << "what the file keeps of it is no user";
   EXPECT_FALSE(store->Update("carol", [](CredentialRecord&) {}).ok());
-  ASSERT_TRUE(store->Remove("alice").ok());
-  EXPECT_FALSE(reader->IsAnybodySuspended());
-  ASSERT_TRUE(store->Add("alice", {}).ok());
-  EXPECT_FALSE(reader->IsSuspended("alice")) << "somebody else of that name";
   CredentialRecord record;
   EXPECT_EQ(reader->Lookup(ByteView("\0suspended", 10), record), LookupStatus::kNotFound);
+}
+
+TEST_F(LmdbStoreTest, ASuspensionOutlivesTheRecord) {
+  const auto store = Open();
+  const auto reader = *store->NewReader();
+  const auto suspend = [&](ByteView login, const std::string& why, bool without_record) {
+    return store->Change([&](LmdbStore::Changes& changes) {
+      return changes.Suspend(login, WallFromMillis(1000), why, without_record);
+    });
+  };
+  const auto resume = [&](ByteView login) {
+    return store->Change([&](LmdbStore::Changes& changes) { return changes.Resume(login); });
+  };
+  ASSERT_TRUE(store->Add("alice", {}).ok());
+  ASSERT_TRUE(suspend("alice", "stolen", false).ok());
+  ASSERT_TRUE(suspend("alice", "again", false).ok());
+  EXPECT_EQ(store->Get("alice")->suspended_why, "stolen");
+  ASSERT_TRUE(store->Remove("alice").ok());
+  EXPECT_TRUE(reader->IsSuspended("alice")) << "her mail waits";
+  EXPECT_EQ(*store->Count(), 0u);
+  ASSERT_TRUE(store->Add("alice", {}).ok());
+  EXPECT_TRUE(store->Get("alice")->suspended);
+  ASSERT_TRUE(resume("alice").ok());
+  EXPECT_FALSE(store->Get("alice")->suspended);
+  EXPECT_FALSE(reader->IsAnybodySuspended());
+
+  EXPECT_TRUE(absl::IsNotFound(suspend("elsewhere", "stolen", false)));
+  EXPECT_FALSE(reader->IsSuspended("elsewhere"));
+  ASSERT_TRUE(suspend("elsewhere", "stolen", true).ok());
+  ASSERT_TRUE(suspend("elsewhere", "stolen", true).ok());
+  EXPECT_TRUE(reader->IsSuspended("elsewhere"));
+  EXPECT_EQ(*store->Count(), 1u) << "who has no record is no user";
+  ASSERT_TRUE(resume("elsewhere").ok());
+  EXPECT_FALSE(reader->IsAnybodySuspended());
+  EXPECT_TRUE(absl::IsNotFound(resume("elsewhere")));
 }
 
 // What Shapes() is said to be: counted from all records.
