@@ -218,7 +218,7 @@ void Channel::FillInfo(HandshakeInfo& info) {
     info.server_end_point = handshake_->context->certificates()[handshake_->identity].end_point;
     info.peer_certificate = std::move(handshake_->peer_certificate);
   }
-  const bool tls13 = wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3;
+  const bool tls13 = is_tls13();
   // In TLS 1.2 only the extended master secret makes the exporter unique (RFC 9266 section 4.2). The server always
   // agrees to it, and the library does not tell a client whether its server did.
   if (!tls13 && (client_ || !handshake_->hello.extended_master_secret)) return;
@@ -273,7 +273,7 @@ ReadResult Channel::Read(ByteView& cipher, MutableBytes plain, Buffer& out) {
 bool Channel::writable() const {
   if (state_ == State::kOpen) return true;
   return state_ == State::kHandshake && handshake_ != nullptr && handshake_->flight_sent &&
-         wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3;
+         is_tls13();
 }
 
 bool Channel::Write(ByteView plain, Buffer& out) {
@@ -314,9 +314,11 @@ size_t Channel::pending_bytes() const {
   return pending_ + static_cast<size_t>(std::max(unread, 0));
 }
 
+bool Channel::is_tls13() const { return wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3; }
+
 const char* Channel::version() const {
   DCHECK(handshake_done());
-  return wolfSSL_GetVersion(ssl_) == WOLFSSL_TLSV1_3 ? "TLSv1.3" : "TLSv1.2";
+  return is_tls13() ? "TLSv1.3" : "TLSv1.2";
 }
 
 const char* Channel::cipher() const {

@@ -129,6 +129,7 @@ class Channel {
 
   // As Received headers have them: "TLSv1.3" and "TLS_AES_128_GCM_SHA256". REQUIRES: handshake_done().
   const char* version() const;
+  bool is_tls13() const;
   const char* cipher() const;
   bool resumed() const;  // from a ticket: no certificate was sent
 

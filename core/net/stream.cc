@@ -366,12 +366,16 @@ void Stream::Deliver(ByteView plain) {
   delivering_ = true;
   owner_.OnInput(rest);
   delivering_ = false;
-  if (rest.size() < plain.size()) progressed_ = true;
+  const size_t taken = plain.size() - rest.size();
+  if (taken > 0) progressed_ = true;
+  // It is ours: a record's plain text, a buffer of the ring or one of our own.
+  if (wipe_input_ && taken > 0) Wipe(const_cast<char*>(plain.data()), taken);
+  wipe_input_ = false;
   if (drop_input_ || ending()) {
     drop_input_ = false;
     plain_.Reset();
   } else if (kept) {
-    plain_.Consume(plain.size() - rest.size());
+    plain_.Consume(taken);
     if (plain_.empty()) plain_.Reset();
   } else {
     plain_.Append(rest);

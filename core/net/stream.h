@@ -198,6 +198,9 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<MemoryTag> {
   void Resume();
   bool paused() const { return paused_; }
 
+  // Inside OnInput: what is taken of the input may be a secret, and is wiped when OnInput returns.
+  void WipeInput() { wipe_input_ = true; }
+
   // Ends the stream after all that was written has gone out, with close_notify under TLS.
   void Close();
   // Ends it now.
@@ -245,6 +248,7 @@ class Stream : public TaggedNode<WorkTag>, public TaggedNode<MemoryTag> {
   bool resumed_ : 1 = false;      // Resume was called, RunInput has yet to act on it
   bool delivering_ : 1 = false;   // inside the owner's OnInput
   bool drop_input_ : 1 = false;   // StartTls was called there
+  bool wipe_input_ : 1 = false;   // WipeInput was called there
   bool progressed_ : 1 = false;   // something was finished in this turn: input taken, output sent
   bool input_ended_ : 1 = false;  // the peer's FIN or close_notify was read
   bool end_told_ : 1 = false;     // ... and the owner knows

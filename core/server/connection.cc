@@ -146,7 +146,10 @@ void Connection::StartTls() {
 void Connection::TakeBindings() {
   if (tls_channel_ == nullptr) return;
   auto& [info, bindings, external] = *tls_channel_;
-  bindings.offered = listener_.offers_plus;
+  // Under TLS 1.2 clients bind by tls-unique (RFC 5929), which the library does not tell: one that
+  // took the offer would not get in. Who binds by something else there may still do so.
+  bindings.offered = listener_.offers_plus && stream_.channel().is_tls13();
+  if (bindings.offered) session_.OfferPlus();
   if (info.has_exporter) bindings.tls_exporter = auth::View(info.exporter);
   bindings.tls_server_end_point = std::move(info.server_end_point);
 }
@@ -255,6 +258,7 @@ void Connection::OnInput(ByteView& input) {
     input = ByteView();
     return;
   }
+  if (login_ == nullptr && !session_.in_body()) stream_.WipeInput();  // passwords, tokens
   if (!session_.in_body() && !session_.waiting()) {
     if (login_ != nullptr && !IsStillWelcome()) {
       input = ByteView();

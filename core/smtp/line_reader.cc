@@ -1,5 +1,7 @@
 #include "core/smtp/line_reader.h"
 
+#include <utility>
+
 #include "core/smtp/limits.h"
 
 namespace sluice::smtp {
@@ -14,6 +16,23 @@ size_t FindCrLf(ByteView text) {
 
 size_t LineBytesMax(bool sasl, ByteView line) {
   return sasl || StartsWithIgnoreCase(line, "AUTH ") ? kAuthLineBytesMax : kCommandLineBytesMax;
+}
+
+// What was cut may be an AUTH with a password: no copy of it is left behind.
+void WipeAndReset(Buffer& buffer) {
+  if (!buffer.empty()) Wipe(buffer.data(), buffer.size());
+  buffer.Reset();
+}
+
+void AppendWithoutTrace(Buffer& buffer, ByteView bytes) {
+  if (buffer.room() < bytes.size()) {
+    Buffer larger;
+    larger.Reserve(2 * buffer.size() + bytes.size());
+    larger.Append(buffer.view());
+    WipeAndReset(buffer);
+    buffer = std::move(larger);
+  }
+  buffer.Append(bytes);
 }
 
 }  // namespace
@@ -37,18 +56,18 @@ LineReader::Result LineReader::Next(ByteView& input, bool sasl, Buffer& storage,
 
   if (!too_long_) {
     // The verb may itself be cut, so the bound is looked up on what there is after this piece.
-    partial_.Append(piece.substr(0, kAuthLineBytesMax + 1));
+    AppendWithoutTrace(partial_, piece.substr(0, kAuthLineBytesMax + 1));
     too_long_ = partial_.size() > LineBytesMax(sasl, partial_.view());
   }
   if (bytes == 0) {
     if (too_long_) {  // only a CR at the end of it is still of interest
-      partial_.Reset();
+      WipeAndReset(partial_);
       partial_.Append(piece.back());
     }
     return Result::kPartial;
   }
   const bool was_too_long = too_long_;
-  storage = std::move(partial_);
+  storage.Swap(partial_);
   Reset();
   if (was_too_long) return Result::kTooLong;
   line = storage.view().substr(0, storage.size() - 2);
@@ -56,7 +75,7 @@ LineReader::Result LineReader::Next(ByteView& input, bool sasl, Buffer& storage,
 }
 
 void LineReader::Reset() {
-  partial_.Reset();
+  WipeAndReset(partial_);
   too_long_ = false;
 }
 

@@ -13,15 +13,18 @@ namespace sluice::smtp {
 
 class LineReader {
  public:
+  LineReader() = default;
+  ~LineReader() { Reset(); }
+
   enum class Result : uint8_t {
     kPartial,  // all input is consumed; no line yet
     kLine,     // `line` is the next one, without CR LF
     kTooLong,  // a line beyond its bound ended here; its octets are gone
   };
 
-  // Consumes one line. `line` borrows from the input or from `storage`, which takes a line that was
-  // cut. The bound is kAuthLineBytesMax for AUTH and, with `sasl`, for a response; else
-  // kCommandLineBytesMax.
+  // Consumes one line. `line` borrows from the input or from `storage` (empty before), which takes
+  // a line that was cut: it may be an AUTH, so the caller wipes it. The bound is kAuthLineBytesMax
+  // for AUTH and, with `sasl`, for a response; else kCommandLineBytesMax.
   [[nodiscard]] Result Next(ByteView& input, bool sasl, Buffer& storage, ByteView& line);
 
   // Forgets a partial line.

@@ -142,6 +142,7 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
               state_ == kSasl ? OnSaslLine(line, replies) : OnLine(line, !input.empty(), replies);
           break;
       }
+      if (!storage.empty()) Wipe(storage.data(), storage.size());
     }
     // What was sent in the clear behind STARTTLS is dropped here: it could have been injected by
     // somebody in between, to be taken for the client's after the handshake.
@@ -210,8 +211,7 @@ Effect Session::Hello(ByteView argument, Buffer& replies, bool esmtp) {
   esmtp_ = esmtp;
   const Effect effect = EndTransaction();
   state_ = kGreeted;
-  replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_, external_)
-                       : config_->helo_reply());
+  replies.Append(esmtp ? config_->ehlo_reply(tls_, authenticated_, offer_) : config_->helo_reply());
   CountReply(2);
   return effect;
 }

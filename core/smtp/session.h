@@ -122,7 +122,9 @@ class Session {
   // log in. TLS forgets it.
   void SetVouchedFor(bool vouched_for) { vouched_for_ = vouched_for; }
   // Under TLS: the client has shown a certificate that EXTERNAL can log in by.
-  void OfferExternal() { external_ = true; }
+  void OfferExternal() { offer_.external = true; }
+  // Under TLS: the channel is one that clients know how to bind to.
+  void OfferPlus() { offer_.plus = true; }
   void AuthChallenge(ByteView challenge, Buffer& replies);  // plain octets; 334 in base64 goes out
   void AuthSucceeded(Buffer& replies);
   void AuthFailed(AuthFailure failure, Buffer& replies);
@@ -237,8 +239,8 @@ class Session {
   bool authenticated_ : 1 = false;
   bool has_auth_response_ : 1 = false;
   bool more_behind_data_ : 1 = false;
-  bool external_ : 1 = false;
   bool vouched_for_ : 1 = false;
+  SessionOffer offer_;
 };
 
 static_assert(sizeof(Session) <= 112, "an idle connection pays for this");

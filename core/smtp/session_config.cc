@@ -33,19 +33,25 @@ SessionConfig::SessionConfig(SessionOptions options) : options_(std::move(option
   helo_ = "250 " + options_.hostname + "\r\n";
   for (const bool tls : {false, true}) {
     for (const bool authenticated : {false, true}) {
-      ehlo_[tls][authenticated] = EhloText(tls, authenticated, false);
+      ehlo_[tls][authenticated] = EhloText(tls, authenticated, {});
     }
   }
-  ehlo_external_ = EhloText(true, false, true);
+  for (const bool external : {false, true}) {
+    for (const bool plus : {false, true}) {
+      ehlo_tls_[external][plus] = EhloText(true, false, {.external = external, .plus = plus});
+    }
+  }
 }
 
-std::string SessionConfig::EhloText(bool tls, bool authenticated, bool external) const {
+std::string SessionConfig::EhloText(bool tls, bool authenticated, SessionOffer offer) const {
   std::string text = "250-" + options_.hostname + "\r\n250-PIPELINING\r\n250-SIZE " +
                      std::to_string(options_.message_bytes_max) + "\r\n250-8BITMIME\r\n";
   if (!tls && options_.starttls) text += "250-STARTTLS\r\n";
   std::string names;
   for (const std::string& name : mechanisms(tls)) {
-    if (external || name != "EXTERNAL") names += " " + name;
+    if (name == "EXTERNAL" && !offer.external) continue;
+    if (name.ends_with("-PLUS") && !offer.plus) continue;
+    names += " " + name;
   }
   if (!authenticated && !names.empty()) text += "250-AUTH" + names + "\r\n";
   return text + "250 ENHANCEDSTATUSCODES\r\n";

@@ -34,6 +34,14 @@ struct SessionOptions {
   BareLf bare_lf = BareLf::kNormalize;
 };
 
+// What only some sessions can use is offered to them alone (RFC 4954 section 4: mechanisms that may
+// be used in this session), but known to all, so that an attempt fails and is logged like any
+// other.
+struct SessionOffer {
+  bool external : 1 = false;  // the client has shown a certificate that EXTERNAL can log in by
+  bool plus : 1 = false;      // the TLS channel is one that clients know how to bind to: -PLUS
+};
+
 class SessionConfig {
  public:
   // REQUIRES: names are printable ASCII without blanks, numbers are not 0.
@@ -41,11 +49,9 @@ class SessionConfig {
 
   const SessionOptions& options() const { return options_; }
   ByteView greeting() const { return greeting_; }
-  // `external`: the client has shown a certificate that EXTERNAL can log in by. To others it is not
-  // offered (RFC 4954 section 4: mechanisms that may be used in this session), but known all the
-  // same, so that an attempt fails and is logged like any other.
-  ByteView ehlo_reply(bool tls, bool authenticated, bool external = false) const {
-    return tls && !authenticated && external ? ehlo_external_ : ehlo_[tls][authenticated];
+  ByteView ehlo_reply(bool tls, bool authenticated, SessionOffer offer = {}) const {
+    return tls && !authenticated ? ehlo_tls_[offer.external][offer.plus]
+                                 : ehlo_[tls][authenticated];
   }
   ByteView helo_reply() const { return helo_; }
 
@@ -63,9 +69,9 @@ class SessionConfig {
   std::string greeting_;
   std::string helo_;
   std::string ehlo_[2][2];
-  std::string ehlo_external_;  // under TLS, not authenticated
+  std::string ehlo_tls_[2][2];  // under TLS, not authenticated, by SessionOffer
 
-  std::string EhloText(bool tls, bool authenticated, bool external) const;
+  std::string EhloText(bool tls, bool authenticated, SessionOffer offer) const;
 };
 
 }  // namespace sluice::smtp

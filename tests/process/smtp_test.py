@@ -532,6 +532,40 @@ class AdminTest(support.TestCase):
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
 
 
+class MemoryTest(support.TestCase):
+    @unittest.skipUnless(IS_ROOT, "only root reads a server's memory")
+    def test_no_password_stays_in_memory(self):
+        secret, wrong = "Zq7w unique Secret 99", "Yx4v unlike Any other 31"
+        server = self.server(users=[(USER, secret, ())])
+        for password, code in ((secret, 235), (wrong, 535)):
+            line = b"AUTH PLAIN " + sasl_plain(USER, password).encode() + b"\r\n"
+            for cut in (0, len(line) - 20, len(line) - 2):
+                with server.client(user=None) as client:
+                    if cut > 0:
+                        client.send(line[:cut])
+                        time.sleep(0.1)
+                    client.send(line[cut:])
+                    client.expect(code)
+        encoded = [sasl_plain(USER, password) for password in (secret, wrong)]
+        found = []
+        with open(f"/proc/{server.pid}/maps") as maps, open(f"/proc/{server.pid}/mem", "rb") as memory:
+            for line in maps:
+                span, rights = line.split()[:2]
+                if not rights.startswith("rw"):
+                    continue
+                start, end = (int(number, 16) for number in span.split("-"))
+                try:
+                    memory.seek(start)
+                    content = memory.read(end - start)
+                except OSError:
+                    continue  # a device's
+                for what in [secret, wrong] + [text[-16:] for text in encoded]:
+                    at = content.find(what.encode())
+                    if at >= 0:
+                        found.append((line.strip(), what, content[max(0, at - 60):at + 60]))
+        self.assertEqual(found, [])
+
+
 class EventLogTest(support.TestCase):
     SECRETS = ["hunter2 is secret", "wrong guess 99"]
 
