@@ -18,7 +18,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/time.h"
 #include "auth/foreign_hash.h"
 #include "auth/lmdb_store.h"
 #include "auth/mechanism.h"
@@ -26,6 +25,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "tools/sluice/password_input.h"
+#include "tools/sluice/user_file.h"
 #include "tools/sluice/user_policy.h"
 #include "tools/sluice/user_store.h"
 #include "tools/sluice/user_transfer.h"
@@ -108,7 +108,8 @@ std::string Dump(const nlohmann::json& json, int indent) {
 
 std::string Grants(ByteView login, const CredentialRecord& record) {
   std::string text;
-  for (const std::string& address : record.addresses) text += (text.empty() ? "" : ", ") + address;
+  for (const std::string& address : record.addresses)
+    text += (text.empty() ? "" : ", ") + auth::PrintAddress(address);
   for (const std::string& domain : record.domains)
     text += (text.empty() ? "" : ", ") + ("*@" + domain);
   if (!text.empty()) return text;
@@ -218,11 +219,8 @@ void Show(const Arguments& arguments) {
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
   std::cout << "\nstate        " << StateOf(*record);
   if (record->suspended_at != WallTime()) {
-    std::cout << " since "
-              << absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
-                                  absl::FromUnixMillis(WallMillis(record->suspended_at)),
-                                  absl::UTCTimeZone())
-              << ": " << record->suspended_why;
+    std::cout << " since " << PrintTime(std::chrono::floor<seconds>(record->suspended_at)) << ": "
+              << record->suspended_why;
   }
   std::cout << "\nversion      " << record->version << '\n';
 }

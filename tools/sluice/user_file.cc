@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "auth/foreign_hash.h"
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
@@ -33,8 +34,44 @@ std::vector<ByteView> Columns() {
   std::vector<ByteView> columns = {"login", "keys"};
   for (const users::PolicySetting& setting : users::PolicySettings())
     columns.push_back(setting.name);
-  columns.insert(columns.end(), {"disabled", "suspended"});
+  columns.insert(columns.end(), {"disabled", "suspended", "suspended_at", "suspended_why"});
   return columns;
+}
+
+// Words between blanks. One that begins with a quote goes to the end of its quoted string, which
+// stays as it is: "a b"@example.net is a word. Elsewhere a backslash takes the blank, quote or
+// backslash behind it into the word.
+std::vector<std::string> SplitWords(ByteView text) {
+  std::vector<std::string> words;
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    if (text.empty()) return words;
+    size_t i = 0;
+    if (text[0] == '"') {
+      for (i = 1; i < text.size() && text[i] != '"'; i++) {
+        if (text[i] == '\\') i++;
+      }
+      i = std::min(i + 1, text.size());
+    }
+    std::string& word = words.emplace_back(text.substr(0, i));
+    for (; i < text.size() && text[i] != ' '; i++) {
+      const bool escapes = text[i] == '\\' && i + 1 < text.size() &&
+                           ByteView(" \"\\").find(text[i + 1]) != ByteView::npos;
+      if (escapes) i++;
+      word += text[i];
+    }
+    text.remove_prefix(i);
+  }
+}
+
+// So that SplitWords() finds the same words.
+std::string JoinWords(std::vector<std::string> words) {
+  for (std::string& word : words) {
+    const std::vector<std::string> found = SplitWords(word + " .");
+    if (found.size() == 2 && found[0] == word) continue;
+    word = absl::StrReplaceAll(word, {{" ", "\\ "}, {"\"", "\\\""}, {"\\", "\\\\"}});
+  }
+  return absl::StrJoin(words, " ");
 }
 
 // Base64 into `to`; its octets, or -1.
@@ -125,27 +162,46 @@ std::string TakeFlag(ByteView column, ByteView value, bool& flag) {
 }
 
 std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
-  const auto words = [value] {
-    return std::vector<std::string>(absl::StrSplit(value, ' ', absl::SkipEmpty()));
-  };
   if (column == "login") {
     user.name = value;
   } else if (column == "password") {
     if (!value.empty()) user.password = auth::Secret(value);
   } else if (column == "keys") {
-    for (const std::string& word : words()) {
+    for (const std::string& word : SplitWords(value)) {
       if (std::string wrong = TakeKeys(word, user); !wrong.empty()) return wrong;
     }
   } else if (const users::PolicySetting* const setting = users::FindPolicySetting(column)) {
     std::vector<std::string> values = {std::string(value)};
-    if (setting->separator != 0)
+    if (setting->separator == ' ') {
+      values = SplitWords(value);
+    } else if (setting->separator != 0) {
       values = absl::StrSplit(value, setting->separator, absl::SkipEmpty());
+    }
     return std::string(setting->set(values, user.record).message());
   } else if (column == "suspended") {
     return TakeFlag(column, value, user.record.suspended);
+  } else if (column == "suspended_at") {
+    absl::Time at;
+    if (value.empty()) return "";
+    if (!absl::ParseTime(absl::RFC3339_full, value, &at, nullptr))
+      return absl::StrCat(column, " is ", value, ", expected a time such as 2026-01-31T12:00:00Z");
+    user.record.suspended_at = WallFromMillis(absl::ToUnixMillis(at));
+  } else if (column == "suspended_why") {
+    if (value.size() > kSuspendedWhyBytesMax)
+      return absl::StrCat(column, " is longer than ", kSuspendedWhyBytesMax, " octets");
+    user.record.suspended_why = value;
   } else {
     return TakeFlag(column, value, user.record.disabled);
   }
+  return "";
+}
+
+// When and why stand only where it is suspended, and why only beside when: the record can say it no
+// other way.
+std::string ProblemOfSuspension(const CredentialRecord& record) {
+  const bool timed = record.suspended_at != WallTime();
+  if (!record.suspended_why.empty() && !timed) return "suspended_why stands without suspended_at";
+  if (timed && !record.suspended) return "suspended_at stands there, but suspended is not yes";
   return "";
 }
 
@@ -221,6 +277,37 @@ bool UserFile::TakeFirstLine(ByteView& line) {
   return TakeLine(line);
 }
 
+// Up to a line end that is in no quoted field (RFC 4180). A quote that does not end takes the rest
+// of the text, and SplitCsv() says so.
+bool UserFile::TakeCsvLines(ByteView& lines) {
+  line_ += std::exchange(lines_inside_, 0);
+  offset_ = text_.size() - rest_.size();
+  bool begins = true, quoted = false;  // a field
+  size_t end = 0;
+  for (; end < rest_.size(); end++) {
+    const char c = rest_[end];
+    if (c == '\n') {
+      if (!quoted) break;
+      lines_inside_++;
+    }
+    if (c == '"' && (begins || quoted)) {
+      const bool doubled = quoted && rest_.substr(end + 1).starts_with('"');
+      if (doubled) {
+        end++;
+      } else {
+        quoted = !quoted;
+      }
+    }
+    begins = c == ',' && !quoted;
+  }
+  if (rest_.empty()) return false;
+  lines = rest_.substr(0, end);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  if (lines.ends_with('\r')) lines.remove_suffix(1);
+  line_++;
+  return true;
+}
+
 absl::Status UserFile::Problem(ByteView what) const {
   return absl::InvalidArgumentError(absl::StrCat("line ", line_, ": ", what));
 }
@@ -239,7 +326,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::Next() {
 
 absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
   ByteView line;
-  while (TakeFirstLine(line)) {
+  while (TakeCsvLines(line)) {
     if (line.empty()) continue;
     auto fields = SplitCsv(line);
     if (!fields.has_value()) return Problem("a quoted field does not end where it should");
@@ -266,6 +353,7 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
       if (std::string wrong = TakeColumn(columns_[i], (*fields)[i], user); !wrong.empty())
         return Problem(wrong);
     }
+    if (std::string wrong = ProblemOfSuspension(user.record); !wrong.empty()) return Problem(wrong);
     return user;
   }
   return std::nullopt;
@@ -317,6 +405,11 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
   return std::nullopt;
 }
 
+std::string PrintTime(WallTime time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMillis(WallMillis(time)),
+                          absl::UTCTimeZone());
+}
+
 std::string CsvColumns() { return absl::StrCat(absl::StrJoin(Columns(), ","), "\n"); }
 
 std::string CsvLine(ByteView login, const CredentialRecord& record) {
@@ -338,13 +431,17 @@ std::string CsvLine(ByteView login, const CredentialRecord& record) {
                                 record.digest_md5->realm));
   }
   if (!record.foreign_hash.empty()) keys.push_back(record.foreign_hash);
-  std::vector<std::string> fields = {QuotedCsv(login), QuotedCsv(absl::StrJoin(keys, " "))};
+  std::vector<std::string> fields = {QuotedCsv(login), QuotedCsv(JoinWords(keys))};
   for (const users::PolicySetting& setting : users::PolicySettings()) {
+    const std::vector<std::string> values = setting.get(record);
     const char separator[] = {setting.separator, '\0'};
-    fields.push_back(QuotedCsv(absl::StrJoin(setting.get(record), separator)));
+    fields.push_back(
+        QuotedCsv(setting.separator == ' ' ? JoinWords(values) : absl::StrJoin(values, separator)));
   }
   fields.push_back(record.disabled ? "yes" : "no");
   fields.push_back(record.suspended ? "yes" : "no");
+  fields.push_back(record.suspended_at == WallTime() ? "" : PrintTime(record.suspended_at));
+  fields.push_back(QuotedCsv(record.suspended_why));
   return absl::StrCat(absl::StrJoin(fields, ","), "\n");
 }
 

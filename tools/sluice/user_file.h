@@ -1,8 +1,10 @@
 // Users in files: what `sluice user import` reads and `sluice user export` writes.
 //
 //   CSV      (RFC 4180) a line of column names first: login, and of password, keys, those of
-//            user_policy.h, disabled and suspended (yes, no) those that there are. Several values
-//            of a column are separated by spaces, rates by semicolons.
+//            user_policy.h, disabled and suspended (yes, no), suspended_at (RFC 3339) and
+//            suspended_why those that there are. Several values of a column are separated by
+//            blanks, rates by semicolons. A blank inside a value stands in a quoted local part
+//            ("a b"@example.net) or behind a backslash.
 //   Dovecot  a passwd-file: user:{SCHEME}value:..., the rest of a line is not looked at
 //   sasldb   what `db_dump` (with or without -p) prints of Cyrus SASL's /etc/sasldb2
 //
@@ -24,8 +26,11 @@
 #include "auth/record.h"
 #include "auth/secret.h"
 #include "core/base/bytes.h"
+#include "core/base/time.h"
 
 namespace sluice {
+
+inline constexpr size_t kSuspendedWhyBytesMax = 1000;
 
 struct FileUser {
   std::string name;               // as it stands there
@@ -52,6 +57,7 @@ class UserFile {
  private:
   bool TakeLine(ByteView& line);
   bool TakeFirstLine(ByteView& line);  // of a user, maybe
+  bool TakeCsvLines(ByteView& lines);
   absl::StatusOr<std::optional<FileUser>> NextCsv();
   absl::StatusOr<std::optional<FileUser>> NextDovecot();
   absl::StatusOr<std::optional<FileUser>> NextSasldb();
@@ -61,11 +67,15 @@ class UserFile {
   ByteView rest_;
   const UserFormat format_;
   size_t line_ = 0;
+  size_t lines_inside_ = 0;  // CSV: line ends in quoted fields of the last user
   size_t offset_ = 0;
   bool begun_ = false;                // CSV: columns were read; sasldb: the header
   bool printable_ = false;            // sasldb: db_dump -p
   std::vector<std::string> columns_;  // CSV
 };
+
+// "2026-01-31T12:00:00Z", with milliseconds where there are some.
+std::string PrintTime(WallTime time);
 
 // As a line of CSV, with its line end. No password, but keys: whoever has {CRAM-MD5} can log in.
 std::string CsvColumns();

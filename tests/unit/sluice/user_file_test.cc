@@ -86,6 +86,12 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
       {"login\n\"a\n", UserFormat::kCsv, "a quoted field does not end"},
       {"login\n\"a\"b\n", UserFormat::kCsv, "a quoted field does not end"},
       {"login,disabled\na,maybe\n", UserFormat::kCsv, "disabled is maybe, expected yes or no"},
+      {"login,suspended,suspended_at\na,yes,now\n", UserFormat::kCsv,
+       "suspended_at is now, expected"},
+      {"login,suspended,suspended_at\na,no,2026-01-31T12:00:00Z\n", UserFormat::kCsv,
+       "suspended_at stands there, but suspended is not yes"},
+      {"login,suspended,suspended_why\na,yes,spam\n", UserFormat::kCsv, "without suspended_at"},
+      {"login,addresses\na,\"\"\"a b@x\"\n", UserFormat::kCsv, "'\"a b@x' is no mail address"},
       {"login,addresses\na,nonsense\n", UserFormat::kCsv, "'nonsense' is no mail address"},
       {"no dump", UserFormat::kSasldb, "no HEADER=END"},
       {"HEADER=END\n 61\n", UserFormat::kSasldb, "a key without its value"},
@@ -132,6 +138,49 @@ TEST(UserFileTest, HashesOfOtherServersComeBackFromCsv) {
   ASSERT_EQ(again.size(), 2u);
   EXPECT_EQ(again[0].record, users[0].record);
   EXPECT_EQ(again[1].record, users[1].record);
+}
+
+TEST(UserFileTest, ARecordComesBackFromCsvAsItWas) {
+  auth::CredentialRecord full;
+  full.addresses = {"a b@x.example",
+                    "a@b@x.example",
+                    "a\"b@x.example",
+                    "a\\b@x.example",
+                    "a,b;c@x.example",
+                    "\"@x.example",
+                    ".a@x.example",
+                    "plain@x.example",
+                    "a@[192.0.2.1]",
+                    "c d@[192.0.2.1]",
+                    "a@[ipv6:2001:db8::1]",
+                    "gr\xc3\xbc\xc3\x9f@x.example",
+                    "gr\xc3\xbc \xc3\x9f@x.example"};
+  full.domains = {"example.org", "[192.0.2.1]"};
+  full.acts_for = {"john doe", "dom\\user",         "a\\ b\\\\c", "\"quote",
+                   "q\"uote",  "\"a b\"@x.example", "*"};
+  full.digest_md5.emplace().realm = "a realm of words";
+  full.tenant = "two\r\nlines, \"quoted\"";
+  full.suspended = true;
+  full.suspended_at = WallFromMillis(1'800'000'000'123);
+  full.suspended_why = "by an operator,\nafter \"1000\" messages";
+  auth::CredentialRecord suspended;
+  suspended.suspended = true;
+  const std::string csv = CsvColumns() + CsvLine("full", full) + CsvLine("suspended", suspended) +
+                          CsvLine("new", auth::CredentialRecord());
+  const auto users = ReadAll(csv, UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 3u);
+  EXPECT_EQ(users[0].record, full);
+  EXPECT_EQ(users[1].record, suspended);
+  EXPECT_EQ(users[2].record, auth::CredentialRecord());
+}
+
+TEST(UserFileTest, LinesInsideOfQuotesCount) {
+  EXPECT_EQ(ProblemOf("login,tenant\na,\"t\n\nu\"\nb,x\nc\n", UserFormat::kCsv),
+            "line 6: 1 fields where there are 2 columns");
+  const auto users = ReadAll("login,password\na,pa\"ss\nb,\"\"\"\"\n", UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 2u);
+  EXPECT_EQ(users[0].password.view(), "pa\"ss");
+  EXPECT_EQ(users[1].password.view(), "\"");
 }
 
 // What saslpasswd2 and db_dump wrote, in both of its forms.

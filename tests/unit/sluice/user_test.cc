@@ -346,6 +346,30 @@ TEST_F(UserTest, WhatIsExportedIsImportedTheSame) {
   EXPECT_TRUE(HasPassword("c@x", "q"));
 }
 
+TEST_F(UserTest, SetTakesTheAddressesThatShowPrints) {
+  const std::vector<std::string> addresses = {"\"a b\"@x.example", "\"a@b\"@x.example",
+                                              "\"a\\\"b\"@x.example", "a@[192.0.2.1]",
+                                              "gr\xc3\xbc\xc3\x9f@x.example"};
+  std::vector<std::string> arguments = {"set", "a@x"};
+  std::string printed;
+  for (const std::string& address : addresses) {
+    arguments.insert(arguments.end(), {"--address", address});
+    printed += (printed.empty() ? "" : ", ") + address;
+  }
+  ASSERT_EQ(Run({"add", "a@x", "--no-password"}), 0) << err_;
+  ASSERT_EQ(Run(arguments), 0) << err_;
+  ASSERT_EQ(Run({"show", "a@x"}), 0);
+  EXPECT_NE(out_.find("may send as  " + printed + "\n"), std::string::npos) << out_;
+  ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["addresses"], addresses);
+  const std::string file = folder_ + "/all.csv";
+  ASSERT_EQ(Run({"export", file}), 0) << err_;
+  ASSERT_EQ(Run({"remove", "a@x"}), 0);
+  ASSERT_EQ(Run({"import", file}), 0) << err_;
+  ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["addresses"], addresses);
+}
+
 TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
   // A session of its own has no terminal to ask.
   const pid_t child = fork();
