@@ -244,10 +244,12 @@ void List(const Arguments& arguments) {
   if (!listed.ok()) Fail("list", listed);
 }
 
-// Changes all users that the arguments choose, or none, and says so: `done`, "removed", of each.
+// Changes all users that the arguments choose, or none, and says so: `done`, "removed", of each,
+// with its note if it has one by then.
 void ChangeChosen(
     const Arguments& arguments, const std::string& command, const std::string& done,
-    const std::function<absl::Status(LmdbStore::Changes&, const std::string&)>& change) {
+    const std::function<absl::Status(LmdbStore::Changes&, const std::string&)>& change,
+    const std::map<std::string, std::string>& notes = {}) {
   if (arguments.names.empty() == arguments.match.empty()) {
     Fail(command, absl::FailedPreconditionError("give either names or --match PATTERN"));
   }
@@ -271,7 +273,9 @@ void ChangeChosen(
     FailForUser(command, changed);
   }
   for (const std::string& login : logins) {
-    std::cout << (arguments.dry_run ? "would " + command : done) << ' ' << login << '\n';
+    std::cout << (arguments.dry_run ? "would " + command : done) << ' ' << login;
+    if (const auto note = notes.find(login); note != notes.end()) std::cout << note->second;
+    std::cout << '\n';
   }
 }
 
@@ -281,32 +285,57 @@ void Remove(const Arguments& arguments) {
       [](LmdbStore::Changes& changes, const std::string& login) { return changes.Remove(login); });
 }
 
-void SetDisabled(const Arguments& arguments, const std::string& command, bool disabled) {
-  ChangeChosen(arguments, command, command + "d",
-               [disabled](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Update(
-                     login, [disabled](CredentialRecord& record) { record.disabled = disabled; });
-               });
+void Disable(const Arguments& arguments) {
+  ChangeChosen(
+      arguments, "disable", "disabled", [](LmdbStore::Changes& changes, const std::string& login) {
+        return changes.Update(login, [](CredentialRecord& record) { record.disabled = true; });
+      });
 }
-void Disable(const Arguments& arguments) { SetDisabled(arguments, "disable", true); }
-void Enable(const Arguments& arguments) { SetDisabled(arguments, "enable", false); }
+void Enable(const Arguments& arguments) {
+  std::map<std::string, std::string> notes;
+  ChangeChosen(
+      arguments, "enable", "enabled",
+      [&](LmdbStore::Changes& changes, const std::string& login) {
+        return changes.Update(login, [&](CredentialRecord& record) {
+          record.disabled = false;
+          if (record.suspended) notes[login] = "; it stays suspended until `sluice user resume`";
+        });
+      },
+      notes);
+}
 
 WallTime WallNow() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
 
-void SetSuspended(const Arguments& arguments, const std::string& command, bool suspended) {
-  ChangeChosen(arguments, command, command + "ed",
-               [&](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Update(login, [&](CredentialRecord& record) {
-                   record.suspended = suspended;
-                   record.suspended_at = suspended ? WallNow() : WallTime();
-                   record.suspended_why = suspended ? arguments.reason.substr(0, 1000) : "";
+// Whoever suspends a login again does not hide when and why it was first.
+void Suspend(const Arguments& arguments) {
+  std::map<std::string, std::string> notes;
+  ChangeChosen(
+      arguments, "suspend", "suspended",
+      [&](LmdbStore::Changes& changes, const std::string& login) {
+        return changes.Update(login, [&](CredentialRecord& record) {
+          if (record.suspended && record.suspended_at != WallTime()) {
+            notes[login] = "; it was already, and keeps its time and reason";
+            return;
+          }
+          record.suspended = true;
+          record.suspended_at = WallNow();
+          record.suspended_why = arguments.reason.substr(0, kSuspendedWhyBytesMax);
+        });
+      },
+      notes);
+}
+void Resume(const Arguments& arguments) {
+  ChangeChosen(arguments, "resume", "resumed",
+               [](LmdbStore::Changes& changes, const std::string& login) {
+                 return changes.Update(login, [](CredentialRecord& record) {
+                   record.suspended = false;
+                   record.suspended_at = WallTime();
+                   record.suspended_why.clear();
                  });
                });
 }
-void Suspend(const Arguments& arguments) { SetSuspended(arguments, "suspend", true); }
-void Resume(const Arguments& arguments) { SetSuspended(arguments, "resume", false); }
 
 // What is given replaces what was there; addresses and domains together.
 void Set(const Arguments& arguments) {
@@ -411,7 +440,8 @@ void RegisterUser(CLI::App& app) {
   choosing("remove", "Remove users", Remove);
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
-  choosing("enable", "Let users log in again", Enable);
+  choosing("enable", "Let users log in again that were disabled; who is suspended stays it",
+           Enable);
   choosing("suspend",
            "Stop users: no login, sessions end at their next command, and queued mail waits",
            Suspend)

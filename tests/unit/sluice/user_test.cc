@@ -346,6 +346,30 @@ TEST_F(UserTest, WhatIsExportedIsImportedTheSame) {
   EXPECT_TRUE(HasPassword("c@x", "q"));
 }
 
+TEST_F(UserTest, SuspendedUntilResume) {
+  for (const char* name : {"a@x", "b@x"}) ASSERT_EQ(Run({"add", name, "--no-password"}), 0);
+  const auto shown = [&] {
+    EXPECT_EQ(Run({"show", "a@x", "--json"}), 0);
+    return nlohmann::json::parse(out_);
+  };
+  ASSERT_EQ(Run({"suspend", "a@x", "--reason", "spam"}), 0);
+  EXPECT_EQ(out_, "suspended a@x\n");
+  const auto first = shown();
+  EXPECT_EQ(first["suspended_why"], "spam");
+  ASSERT_EQ(Run({"suspend", "a@x", "b@x", "--reason", "again"}), 0);
+  EXPECT_EQ(out_, "suspended a@x; it was already, and keeps its time and reason\nsuspended b@x\n");
+  EXPECT_EQ(shown()["suspended_why"], "spam");
+  EXPECT_EQ(shown()["suspended_at"], first["suspended_at"]);
+  ASSERT_EQ(Run({"enable", "a@x"}), 0);
+  EXPECT_EQ(out_, "enabled a@x; it stays suspended until `sluice user resume`\n");
+  EXPECT_EQ(shown()["suspended"], true);
+  ASSERT_EQ(Run({"resume", "a@x", "--dry-run"}), 0);
+  EXPECT_EQ(out_, "would resume a@x\n");
+  ASSERT_EQ(Run({"resume", "a@x"}), 0);
+  EXPECT_EQ(out_, "resumed a@x\n");
+  EXPECT_EQ(shown()["suspended"], false);
+}
+
 TEST_F(UserTest, SetTakesTheAddressesThatShowPrints) {
   const std::vector<std::string> addresses = {"\"a b\"@x.example", "\"a@b\"@x.example",
                                               "\"a\\\"b\"@x.example", "a@[192.0.2.1]",
