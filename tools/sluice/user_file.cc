@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
+#include <span>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -153,20 +155,31 @@ std::string TakeKeys(ByteView text, FileUser& user) {
                       auth::ForeignSchemes());
 }
 
-std::string TakeFlag(ByteView column, ByteView value, bool& flag) {
+std::string TakeFlag(ByteView column, ByteView value, bool& flag, bool& says) {
   if (value.empty()) return "";
   if (value != "yes" && value != "no")
     return absl::StrCat(column, " is ", value, ", expected yes or no");
   flag = value == "yes";
+  says = true;
   return "";
+}
+
+// What is wrong; empty: nothing.
+std::string TakeSetting(const users::PolicySetting& setting, const std::vector<std::string>& values,
+                        FileUser& user) {
+  user.says_policy.set(static_cast<size_t>(&setting - users::PolicySettings().data()));
+  return std::string(setting.set(values, user.record).message());
 }
 
 std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
   if (column == "login") {
     user.name = value;
   } else if (column == "password") {
-    if (!value.empty()) user.password = auth::Secret(value);
+    if (value.empty()) return "";
+    user.password = auth::Secret(value);
+    user.says_keys = true;
   } else if (column == "keys") {
+    user.says_keys = true;
     for (const std::string& word : SplitWords(value)) {
       if (std::string wrong = TakeKeys(word, user); !wrong.empty()) return wrong;
     }
@@ -177,9 +190,9 @@ std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
     } else if (setting->separator != 0) {
       values = absl::StrSplit(value, setting->separator, absl::SkipEmpty());
     }
-    return std::string(setting->set(values, user.record).message());
+    return TakeSetting(*setting, values, user);
   } else if (column == "suspended") {
-    return TakeFlag(column, value, user.record.suspended);
+    return TakeFlag(column, value, user.record.suspended, user.says_suspended);
   } else if (column == "suspended_at") {
     absl::Time at;
     if (value.empty()) return "";
@@ -191,7 +204,7 @@ std::string TakeColumn(ByteView column, ByteView value, FileUser& user) {
       return absl::StrCat(column, " is longer than ", kSuspendedWhyBytesMax, " octets");
     user.record.suspended_why = value;
   } else {
-    return TakeFlag(column, value, user.record.disabled);
+    return TakeFlag(column, value, user.record.disabled, user.says_disabled);
   }
   return "";
 }
@@ -326,6 +339,8 @@ absl::StatusOr<std::optional<FileUser>> UserFile::Next() {
 
 absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
   ByteView line;
+  constexpr ByteView kByteOrderMark = "\xef\xbb\xbf";
+  if (!begun_ && rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
   while (TakeCsvLines(line)) {
     if (line.empty()) continue;
     auto fields = SplitCsv(line);
@@ -337,6 +352,10 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextCsv() {
           continue;
         return Problem(absl::StrCat("'", column, "' is no column; columns are ",
                                     absl::StrJoin(known, ", "), ", password"));
+      }
+      for (auto column = fields->begin(); column != fields->end(); ++column) {
+        if (std::find(fields->begin(), column, *column) != column)
+          return Problem(absl::StrCat("the column ", *column, " stands there twice"));
       }
       if (std::find(fields->begin(), fields->end(), "login") == fields->end()) {
         return Problem("there is no column login");
@@ -367,10 +386,57 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextDovecot() {
     if (fields.size() < 2) return Problem("no password stands behind a colon");
     FileUser user;
     user.name = fields[0];
+    user.says_keys = true;
     if (std::string wrong = TakeKeys(fields[1], user); !wrong.empty()) return Problem(wrong);
+    // user:password:uid:gid:gecos:home:shell:extra fields, which may have colons.
+    constexpr size_t kFieldsBefore = 7;
+    ByteView extra = line;
+    for (size_t i = 0; i < kFieldsBefore; i++)
+      extra.remove_prefix(std::min(extra.find(':'), extra.size() - 1) + 1);
+    if (std::string wrong = TakeExtraFields(extra, user); !wrong.empty()) return Problem(wrong);
     return user;
   }
   return std::nullopt;
+}
+
+// Between blanks: name, or name=value. What restricts a login and cannot be read is an error. The
+// lists are separated by commas, and said twice they add up.
+std::string UserFile::TakeExtraFields(ByteView fields, FileUser& user) {
+  std::map<ByteView, std::vector<std::string>> lists;  // by settings' names
+  std::set<std::string> ignored;
+  for (const std::string_view field : absl::StrSplit(fields, ' ', absl::SkipEmpty())) {
+    const std::pair<std::string_view, std::string_view> parts =
+        absl::StrSplit(field, absl::MaxSplits('=', 1));
+    const auto& [name, value] = parts;
+    const auto add = [&, value = value](ByteView setting) {
+      for (const std::string_view item : absl::StrSplit(value, ',', absl::SkipEmpty()))
+        lists[setting].emplace_back(item);
+    };
+    if (name == "allow_nets") {
+      add("networks");
+      if (lists["networks"].empty()) return "allow_nets names no network, so nobody could log in";
+    } else if (name == "nologin") {
+      user.record.disabled = value != "n" && value != "no";
+      user.says_disabled = true;
+    } else if (name == "sluice_address") {
+      add("addresses");
+    } else if (name == "sluice_domain") {
+      add("domains");
+    } else if (name == "sluice_tenant") {
+      lists["tenant"] = {std::string(value)};
+    } else if (name != "nodelay" && !name.starts_with("userdb_")) {
+      ignored.emplace(name);
+    }
+  }
+  for (const auto& [name, values] : lists) {
+    std::string wrong = TakeSetting(*users::FindPolicySetting(name), values, user);
+    if (wrong.empty()) continue;
+    return name == "networks" ? absl::StrCat("allow_nets: ", wrong) : wrong;
+  }
+  if (!sought_) {
+    for (const std::string& name : ignored) ignored_[name]++;
+  }
+  return "";
 }
 
 // Lines in pairs: "user NUL realm NUL userPassword" and the password, each behind a space. Users of
@@ -383,7 +449,10 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
   }
   if (!begun_) return Problem("there is no HEADER=END: this is not what db_dump prints");
   ByteView value_line;
-  while (TakeFirstLine(line) && line != "DATA=END") {
+  for (;;) {
+    if (!TakeFirstLine(line))
+      return Problem("there is no DATA=END behind it: the dump was cut off");
+    if (line == "DATA=END") return std::nullopt;
     if (!line.starts_with(' ') || !TakeLine(value_line) || !value_line.starts_with(' ')) {
       return Problem("a key without its value");
     }
@@ -399,10 +468,33 @@ absl::StatusOr<std::optional<FileUser>> UserFile::NextSasldb() {
                     : absl::StrCat(parts[0], "@", parts[1]);
     if (value->empty()) return Problem("the password is empty");
     user.password = auth::Secret(*value);
+    user.says_keys = true;
     Wipe(*value);
     return user;
   }
-  return std::nullopt;
+}
+
+void Replace(const FileUser& user, CredentialRecord& record) {
+  const CredentialRecord& from = user.record;
+  if (user.says_keys) {
+    record.scram = from.scram;
+    record.cram_md5 = from.cram_md5;
+    record.digest_md5 = from.digest_md5;
+    record.foreign_hash = from.foreign_hash;
+  }
+  const auto settings = users::PolicySettings();
+  for (size_t i = 0; i < settings.size(); i++) {
+    // What it got it takes again.
+    if (user.says_policy[i]) settings[i].set(settings[i].get(from), record).IgnoreError();
+  }
+  if (user.says_disabled) record.disabled = from.disabled;
+  if (!user.says_suspended) return;
+  // Suspended again it keeps its first time and reason, unless the file has others.
+  if (!from.suspended || !record.suspended || from.suspended_at != WallTime()) {
+    record.suspended_at = from.suspended_at;
+    record.suspended_why = from.suspended_why;
+  }
+  record.suspended = from.suspended;
 }
 
 std::string PrintTime(WallTime time) {
