@@ -410,7 +410,8 @@ absl::Status LmdbStore::Changes::Remove(ByteView login) {
 absl::Status LmdbStore::Changes::Suspend(ByteView login, WallTime at, const std::string& why,
                                          bool without_record) {
   const absl::Status updated = Update(login, [&](CredentialRecord& record) {
-    if (std::exchange(record.suspended, true)) return;
+    if (record.suspended && record.suspended_at != WallTime()) return;
+    record.suspended = true;
     record.suspended_at = at;
     record.suspended_why = why;
   });

@@ -42,13 +42,13 @@ class Canonical {
 
   ByteView view() const { return ByteView(bytes_, size_); }
 
- private:
   // RFC 5321 section 4.1.2: what neither an atom nor a domain may have.
   static bool IsSpecial(char c) {
     const auto octet = static_cast<unsigned char>(c);
     return octet <= 0x20 || octet == 0x7f || ByteView("()<>[]:;@\\,\"").find(c) != ByteView::npos;
   }
 
+ private:
   // Both return the octets of `address` that the local part took, or 0.
   size_t AddAtoms(ByteView address) {
     size_t i = 0;
@@ -113,6 +113,23 @@ std::optional<std::string> CanonicalDomain(ByteView domain) {
   Canonical canonical;
   if (!canonical.AddDomain(domain)) return std::nullopt;
   return std::string(canonical.view());
+}
+
+std::string PrintAddress(ByteView canonical) {
+  const size_t at = canonical.rfind('@');
+  const ByteView local = canonical.substr(0, at);
+  const bool dots =
+      local.starts_with('.') || local.ends_with('.') || local.find("..") != local.npos;
+  if (!dots && std::none_of(local.begin(), local.end(), Canonical::IsSpecial))
+    return std::string(canonical);
+  std::string printed = "\"";
+  for (const char c : local) {
+    if (c == '"' || c == '\\') printed += '\\';
+    printed += c;
+  }
+  printed += '"';
+  printed += canonical.substr(at);
+  return printed;
 }
 
 SenderPolicy::SenderPolicy(ByteView login, const CredentialRecord& record, char detail_delimiter)

@@ -30,6 +30,10 @@ inline constexpr size_t kAddressBytesMax = 512;
 std::optional<std::string> CanonicalAddress(ByteView address);
 std::optional<std::string> CanonicalDomain(ByteView domain);
 
+// A canonical address as RFC 5321 writes it, with its local part quoted where that is needed:
+// CanonicalAddress() makes the same of it.
+std::string PrintAddress(ByteView canonical);
+
 class SenderPolicy {
  public:
   SenderPolicy() = default;  // allows nothing

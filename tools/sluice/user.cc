@@ -18,7 +18,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/time.h"
 #include "auth/foreign_hash.h"
 #include "auth/lmdb_store.h"
 #include "auth/mechanism.h"
@@ -26,6 +25,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "tools/sluice/password_input.h"
+#include "tools/sluice/user_file.h"
 #include "tools/sluice/user_policy.h"
 #include "tools/sluice/user_store.h"
 #include "tools/sluice/user_transfer.h"
@@ -108,7 +108,8 @@ std::string Dump(const nlohmann::json& json, int indent) {
 
 std::string Grants(ByteView login, const CredentialRecord& record) {
   std::string text;
-  for (const std::string& address : record.addresses) text += (text.empty() ? "" : ", ") + address;
+  for (const std::string& address : record.addresses)
+    text += (text.empty() ? "" : ", ") + auth::PrintAddress(address);
   for (const std::string& domain : record.domains)
     text += (text.empty() ? "" : ", ") + ("*@" + domain);
   if (!text.empty()) return text;
@@ -218,11 +219,8 @@ void Show(const Arguments& arguments) {
   std::cout << (keys.empty() ? "none" : absl::StrJoin(keys, ", "));
   std::cout << "\nstate        " << StateOf(*record);
   if (record->suspended_at != WallTime()) {
-    std::cout << " since "
-              << absl::FormatTime("%Y-%m-%dT%H:%M:%SZ",
-                                  absl::FromUnixMillis(WallMillis(record->suspended_at)),
-                                  absl::UTCTimeZone())
-              << ": " << record->suspended_why;
+    std::cout << " since " << PrintTime(std::chrono::floor<seconds>(record->suspended_at)) << ": "
+              << record->suspended_why;
   }
   std::cout << "\nversion      " << record->version << '\n';
 }
@@ -246,10 +244,12 @@ void List(const Arguments& arguments) {
   if (!listed.ok()) Fail("list", listed);
 }
 
-// Changes all users that the arguments choose, or none, and says so: `done`, "removed", of each.
+// Changes all users that the arguments choose, or none, and says so: `done`, "removed", of each,
+// with its note if it has one by then.
 void ChangeChosen(
     const Arguments& arguments, const std::string& command, const std::string& done,
-    const std::function<absl::Status(LmdbStore::Changes&, const std::string&)>& change) {
+    const std::function<absl::Status(LmdbStore::Changes&, const std::string&)>& change,
+    const std::map<std::string, std::string>& notes = {}) {
   if (arguments.names.empty() == arguments.match.empty()) {
     Fail(command, absl::FailedPreconditionError("give either names or --match PATTERN"));
   }
@@ -273,7 +273,9 @@ void ChangeChosen(
     FailForUser(command, changed);
   }
   for (const std::string& login : logins) {
-    std::cout << (arguments.dry_run ? "would " + command : done) << ' ' << login << '\n';
+    std::cout << (arguments.dry_run ? "would " + command : done) << ' ' << login;
+    if (const auto note = notes.find(login); note != notes.end()) std::cout << note->second;
+    std::cout << '\n';
   }
 }
 
@@ -292,27 +294,43 @@ void Remove(const Arguments& arguments) {
   }
 }
 
-void SetDisabled(const Arguments& arguments, const std::string& command, bool disabled) {
-  ChangeChosen(arguments, command, command + "d",
-               [disabled](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Update(
-                     login, [disabled](CredentialRecord& record) { record.disabled = disabled; });
-               });
+void Disable(const Arguments& arguments) {
+  ChangeChosen(
+      arguments, "disable", "disabled", [](LmdbStore::Changes& changes, const std::string& login) {
+        return changes.Update(login, [](CredentialRecord& record) { record.disabled = true; });
+      });
 }
-void Disable(const Arguments& arguments) { SetDisabled(arguments, "disable", true); }
-void Enable(const Arguments& arguments) { SetDisabled(arguments, "enable", false); }
+void Enable(const Arguments& arguments) {
+  std::map<std::string, std::string> notes;
+  ChangeChosen(
+      arguments, "enable", "enabled",
+      [&](LmdbStore::Changes& changes, const std::string& login) {
+        return changes.Update(login, [&](CredentialRecord& record) {
+          record.disabled = false;
+          if (record.suspended) notes[login] = "; it stays suspended until `sluice user resume`";
+        });
+      },
+      notes);
+}
 
 WallTime WallNow() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
 
+// Whoever suspends a login again does not hide when and why it was first.
 void Suspend(const Arguments& arguments) {
   const server::AuthBackend backend = Load("suspend", arguments.config).auth.backend;
-  ChangeChosen(arguments, "suspend", "suspended",
-               [&](LmdbStore::Changes& changes, const std::string& login) {
-                 return changes.Suspend(login, WallNow(), arguments.reason.substr(0, 1000),
-                                        backend == server::AuthBackend::kDovecot);
-               });
+  std::map<std::string, std::string> notes;
+  ChangeChosen(
+      arguments, "suspend", "suspended",
+      [&](LmdbStore::Changes& changes, const std::string& login) {
+        const absl::StatusOr<bool> already = changes.IsSuspended(login);
+        if (!already.ok()) return already.status();
+        if (*already) notes[login] = "; it was already, and keeps its time and reason";
+        return changes.Suspend(login, WallNow(), arguments.reason.substr(0, kSuspendedWhyBytesMax),
+                               backend == server::AuthBackend::kDovecot);
+      },
+      notes);
 }
 
 void Resume(const Arguments& arguments) {
@@ -424,7 +442,8 @@ void RegisterUser(CLI::App& app) {
   choosing("remove", "Remove users", Remove);
   choosing("disable", "Let users log in no more; their sessions end at their next command",
            Disable);
-  choosing("enable", "Let users log in again", Enable);
+  choosing("enable", "Let users log in again that were disabled; who is suspended stays it",
+           Enable);
   choosing("suspend",
            "Stop users: no login, sessions end at their next command, and queued mail waits",
            Suspend)

@@ -88,7 +88,12 @@ constexpr PolicySetting kSettings[] = {
        return SetList(values, record.addresses, "no mail address: local@domain",
                       [](const std::string& value) { return auth::CanonicalAddress(value); });
      },
-     [](const CredentialRecord& record) { return record.addresses; }},
+     [](const CredentialRecord& record) {
+       std::vector<std::string> addresses;
+       for (const std::string& address : record.addresses)
+         addresses.push_back(auth::PrintAddress(address));
+       return addresses;
+     }},
     {"domain", "domains", "Domain to send as any address of", ' ',
      [](Values values, CredentialRecord& record) {
        return SetList(values, record.domains, "no domain: example.net",

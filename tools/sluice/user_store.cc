@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -29,6 +30,19 @@ absl::Status CannotUse(const std::string& what, Prepared why) {
   return absl::InvalidArgumentError(what + " " + std::string(auth::Explain(why)));
 }
 
+auth::WantedKeys WantedIn(const server::Options& options) {
+  return auth::WantedKeys::For(server::ConfiguredMechanisms(options), options.auth.digest_realm);
+}
+
+absl::Status Prepare(const Secret& password, const auth::WantedKeys& wanted, Secret& prepared) {
+  if (!wanted.any()) {
+    return absl::FailedPreconditionError(
+        "no mechanism in [auth] mechanisms uses a stored password; add users with --no-password");
+  }
+  const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
+  return result == Prepared::kOk ? absl::OkStatus() : CannotUse("the password", result);
+}
+
 int ExitCode(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -53,20 +67,48 @@ absl::StatusOr<std::string> LoginOf(const std::string& name, Purpose purpose) {
   std::string login;
   const Prepared prepared = auth::PrepareLogin(name, purpose, login);
   if (prepared != Prepared::kOk) return CannotUse("the name " + Quoted(name), prepared);
+  // Nobody would see it, and nobody type it. One that was stored is still found.
+  if (purpose == Purpose::kStore && (login.starts_with(' ') || login.ends_with(' ')))
+    return absl::InvalidArgumentError("the name " + Quoted(name) +
+                                      " begins or ends with a blank; leave it out");
   return login;
+}
+
+absl::Status CheckPassword(const server::Options& options, const Secret& password) {
+  Secret prepared;
+  return Prepare(password, WantedIn(options), prepared);
+}
+
+bool ServesSome(const server::Options& options, const CredentialRecord& record) {
+  const auth::MechanismSet configured = server::ConfiguredMechanisms(options);
+  const bool scram = record.PasswordKeys().has_value();
+  const bool keys = scram || record.cram_md5.has_value() || record.digest_md5.has_value() ||
+                    !record.foreign_hash.empty();
+  const auto mechanisms = auth::Mechanisms();
+  return std::any_of(mechanisms.begin(), mechanisms.end(), [&](const auth::MechanismInfo& info) {
+    if (!configured.Has(info.mechanism)) return false;
+    if (!record.mechanisms.empty() && !record.mechanisms.Has(info.mechanism)) return false;
+    if (info.scram.has_value()) return record.Scram(*info.scram).has_value();
+    switch (info.mechanism) {
+      case auth::Mechanism::kCramMd5:
+        return record.cram_md5.has_value();
+      case auth::Mechanism::kDigestMd5:
+        return record.digest_md5.has_value() &&
+               record.digest_md5->realm == options.auth.digest_realm;
+      case auth::Mechanism::kPlain:
+      case auth::Mechanism::kLogin:
+        return scram || !record.foreign_hash.empty();
+      default:
+        return !keys;  // tokens, tickets and certificates
+    }
+  });
 }
 
 absl::Status SetKeys(const server::Options& options, ByteView login, const Secret& password,
                      CredentialRecord& record) {
-  const auto wanted =
-      auth::WantedKeys::For(server::ConfiguredMechanisms(options), options.auth.digest_realm);
-  if (!wanted.any()) {
-    return absl::FailedPreconditionError(
-        "no mechanism in [auth] mechanisms uses a stored password; add users with --no-password");
-  }
+  const auth::WantedKeys wanted = WantedIn(options);
   Secret prepared;
-  const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
-  if (result != Prepared::kOk) return CannotUse("the password", result);
+  if (absl::Status wrong = Prepare(password, wanted, prepared); !wrong.ok()) return wrong;
   auth::Salts salts;
   FillRandom(salts[0].data(), sizeof salts);
   record.scram = {};

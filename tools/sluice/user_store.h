@@ -20,6 +20,13 @@ namespace sluice::users {
 // A name as it is stored; the error says what is wrong with it.
 absl::StatusOr<std::string> LoginOf(const std::string& name, auth::Purpose purpose);
 
+// Whether SetKeys() could make keys of it; the error says what is wrong.
+absl::Status CheckPassword(const server::Options& options, const auth::Secret& password);
+
+// Whether a configured mechanism can be proved by what `record` has; where it has no keys, whether
+// one of them wants none.
+bool ServesSome(const server::Options& options, const auth::CredentialRecord& record);
+
 // Gives `record` the keys of a new password that the configured mechanisms need; those of an old
 // one go. Takes a millisecond or more a hash.
 absl::Status SetKeys(const server::Options& options, ByteView login, const auth::Secret& password,

@@ -16,6 +16,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tools/sluice/user_file.h"
 #include "tools/sluice/user_store.h"
@@ -110,6 +111,7 @@ class Import {
     if (arguments_.dry_run) {
       std::cout << "would import " << places_.size() - existing_ << " users; " << existing_
                 << " exist already\n";
+      Warn();
       return;
     }
     const Progress progress(places_.size());
@@ -127,6 +129,7 @@ class Import {
     std::cout << "imported " << written_ << " users";
     if (skipped_ > 0) std::cout << "; " << skipped_ << " existed already and stayed as they were";
     std::cout << '\n';
+    Warn();
   }
 
  private:
@@ -134,6 +137,8 @@ class Import {
     std::string login;
     size_t offset;
     size_t line;
+    bool says_keys;
+    bool useful;  // a new user of these keys can log in
   };
 
   // Everything is looked at before anything is changed. In the order of logins the pages of the
@@ -145,13 +150,23 @@ class Import {
       if (!user->has_value()) break;
       auto login = users::LoginOf((*user)->name, auth::Purpose::kStore);
       if (!login.ok()) Refuse(absl::StrCat("line ", file_.line(), ": ", login.status().message()));
-      places_.push_back({*std::move(login), file_.offset(), file_.line()});
+      const FileUser& of = **user;
+      const bool has_password = !of.password.empty();
+      absl::Status wrong;
+      if (has_password) wrong = users::CheckPassword(options_, of.password);
+      std::string octets;
+      if (wrong.ok() && !auth::EncodeRecord(of.record, octets))
+        wrong = absl::InvalidArgumentError("there is more of it than a record holds");
+      if (!wrong.ok())
+        Refuse(absl::StrCat("line ", file_.line(), ": ", *login, ": ", wrong.message()));
+      const bool useful = has_password || users::ServesSome(options_, of.record);
+      places_.push_back({*std::move(login), file_.offset(), file_.line(), of.says_keys, useful});
     }
     std::sort(places_.begin(), places_.end(), [](const Place& a, const Place& b) {
       return std::tie(a.login, a.line) < std::tie(b.login, b.line);
     });
     for (size_t i = 0; i < places_.size(); i++) {
-      const auto& [login, offset, line] = places_[i];
+      const auto& [login, offset, line, says_keys, useful] = places_[i];
       if (i > 0 && login == places_[i - 1].login) {
         Refuse(absl::StrCat("line ", line, ": ", login, " stands there twice"));
       }
@@ -163,7 +178,26 @@ class Import {
                             "replace does not"));
       }
       existing_ += found.ok();
+      if (found.ok() && arguments_.existing == "skip") continue;
+      const bool keeps_keys = found.ok() && !says_keys;
+      if (keeps_keys ? users::ServesSome(options_, *found) : useful) continue;
+      if (useless_++ == 0) useless_login_ = login;
     }
+  }
+
+  // What was taken and may not be meant.
+  void Warn() const {
+    for (const auto& [name, lines] : file_.ignored()) {
+      std::cerr << "sluice user import: warning: the extra field " << absl::Utf8SafeCHexEscape(name)
+                << " of " << lines << " lines means nothing here and was left out\n";
+    }
+    // Dovecot proves logins by what it has.
+    if (useless_ == 0 || options_.auth.backend != server::AuthBackend::kStore) return;
+    std::cerr
+        << "sluice user import: warning: " << useless_ << " users, " << useless_login_
+        << " for one, have keys of no mechanism that [auth] mechanisms lists, or none at all, "
+           "and cannot log in: list one (`sluice user show` tells their keys), or give them "
+           "passwords by `sluice user passwd`\n";
   }
   [[noreturn]] void Refuse(std::string_view what) const {
     Fail("import", absl::InvalidArgumentError(
@@ -182,7 +216,7 @@ class Import {
           skipped_ += arguments_.existing == "skip";
           if (arguments_.existing == "skip") continue;
           added = changes.Update(made.login,
-                                 [&](CredentialRecord& record) { record = made.user.record; });
+                                 [&](CredentialRecord& record) { Replace(made.user, record); });
         }
         if (!added.ok()) return added;
         written_++;
@@ -206,6 +240,8 @@ class Import {
   size_t existing_ = 0;        // of those
   size_t written_ = 0;
   size_t skipped_ = 0;
+  size_t useless_ = 0;         // who could not log in
+  std::string useless_login_;  // the first of those
 };
 
 // Whoever reads it can try passwords, so nobody else may.
@@ -242,7 +278,11 @@ void RegisterTransfer(CLI::App& user) {
           "csv: with a line of column names; dovecot: a passwd-file; sasldb: what db_dump prints")
       ->check(CLI::IsMember({"csv", "dovecot", "sasldb"}))
       ->capture_default_str();
-  import->add_option("--existing", arguments->existing, "What to do with users that exist already")
+  import
+      ->add_option(
+          "--existing", arguments->existing,
+          "What to do with users that exist already; replace: take what the file says and leave "
+          "what it has no column for. A suspension is lifted by suspended=no alone")
       ->check(CLI::IsMember({"fail", "skip", "replace"}))
       ->capture_default_str();
   import->add_flag("--dry-run", arguments->dry_run,

@@ -62,6 +62,31 @@ TEST(CanonicalAddressTest, OneFormForOneMailbox) {
   EXPECT_FALSE(CanonicalDomain("a@b").has_value());
 }
 
+TEST(PrintAddressTest, ItIsReadAsTheSame) {
+  const struct {
+    const char* canonical;
+    const char* printed;
+  } kCases[] = {
+      {"alice@example.net", "alice@example.net"},
+      {"a.b+c@example.net", "a.b+c@example.net"},
+      {"a b@example.net", "\"a b\"@example.net"},
+      {"a@b@example.net", "\"a@b\"@example.net"},
+      {"a\"b@example.net", "\"a\\\"b\"@example.net"},
+      {"a\\b@example.net", "\"a\\\\b\"@example.net"},
+      {"\"a\"@example.net", "\"\\\"a\\\"\"@example.net"},
+      {".a@example.net", "\".a\"@example.net"},
+      {"a.@example.net", "\"a.\"@example.net"},
+      {"a..b@example.net", "\"a..b\"@example.net"},
+      {"a@[192.0.2.1]", "a@[192.0.2.1]"},
+      {"a b@[ipv6:2001:db8::1]", "\"a b\"@[ipv6:2001:db8::1]"},
+      {"gr\xc3\xbc\xc3\x9f@example.net", "gr\xc3\xbc\xc3\x9f@example.net"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_EQ(PrintAddress(test.canonical), test.printed);
+    EXPECT_EQ(CanonicalAddress(test.printed), test.canonical) << test.printed;
+  }
+}
+
 TEST(SenderPolicyTest, WithoutGrantsItIsTheLoginAlone) {
   const SenderPolicy policy("alice@example.net", CredentialRecord());
   EXPECT_TRUE(policy.Allows("alice@example.net"));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -86,7 +87,23 @@ TEST(UserFileTest, WhatIsWrongIsToldWithItsLine) {
       {"login\n\"a\n", UserFormat::kCsv, "a quoted field does not end"},
       {"login\n\"a\"b\n", UserFormat::kCsv, "a quoted field does not end"},
       {"login,disabled\na,maybe\n", UserFormat::kCsv, "disabled is maybe, expected yes or no"},
+      {"login,suspended,suspended_at\na,yes,now\n", UserFormat::kCsv,
+       "suspended_at is now, expected"},
+      {"login,suspended,suspended_at\na,no,2026-01-31T12:00:00Z\n", UserFormat::kCsv,
+       "suspended_at stands there, but suspended is not yes"},
+      {"login,suspended,suspended_why\na,yes,spam\n", UserFormat::kCsv, "without suspended_at"},
+      {"login,addresses\na,\"\"\"a b@x\"\n", UserFormat::kCsv, "'\"a b@x' is no mail address"},
       {"login,addresses\na,nonsense\n", UserFormat::kCsv, "'nonsense' is no mail address"},
+      {"login,tenant,tenant\na,b,c\n", UserFormat::kCsv,
+       "line 1: the column tenant stands there twice"},
+      {"a:{PLAIN}x::::::allow_nets=192.0.2.1,local", UserFormat::kDovecot,
+       "line 1: allow_nets: 'local' is no network"},
+      {"a:{PLAIN}x::::::allow_nets=", UserFormat::kDovecot, "allow_nets names no network"},
+      {"a:{PLAIN}x::::::sluice_address=nonsense", UserFormat::kDovecot,
+       "'nonsense' is no mail address"},
+      {"format=print\nHEADER=END\n a\\00b\\00userPassword\n c\n", UserFormat::kSasldb,
+       "line 4: there is no DATA=END"},
+      {"HEADER=END\n", UserFormat::kSasldb, "there is no DATA=END"},
       {"no dump", UserFormat::kSasldb, "no HEADER=END"},
       {"HEADER=END\n 61\n", UserFormat::kSasldb, "a key without its value"},
       {"HEADER=END\n 6\n 61\n", UserFormat::kSasldb, "octets that db_dump does not write"},
@@ -132,6 +149,140 @@ TEST(UserFileTest, HashesOfOtherServersComeBackFromCsv) {
   ASSERT_EQ(again.size(), 2u);
   EXPECT_EQ(again[0].record, users[0].record);
   EXPECT_EQ(again[1].record, users[1].record);
+}
+
+TEST(UserFileTest, ARecordComesBackFromCsvAsItWas) {
+  auth::CredentialRecord full;
+  full.addresses = {"a b@x.example",
+                    "a@b@x.example",
+                    "a\"b@x.example",
+                    "a\\b@x.example",
+                    "a,b;c@x.example",
+                    "\"@x.example",
+                    ".a@x.example",
+                    "plain@x.example",
+                    "a@[192.0.2.1]",
+                    "c d@[192.0.2.1]",
+                    "a@[ipv6:2001:db8::1]",
+                    "gr\xc3\xbc\xc3\x9f@x.example",
+                    "gr\xc3\xbc \xc3\x9f@x.example"};
+  full.domains = {"example.org", "[192.0.2.1]"};
+  full.acts_for = {"john doe", "dom\\user",         "a\\ b\\\\c", "\"quote",
+                   "q\"uote",  "\"a b\"@x.example", "*"};
+  full.digest_md5.emplace().realm = "a realm of words";
+  full.tenant = "two\r\nlines, \"quoted\"";
+  full.suspended = true;
+  full.suspended_at = WallFromMillis(1'800'000'000'123);
+  full.suspended_why = "by an operator,\nafter \"1000\" messages";
+  auth::CredentialRecord suspended;
+  suspended.suspended = true;
+  const std::string csv = CsvColumns() + CsvLine("full", full) + CsvLine("suspended", suspended) +
+                          CsvLine("new", auth::CredentialRecord());
+  const auto users = ReadAll(csv, UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 3u);
+  EXPECT_EQ(users[0].record, full);
+  EXPECT_EQ(users[1].record, suspended);
+  EXPECT_EQ(users[2].record, auth::CredentialRecord());
+}
+
+TEST(UserFileTest, LinesInsideOfQuotesCount) {
+  EXPECT_EQ(ProblemOf("login,tenant\na,\"t\n\nu\"\nb,x\nc\n", UserFormat::kCsv),
+            "line 6: 1 fields where there are 2 columns");
+  const auto users = ReadAll("login,password\na,pa\"ss\nb,\"\"\"\"\n", UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 2u);
+  EXPECT_EQ(users[0].password.view(), "pa\"ss");
+  EXPECT_EQ(users[1].password.view(), "\"");
+}
+
+TEST(UserFileTest, DovecotsExtraFields) {
+  UserFile file(
+      "a:{PLAIN}p:1000:1000::/home/a:/bin/sh:userdb_quota_rule=*:bytes=1G "
+      "allow_nets=192.0.2.0/24,2001:db8::/32 nodelay nopassword=y\n"
+      "b:{PLAIN}p::::::nologin sluice_address=B@x.example,c@x.example sluice_address=d@x.example "
+      "sluice_domain=X.example,y.example sluice_tenant=acme reason=moved host=h host=i\n"
+      "c:{PLAIN}p::::::nologin=no host=h\n"
+      "d:{PLAIN}p:::::\n",
+      UserFormat::kDovecot);
+  std::vector<FileUser> users;
+  for (auto user = file.Next(); user.ok() && user->has_value(); user = file.Next())
+    users.push_back(**std::move(user));
+  ASSERT_EQ(users.size(), 4u);
+  ASSERT_EQ(users[0].record.limits.networks.size(), 2u);
+  EXPECT_EQ(users[0].record.limits.networks[0].ToString(), "192.0.2.0/24");
+  EXPECT_EQ(users[0].record.limits.networks[1].ToString(), "2001:db8::/32");
+  EXPECT_FALSE(users[0].says_disabled);
+  EXPECT_TRUE(users[1].record.disabled);
+  EXPECT_EQ(users[1].record.addresses,
+            (std::vector<std::string>{"b@x.example", "c@x.example", "d@x.example"}));
+  EXPECT_EQ(users[1].record.domains, (std::vector<std::string>{"x.example", "y.example"}));
+  EXPECT_EQ(users[1].record.tenant, "acme");
+  EXPECT_FALSE(users[2].record.disabled);
+  EXPECT_TRUE(users[2].says_disabled);
+  EXPECT_EQ(users[3].record, auth::CredentialRecord());
+  const std::map<std::string, size_t> ignored = {{"host", 2}, {"nopassword", 1}, {"reason", 1}};
+  EXPECT_EQ(file.ignored(), ignored);
+  file.Seek(0);
+  while (file.Next()->has_value()) continue;
+  EXPECT_EQ(file.ignored(), ignored);
+}
+
+TEST(UserFileTest, AByteOrderMarkIsPassedOver) {
+  const auto users = ReadAll("\xef\xbb\xbflogin,tenant\na,t\n", UserFormat::kCsv);
+  ASSERT_EQ(users.size(), 1u);
+  EXPECT_EQ(users[0].record.tenant, "t");
+}
+
+TEST(UserFileTest, ReplaceLeavesWhatTheFileDoesNotSay) {
+  auth::CredentialRecord full;
+  full.cram_md5 = auth::DeriveCramMd5States("secret");
+  full.addresses = {"a b@x.example"};
+  full.tenant = "acme";
+  full.limits.connections = 3;
+  full.limits.networks = {*Network::Parse("192.0.2.0/24")};
+  full.disabled = full.suspended = true;
+  full.suspended_at = WallFromMillis(1'800'000'000'000);
+  full.suspended_why = "spam";
+  const auto with = [&full](auto change) {
+    auth::CredentialRecord record = full;
+    change(record);
+    return record;
+  };
+  using Record = auth::CredentialRecord;
+  const struct {
+    const char* csv;
+    Record after;
+  } kCases[] = {
+      {"login\na\n", full},
+      {"login,password\na,\n", full},
+      {"login,disabled,suspended\na,,\n", full},
+      {"login,keys\na,\n", with([](Record& record) { record.cram_md5.reset(); })},
+      {"login,password\na,p\n", with([](Record& record) { record.cram_md5.reset(); })},
+      {"login,tenant,connections\na,,5\n", with([](Record& record) {
+         record.tenant.clear();
+         record.limits.connections = 5;
+       })},
+      {"login,addresses\na,\"\"\"c d\"\"@x.example\"\n",
+       with([](Record& record) { record.addresses = {"c d@x.example"}; })},
+      {"login,disabled\na,no\n", with([](Record& record) { record.disabled = false; })},
+      {"login,suspended\na,yes\n", full},
+      {"login,suspended\na,no\n", with([](Record& record) {
+         record.suspended = false;
+         record.suspended_at = WallTime();
+         record.suspended_why.clear();
+       })},
+      {"login,suspended,suspended_at,suspended_why\na,yes,1970-01-01T00:00:01Z,w\n",
+       with([](Record& record) {
+         record.suspended_at = WallFromMillis(1000);
+         record.suspended_why = "w";
+       })},
+  };
+  for (const auto& test : kCases) {
+    auto users = ReadAll(test.csv, UserFormat::kCsv);
+    ASSERT_EQ(users.size(), 1u);
+    auth::CredentialRecord record = full;
+    Replace(users[0], record);
+    EXPECT_EQ(record, test.after) << test.csv;
+  }
 }
 
 // What saslpasswd2 and db_dump wrote, in both of its forms.

@@ -346,6 +346,126 @@ TEST_F(UserTest, WhatIsExportedIsImportedTheSame) {
   EXPECT_TRUE(HasPassword("c@x", "q"));
 }
 
+TEST_F(UserTest, SuspendedUntilResume) {
+  for (const char* name : {"a@x", "b@x"}) ASSERT_EQ(Run({"add", name, "--no-password"}), 0);
+  const auto shown = [&] {
+    EXPECT_EQ(Run({"show", "a@x", "--json"}), 0);
+    return nlohmann::json::parse(out_);
+  };
+  ASSERT_EQ(Run({"suspend", "a@x", "--reason", "spam"}), 0);
+  EXPECT_EQ(out_, "suspended a@x\n");
+  const auto first = shown();
+  EXPECT_EQ(first["suspended_why"], "spam");
+  ASSERT_EQ(Run({"suspend", "a@x", "b@x", "--reason", "again"}), 0);
+  EXPECT_EQ(out_, "suspended a@x; it was already, and keeps its time and reason\nsuspended b@x\n");
+  EXPECT_EQ(shown()["suspended_why"], "spam");
+  EXPECT_EQ(shown()["suspended_at"], first["suspended_at"]);
+  ASSERT_EQ(Run({"enable", "a@x"}), 0);
+  EXPECT_EQ(out_, "enabled a@x; it stays suspended until `sluice user resume`\n");
+  EXPECT_EQ(shown()["suspended"], true);
+  ASSERT_EQ(Run({"resume", "a@x", "--dry-run"}), 0);
+  EXPECT_EQ(out_, "would resume a@x\n");
+  ASSERT_EQ(Run({"resume", "a@x"}), 0);
+  EXPECT_EQ(out_, "resumed a@x\n");
+  EXPECT_EQ(shown()["suspended"], false);
+}
+
+TEST_F(UserTest, ImportLooksAtPasswordsBeforeItWrites) {
+  const std::string file = folder_ + "/users.csv";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  write("login,password\nz@x,good\na@x,bad\x01\n");
+  for (const bool dry_run : {true, false}) {
+    std::vector<std::string> arguments = {"import", file};
+    if (dry_run) arguments.push_back("--dry-run");
+    EXPECT_EQ(Run(arguments), EX_DATAERR);
+    EXPECT_NE(err_.find("line 3: a@x: the password has a character"), std::string::npos) << err_;
+    EXPECT_NE(err_.find("nothing was imported"), std::string::npos) << err_;
+  }
+  write("login,password\n\" a@x\",good\n");
+  EXPECT_EQ(Run({"import", file}), EX_DATAERR);
+  EXPECT_NE(err_.find("line 2: the name ' a@x' begins or ends with a blank"), std::string::npos)
+      << err_;
+  WriteConfig("mechanisms = [\"EXTERNAL\"]");
+  write("login,password\na@x,good\n");
+  EXPECT_EQ(Run({"import", file, "--dry-run"}), EX_DATAERR);
+  EXPECT_NE(err_.find("line 2: a@x: no mechanism in"), std::string::npos) << err_;
+  ASSERT_EQ(Run({"list"}), 0);
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(UserTest, ANightlyImportOfPasswordsLeavesTheRest) {
+  ASSERT_EQ(Run({"add", "a@x", "--tenant", "acme", "--network", "192.0.2.0/24", "--connections",
+                 "3", "--password-stdin"},
+                "old"),
+            0)
+      << err_;
+  ASSERT_EQ(Run({"suspend", "a@x", "--reason", "spam"}), 0);
+  ASSERT_EQ(Run({"disable", "a@x"}), 0);
+  const auto shown = [&] {
+    EXPECT_EQ(Run({"show", "a@x", "--json"}), 0);
+    auto json = nlohmann::json::parse(out_);
+    json.erase("version");
+    return json;
+  };
+  const auto before = shown();
+  std::ofstream(folder_ + "/users.csv") << "login,password\na@x,new\n";
+  ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "replace"}), 0) << err_;
+  EXPECT_EQ(shown(), before);
+  EXPECT_TRUE(HasPassword("a@x", "new"));
+}
+
+TEST_F(UserTest, ImportTellsWhatItLeftOutAndWhoCannotLogIn) {
+  const std::string file = folder_ + "/passwd";
+  const std::string cram = "{CRAM-MD5}" + std::string(64, 'a');
+  std::ofstream(file) << "a@x:" << cram << "::::::host=h\nb@x:" << cram
+                      << "::::::host=h\nc@x:{PLAIN}p\n";
+  for (const bool dry_run : {true, false}) {
+    std::vector<std::string> arguments = {"import", "--format", "dovecot", file};
+    if (dry_run) arguments.push_back("--dry-run");
+    ASSERT_EQ(Run(arguments), 0) << err_;
+    EXPECT_NE(err_.find("extra field host of 2 lines"), std::string::npos) << err_;
+    EXPECT_NE(err_.find("2 users, a@x for one, have keys of no mechanism"), std::string::npos)
+        << err_;
+  }
+  // Those who keep their keys are judged by them.
+  std::ofstream(folder_ + "/users.csv") << "login\na@x\nc@x\nd@x\n";
+  ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "replace"}), 0) << err_;
+  EXPECT_NE(err_.find("2 users, a@x for one"), std::string::npos) << err_;
+  ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "skip"}), 0) << err_;
+  EXPECT_EQ(err_, "");
+  // Where a mechanism wants no keys nobody needs some, but those of {CRAM-MD5} serve PLAIN no more.
+  WriteConfig("mechanisms = [\"EXTERNAL\", \"PLAIN\"]");
+  ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "replace"}), 0) << err_;
+  EXPECT_NE(err_.find("1 users, a@x for one"), std::string::npos) << err_;
+  WriteConfig("mechanisms = [\"CRAM-MD5\", \"PLAIN\"]");
+  ASSERT_EQ(Run({"import", "--format", "dovecot", file, "--existing", "replace"}), 0) << err_;
+  EXPECT_EQ(err_.find("for one"), std::string::npos) << err_;
+}
+
+TEST_F(UserTest, SetTakesTheAddressesThatShowPrints) {
+  const std::vector<std::string> addresses = {"\"a b\"@x.example", "\"a@b\"@x.example",
+                                              "\"a\\\"b\"@x.example", "a@[192.0.2.1]",
+                                              "gr\xc3\xbc\xc3\x9f@x.example"};
+  std::vector<std::string> arguments = {"set", "a@x"};
+  std::string printed;
+  for (const std::string& address : addresses) {
+    arguments.insert(arguments.end(), {"--address", address});
+    printed += (printed.empty() ? "" : ", ") + address;
+  }
+  ASSERT_EQ(Run({"add", "a@x", "--no-password"}), 0) << err_;
+  ASSERT_EQ(Run(arguments), 0) << err_;
+  ASSERT_EQ(Run({"show", "a@x"}), 0);
+  EXPECT_NE(out_.find("may send as  " + printed + "\n"), std::string::npos) << out_;
+  ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["addresses"], addresses);
+  const std::string file = folder_ + "/all.csv";
+  ASSERT_EQ(Run({"export", file}), 0) << err_;
+  ASSERT_EQ(Run({"remove", "a@x"}), 0);
+  ASSERT_EQ(Run({"import", file}), 0) << err_;
+  ASSERT_EQ(Run({"show", "a@x", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["addresses"], addresses);
+}
+
 TEST_F(UserTest, WithoutATerminalItAsksForStdin) {
   // A session of its own has no terminal to ask.
   const pid_t child = fork();
