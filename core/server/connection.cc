@@ -273,7 +273,7 @@ bool Connection::IsStillWelcome() {
   auth::Identity& identity = login_->identity;
   const uint64_t version = identity.version;
   if (login_->by_network && TrustedNow() == nullptr) return false;
-  if (!shard_.authenticator().Refresh(identity)) return false;
+  if (!shard_.authenticator().Refresh(identity, peer_)) return false;
   if (identity.version != version && login_->counted && shard_.usage() != nullptr) {
     login_->account = *shard_.usage()->Open(identity, /*bound=*/false);
   }
