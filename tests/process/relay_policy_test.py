@@ -285,8 +285,10 @@ class RelayPolicyTest(support.TestCase):
                 client.command(command, "530 5.7.0")
             self.user(server, "resume", PRINTERS)
             client.command(f"MAIL FROM:<{PRINTERS}>", 250)
-        # A record that names other networks does not let it in from here.
-        self.user(server, "set", PRINTERS, "--network", "192.0.2.0/24")
+            # A record that names other networks ends it, and does not let it in from here.
+            self.user(server, "set", PRINTERS, "--network", "192.0.2.0/24")
+            client.command("RSET", "421 4.7.0")
+            client.expect_end()
         with self.stranger(server, source=TRUSTED) as client:
             client.command(f"MAIL FROM:<{PRINTERS}>", 250)
             client.command(f"RCPT TO:<{RECIPIENT}>", DENIED)
