@@ -13,11 +13,16 @@ namespace sluice::auth {
 
 namespace {
 
-bool MayComeFrom(const Identity& identity, const SockAddr& peer) {
-  const std::vector<Network>& networks = identity.limits.networks;
+bool AreFor(const std::vector<Network>& networks, const SockAddr& peer) {
   return networks.empty() ||
          std::any_of(networks.begin(), networks.end(),
                      [&peer](const Network& network) { return network.Contains(peer); });
+}
+
+// Of two bounds of which 0 is none.
+template <typename Number>
+Number Stricter(Number a, Number b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
 }
 
 }  // namespace
@@ -35,6 +40,7 @@ Authenticator::Authenticator(CredentialSource& store, RememberedLogins& remember
       gss_(options.gss),
       guard_(options.guard),
       principals_(options.principals),
+      tenants_(options.tenants),
       nonce_key_(options.process_key),
       decoys_(options.decoy_key, options.iterations) {
   CHECK(options.process_key.size() >= 32);
@@ -134,8 +140,8 @@ Attempt::Result Attempt::Authorize() {
     detail_ = "proved, but by a mechanism that the login may not use";
     return Fail(Failure::kTooWeak);
   }
-  if (!MayComeFrom(identity_, peer_)) {
-    detail_ = "proved, but not from a network of the login's";
+  if (const ByteView why = authenticator_.WhyNotFrom(peer_, identity_); !why.empty()) {
+    detail_ = why;
     return Fail(Failure::kCredentials);
   }
   if (exchange_->authorization().empty()) return Result::kSuccess;
@@ -161,8 +167,27 @@ Identity Authenticator::IdentityOf(ByteView login, CredentialRecord&& record) co
   identity.sender = SenderPolicy(login, record, detail_delimiter_);
   identity.tenant = std::move(record.tenant);
   identity.limits = std::move(record.limits);
+  const TenantBounds& bounds = BoundsOf(identity.tenant);
+  identity.limits.recipients = Stricter(identity.limits.recipients, bounds.recipients);
+  identity.limits.message_bytes = Stricter(identity.limits.message_bytes, bounds.message_bytes);
   for (const std::string& name : record.acts_for) identity.acts_for.Add(name);
   return identity;
+}
+
+// Looked for whoever it is: a login without a tenant takes as long.
+const TenantBounds& Authenticator::BoundsOf(ByteView tenant) const {
+  static const TenantBounds kNone;
+  const auto found = tenants_.find(tenant);
+  return found == tenants_.end() ? kNone : found->second;
+}
+
+// Both lists count: an operator who names networks for a tenant means each of its logins.
+ByteView Authenticator::WhyNotFrom(const SockAddr& peer, const Identity& identity) const {
+  if (!AreFor(identity.limits.networks, peer))
+    return "proved, but not from a network of the login's";
+  if (!AreFor(BoundsOf(identity.tenant).networks, peer))
+    return "proved, but not from a network of its tenant's";
+  return {};
 }
 
 Acting Authenticator::ActFor(const Identity& actor, ByteView name, Identity& as) {
@@ -192,7 +217,7 @@ Acting Authenticator::ActFor(const Identity& actor, ByteView name, Identity& as)
 }
 
 // The generation is read before the records: a change in between is seen at the next command.
-bool Authenticator::Refresh(Identity& identity) {
+bool Authenticator::Refresh(Identity& identity, const SockAddr& peer) {
   const uint64_t generation = store_.Generation();
   if (generation == identity.generation) return true;
   CredentialRecord record;
@@ -206,7 +231,8 @@ bool Authenticator::Refresh(Identity& identity) {
         break;
     }
     if (!record.may_log_in()) return false;
-    if (!IdentityOf(identity.actor, std::move(record)).acts_for.Has(identity.login)) return false;
+    const Identity actor = IdentityOf(identity.actor, std::move(record));
+    if (!actor.acts_for.Has(identity.login) || !WhyNotFrom(peer, actor).empty()) return false;
   }
   switch (store_.Lookup(identity.login, record)) {
     case LookupStatus::kError:
@@ -222,6 +248,8 @@ bool Authenticator::Refresh(Identity& identity) {
   if (!record.may_log_in()) return false;
   if (record.version != identity.version) {
     Identity fresh = IdentityOf(identity.login, std::move(record));
+    // Who acts for another comes from his own networks, as when he logged in.
+    if (identity.actor.empty() && !WhyNotFrom(peer, fresh).empty()) return false;
     fresh.actor = std::move(identity.actor);
     fresh.elsewhere = identity.elsewhere;
     identity = std::move(fresh);
@@ -248,7 +276,7 @@ Failure Authenticator::Admit(ByteView user, const SockAddr& peer, const Credenti
   }
   if (!record.may_log_in()) return Failure::kCredentials;
   Identity made = IdentityOf(login, std::move(record));
-  if (!MayComeFrom(made, peer)) return Failure::kCredentials;
+  if (!WhyNotFrom(peer, made).empty()) return Failure::kCredentials;
   made.elsewhere = true;
   made.generation = generation;
   identity = std::move(made);

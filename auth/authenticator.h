@@ -25,7 +25,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "auth/credential_store.h"
 #include "auth/exchange.h"
 #include "auth/guess_guard.h"
@@ -49,6 +51,13 @@ struct Identity {
   SenderPolicy sender;
   LoginLimits limits;
   Grants acts_for;  // logins for which it may act in turn
+};
+
+// What bounds each login of a tenant beside its own limits: the stricter counts.
+struct TenantBounds {
+  uint32_t recipients = 0;        // of a message; 0: no bound
+  uint64_t message_bytes = 0;     // likewise
+  std::vector<Network> networks;  // where they may log in from; empty: anywhere
 };
 
 enum class Acting : uint8_t { kAllowed, kForbidden, kUnknown, kTemporary };
@@ -170,6 +179,7 @@ class Authenticator {
     const GssAcceptor* gss = nullptr;  // where GSSAPI is offered; outlives the verifier's threads
     GuessGuard* guard = nullptr;       // nullptr: guesses are not counted
     PrincipalRule principals;
+    absl::flat_hash_map<std::string, TenantBounds> tenants;  // by name; others have no bounds
     uint32_t shard = 0;
   };
   // All of them outlive the Authenticator, and it outlives its attempts.
@@ -193,10 +203,10 @@ class Authenticator {
   // or why he may not in: no record, one that may not log in, a network that is not his.
   [[nodiscard]] Failure AdmitUnproved(ByteView user, const SockAddr& peer, Identity& identity);
 
-  // Whether who logged in may go on: false when the user is disabled or gone by now. What the user
-  // may do is read anew when it has changed. A few nanoseconds where the store has not changed; a
-  // store that cannot say leaves things as they are.
-  [[nodiscard]] bool Refresh(Identity& identity);
+  // Whether who logged in may go on: false when the user is disabled or gone by now, or may not
+  // come from `peer` any more. What the user may do is read anew when it has changed. A few
+  // nanoseconds where the store has not changed; a store that cannot say leaves things as they are.
+  [[nodiscard]] bool Refresh(Identity& identity, const SockAddr& peer);
 
   // Whether `actor` may act for `name`, a login in any form (RFC 4422 section 3.4.1, RFC 4954
   // section 5). kAllowed: `as` is then that login with its own rights. kUnknown: it may, but there
@@ -209,6 +219,9 @@ class Authenticator {
   std::string NewNonce();
   void RefreshDecoys(uint64_t generation);
   Identity IdentityOf(ByteView login, CredentialRecord&& record) const;
+  const TenantBounds& BoundsOf(ByteView tenant) const;
+  // Why it may not come from there, for the event log; empty: it may.
+  ByteView WhyNotFrom(const SockAddr& peer, const Identity& identity) const;
 
   CredentialSource& store_;
   RememberedLogins& remembered_;
@@ -221,6 +234,7 @@ class Authenticator {
   const GssAcceptor* const gss_;
   GuessGuard* const guard_;
   const PrincipalRule principals_;
+  const absl::flat_hash_map<std::string, TenantBounds> tenants_;
   const HmacSha256Key nonce_key_;
   Decoys decoys_;
   std::string stand_in_;  // a record like most, encoded: what is done for a name without one

@@ -277,9 +277,9 @@ bool Connection::IsStillWelcome() {
   auth::Identity& identity = login_->identity;
   const uint64_t version = identity.version;
   if (login_->by_network && TrustedNow() == nullptr) return false;
-  if (!shard_.authenticator().Refresh(identity)) return false;
+  if (!shard_.authenticator().Refresh(identity, peer_)) return false;
   if (identity.version != version && login_->counted && shard_.usage() != nullptr) {
-    login_->account = *shard_.usage()->Open(identity, /*bound=*/false);
+    shard_.usage()->Renew(login_->account, identity);
   }
   return true;
 }
@@ -442,7 +442,7 @@ void Connection::OnAuth(auth::LoginAttempt::Result result) {
     case auth::LoginAttempt::Result::kSuccess: {
       login_ = std::make_unique<Submitter>(attempt_->TakeIdentity());
       if (shard_.usage() != nullptr) {
-        std::optional<Account> account = shard_.usage()->Open(login_->identity, /*bound=*/true);
+        std::optional<Account> account = shard_.usage()->Open(login_->identity);
         if (!account.has_value()) return RefuseSession();
         login_->account = *std::move(account);
       }
@@ -587,7 +587,7 @@ void Connection::OnMail() {
 bool Connection::OpenAccount() {
   if (login_->counted) return true;
   if (shard_.usage() != nullptr) {
-    std::optional<Account> account = shard_.usage()->Open(login_->identity, /*bound=*/true);
+    std::optional<Account> account = shard_.usage()->Open(login_->identity);
     if (!account.has_value()) {
       Reject(smtp::reply::kTooManySessions);
       return false;
@@ -622,8 +622,8 @@ bool Connection::TakeSubmitter() {
   }
   login_->untold = false;
   if (other->identity.login == login_->identity.login) return true;
-  if (shard_.usage() != nullptr)
-    other->account = *shard_.usage()->Open(other->identity, /*bound=*/false);
+  // A connection is the front end's, however many it brings mail of.
+  if (shard_.usage() != nullptr) other->account = shard_.usage()->Of(other->identity);
   login_->other = std::move(other);
   return true;
 }

@@ -252,6 +252,10 @@ struct TenantOptions {
   std::vector<auth::RateLimit> rates;
   auth::OverPolicy over_limit = auth::OverPolicy::kThrottle;
   uint32_t connections = 0;
+  // Of each of its logins, beside its own; the stricter counts. 0, empty: none of the tenant's.
+  uint32_t recipients = 0;  // of a message
+  uint64_t message_bytes = 0;
+  std::vector<Network> networks;  // where they may log in from
 };
 
 // When a login is suspended by itself, as if it were stolen; each 0: not for that. Of each login,

@@ -250,6 +250,12 @@ void TenantKeys(TenantOptions& o, KeyVisitor& v) {
   v.Key("rates", Rates(&o.rates), kRatesHelp);
   v.Key("over_limit", Word(&o.over_limit, kOverLimitWords), kOverLimitHelp);
   v.Key("connections", Count(&o.connections, 0, kMany), "logged in at a time; 0: no limit");
+  v.Key("recipients", Count(&o.recipients, 0, queue::kRecipientsMax),
+        "of a message of each of its users; theirs, if fewer; 0: no limit");
+  v.Key("message_bytes", Bytes(&o.message_bytes, 0, kGiB),
+        "largest message of each of its users; theirs, if less; 0: no limit");
+  v.Key("networks", Networks(&o.networks),
+        "where its users may log in from: in these and in their own; []: anywhere");
 }
 
 void GuessLimitsKeys(auth::GuessLimits& o, KeyVisitor& v) {

@@ -35,6 +35,16 @@ char DetailDelimiter(const SubmissionOptions& options) {
   return options.detail_delimiter.empty() ? '\0' : options.detail_delimiter[0];
 }
 
+absl::flat_hash_map<std::string, auth::TenantBounds> TenantBoundsOf(const Options& options) {
+  absl::flat_hash_map<std::string, auth::TenantBounds> bounds;
+  for (const TenantOptions& tenant : options.tenant) {
+    bounds[tenant.name] = {.recipients = tenant.recipients,
+                           .message_bytes = tenant.message_bytes,
+                           .networks = tenant.networks};
+  }
+  return bounds;
+}
+
 queue::QueueOptions MakeQueueOptions(const ShardParts& parts, uint32_t folder) {
   const QueueOptions& from = parts.options->queue;
   queue::QueueOptions options;
@@ -134,6 +144,7 @@ Shard::Shard(ShardParts parts)
            .gss = parts.gss,
            .guard = parts.guard,
            .principals = {.login = options_.gssapi.login, .realms = options_.gssapi.realms},
+           .tenants = TenantBoundsOf(options_),
            .shard = parts.index}),
       bodies_(options_.limits.body_bytes, options_.limits.body_bytes_login),
       events_(parts.event_log),

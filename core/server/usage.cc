@@ -35,6 +35,15 @@ bool IsWorse(const OverLimit& a, const OverLimit& b) {
   return rank_a != rank_b ? rank_a > rank_b : a.until > b.until;
 }
 
+// Four places for each session that there may be: should each be of another login, hardly any key
+// finds its neighbourhood taken.
+uint32_t LevelsFor(const Options& options) {
+  constexpr uint64_t kWordsMax = 1u << 28;
+  uint64_t sessions = uint64_t{std::max(options.shards, 1u)} * options.limits.sessions;
+  for (const ShardOptions& own : options.shard) sessions += own.tuning.sessions;
+  return static_cast<uint32_t>(std::min(4 * sessions, kWordsMax));
+}
+
 }  // namespace
 
 std::string OverLimit::Name() const {
@@ -52,20 +61,19 @@ Account& Account::operator=(Account&& other) noexcept {
   Leave();
   usage_ = std::exchange(other.usage_, nullptr);
   meters_ = std::move(other.meters_);
-  connections_ = std::move(other.connections_);
+  connections_ = std::exchange(other.connections_, {});
   return *this;
 }
 
 void Account::Leave() {
   if (usage_ == nullptr) return;
-  for (const uint64_t key : connections_) usage_->connections_.Leave(key);
-  connections_.clear();
+  for (uint64_t& key : connections_) {
+    if (key != 0) usage_->connections_.Leave(std::exchange(key, 0));
+  }
 }
 
 Usage::Usage(const Options& options, ByteView secret)
-    : options_(options),
-      meters_(secret, options.limits.meters),
-      connections_(options.limits.meters) {
+    : options_(options), meters_(secret, options.limits.meters), connections_(LevelsFor(options)) {
   server_ = {.name = meters_.NameKey(kServerSpace, ""),
              .rates = &options.server_limits.rates,
              .policy = options.server_limits.over_limit,
@@ -89,16 +97,26 @@ void Usage::AddMeters(Account& account, uint64_t name, Scope scope, auth::OverPo
   }
 }
 
-// A table without room lets in: that a limit holds is less than that a customer is served.
-bool Usage::Enter(Account& account, uint64_t name, uint32_t max, bool bound) {
-  if (max == 0) return true;
+// A table without room lets in: that a limit holds is less than that a customer is served. `max` 0:
+// any number.
+bool Usage::Enter(Account& account, Scope scope, uint64_t name, uint32_t max) {
   const uint64_t level = connections_.Enter(name);
   if (level == 0) return true;
-  account.connections_.push_back(name);
-  return !bound || level <= max;
+  account.connections_[static_cast<size_t>(scope)] = name;
+  return max == 0 || level <= max;
 }
 
-std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
+const Usage::Shared* Usage::TenantOf(const auth::Identity& identity) const {
+  const auto found = tenants_.find(identity.tenant);
+  return found == tenants_.end() ? nullptr : &found->second;
+}
+
+uint64_t Usage::NameOf(const auth::Identity& identity) const {
+  return meters_.NameKey(kLoginSpace, identity.login);
+}
+
+// `name`: NameOf(identity), which takes longer than the rest.
+Account Usage::MakeAccount(const auth::Identity& identity, uint64_t name) {
   Account account;
   account.usage_ = this;
   const auto& own = identity.limits.rates;
@@ -108,25 +126,40 @@ std::optional<Account> Usage::Open(const auth::Identity& identity, bool bound) {
         own.begin(), own.end(), [&](const auth::RateLimit& rate) { return rate.SameKind(common); });
     if (!has_own) rates.push_back(common);
   }
-  const uint32_t connections = identity.limits.connections != 0 ? identity.limits.connections
-                                                                : options_.login_limits.connections;
-  const auto tenant = identity.tenant.empty() ? tenants_.end() : tenants_.find(identity.tenant);
-  bool room = true;
-  if (!rates.empty() || connections != 0) {
-    const uint64_t name = meters_.NameKey(kLoginSpace, identity.login);
-    AddMeters(account, name, Scope::kLogin,
-              identity.limits.over_limit.value_or(options_.login_limits.over_limit), rates);
-    room &= Enter(account, name, connections, bound);
-  }
-  if (tenant != tenants_.end()) {
-    AddMeters(account, tenant->second.name, Scope::kTenant, tenant->second.policy,
-              *tenant->second.rates);
-    room &= Enter(account, tenant->second.name, tenant->second.connections, bound);
+  AddMeters(account, name, Scope::kLogin,
+            identity.limits.over_limit.value_or(options_.login_limits.over_limit), rates);
+  if (const Shared* tenant = TenantOf(identity)) {
+    AddMeters(account, tenant->name, Scope::kTenant, tenant->policy, *tenant->rates);
   }
   AddMeters(account, server_.name, Scope::kServer, server_.policy, *server_.rates);
-  room &= Enter(account, server_.name, server_.connections, bound);
+  return account;
+}
+
+std::optional<Account> Usage::Open(const auth::Identity& identity) {
+  const uint64_t name = NameOf(identity);
+  Account account = MakeAccount(identity, name);
+  const uint32_t own_max = identity.limits.connections;
+  bool room = Enter(account, Scope::kLogin, name,
+                    own_max != 0 ? own_max : options_.login_limits.connections);
+  const Shared* tenant = TenantOf(identity);
+  if (tenant != nullptr && tenant->connections != 0)
+    room &= Enter(account, Scope::kTenant, tenant->name, tenant->connections);
+  if (server_.connections != 0)
+    room &= Enter(account, Scope::kServer, server_.name, server_.connections);
   if (!room) return std::nullopt;
   return account;
+}
+
+// The levels that it has entered are kept, not left and entered anew: others that log in meanwhile
+// find neither one too many nor one too few.
+void Usage::Renew(Account& account, const auth::Identity& identity) {
+  account.meters_ = Of(identity).meters_;
+  uint64_t& entered = account.connections_[static_cast<size_t>(Scope::kTenant)];
+  const Shared* tenant = TenantOf(identity);
+  const uint64_t name = tenant != nullptr && tenant->connections != 0 ? tenant->name : 0;
+  if (name == entered) return;
+  if (entered != 0) connections_.Leave(std::exchange(entered, 0));
+  if (name != 0) (void)Enter(account, Scope::kTenant, name, 0);
 }
 
 Account Usage::OfAnybody() {

@@ -5,6 +5,10 @@
 // login, so that a message without limits costs nothing and one with limits some dozen nanoseconds
 // each.
 //
+// Sessions count as connections of their login whether it has a limit or not: one that is set later
+// counts those that are there. Tenants' and the server's limits change only with the process, so
+// theirs are counted where there is a limit: no word is written by all logins of all shards.
+//
 //   MAIL           Find(account, one message and SIZE=)    over: 450 4.7.1 with what and until when
 //   RCPT           Find(account, the recipients so far)
 //   end of data    Charge(account, all of it)              or over; Refund when it is not accepted
@@ -16,6 +20,7 @@
 #ifndef SLUICE_CORE_SERVER_USAGE_H_
 #define SLUICE_CORE_SERVER_USAGE_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,6 +35,7 @@
 namespace sluice::server {
 
 enum class Scope : uint8_t { kLogin, kTenant, kServer };
+inline constexpr size_t kScopes = 3;
 
 // What a message, or a part of one, counts as.
 struct Amount {
@@ -53,8 +59,8 @@ struct OverLimit {
 
 class Usage;
 
-// Whom a session's mail counts for. While it lives it counts as a connection of theirs. It must not
-// outlive its Usage; one thread.
+// Whom a session's mail counts for. One that was opened counts as a connection of theirs while it
+// lives. It must not outlive its Usage; one thread.
 class Account {
  public:
   Account() = default;  // counts for nobody
@@ -76,7 +82,7 @@ class Account {
 
   Usage* usage_ = nullptr;
   std::vector<Metered> meters_;
-  std::vector<uint64_t> connections_;  // levels to leave
+  std::array<uint64_t, kScopes> connections_{};  // levels to leave, by Scope; 0: none
 };
 
 class Usage {
@@ -87,8 +93,15 @@ class Usage {
   Usage& operator=(const Usage&) = delete;
 
   // The account of who logged in, as one more connection; nullopt: there are as many as may be.
-  // Without `bound` it is made whatever there are.
-  std::optional<Account> Open(const auth::Identity& identity, bool bound);
+  std::optional<Account> Open(const auth::Identity& identity);
+
+  // The account of an open session whose login's record is another now: what that says counts from
+  // here on, and the session goes on whatever connections there are.
+  void Renew(Account& account, const auth::Identity& identity);
+
+  // The account of somebody whose mail a session brings who is not logged in himself: no connection
+  // of his.
+  Account Of(const auth::Identity& identity) { return MakeAccount(identity, NameOf(identity)); }
 
   // The account of those who have not logged in: the server's rates count their mail too. It is no
   // connection of anybody's.
@@ -118,7 +131,10 @@ class Usage {
 
   void AddMeters(Account& account, uint64_t name, Scope scope, auth::OverPolicy policy,
                  const std::vector<auth::RateLimit>& rates) const;
-  bool Enter(Account& account, uint64_t name, uint32_t max, bool bound);
+  Account MakeAccount(const auth::Identity& identity, uint64_t name);
+  uint64_t NameOf(const auth::Identity& identity) const;
+  bool Enter(Account& account, Scope scope, uint64_t name, uint32_t max);
+  const Shared* TenantOf(const auth::Identity& identity) const;
 
   const Options& options_;
   auth::Meters meters_;

@@ -163,6 +163,70 @@ class PolicyTest(support.TestCase):
                 return client.reply()[0].startswith("235")
         wait_until(free, "a place for another connection")
 
+    def test_a_connection_limit_that_is_set_later_counts_sessions_that_are_there(self):
+        server = self.server(users=self.users())
+        with server.client(), server.client():
+            self.user(server, "set", USER, "--connections", "2")
+            with server.client(user=None) as third:
+                third.command("AUTH PLAIN " + sasl_plain(USER, PASSWORD), "421 4.7.0")
+                third.expect_end()
+
+    def test_mail_brought_for_a_login_is_no_connection_of_its(self):
+        server = self.server(users=self.users(), login_limits={"connections": 2})
+        with server.client(user=FRONT) as one, server.client(user=FRONT) as two:
+            for client in (one, two):
+                client.command(f"MAIL FROM:<{USER}> AUTH={USER}", 250)
+            with server.client(), server.client():
+                pass  # both places are its own
+
+    def test_networks_that_are_set_later_end_sessions(self):
+        server = self.server(users=self.users())
+        with server.client() as client, server.client(user=FRONT) as front:
+            self.user(server, "set", USER, "--network", "10.0.0.0/8")
+            client.command("NOOP", "421 4.7.0 Login no longer valid")
+            client.expect_end()
+            front.command(f"MAIL FROM:<{USER}> AUTH={USER}", 250)  # its own networks count
+        with server.client(user=None) as client:
+            client.command("AUTH PLAIN " + sasl_plain(USER, PASSWORD), 535)
+
+    def test_bounds_of_a_tenant(self):
+        server = self.server(users=((USER, PASSWORD, ("--tenant", "acme", "--recipients", "1", "--message-bytes", "5K")),
+                                    (OTHER, PASSWORD, ("--tenant", "acme", "--network", "127.0.0.0/8"))))
+        server.stop()
+        text = server.config.read_text()
+        tenant = '[[tenant]]\nname = "acme"\nrecipients = 2\nmessage_bytes = "2K"\n'
+        server.config.write_text(text + tenant)
+        server = server.site.start()
+        for user, recipients in ((USER, 1), (OTHER, 2)):
+            with server.client(user=user) as client:
+                client.command(f"MAIL FROM:<{user}> SIZE=3000", 552)
+                client.command(f"MAIL FROM:<{user}>", 250)
+                for _ in range(recipients):
+                    client.command(f"RCPT TO:<{RECIPIENT}>", 250)
+                client.command(f"RCPT TO:<{RECIPIENT}>", 452)
+                client.command("DATA", 354)
+                client.send(message(user) + b"x" * 3000 + b"\r\n.\r\n")
+                client.expect(552)
+        server.stop()
+        server.config.write_text(text + tenant + 'networks = ["192.0.2.0/24"]\n')
+        server = server.site.start()
+        seen = len(server.events("Auth"))
+        with server.client(user=None) as client:
+            client.command("AUTH PLAIN " + sasl_plain(OTHER, PASSWORD), "535 5.7.8")
+        self.assertEqual(server.wait_events("Auth", seen + 1)[-1]["detail"], "proved, but not from a network of its tenant's")
+
+    def test_check_tells_of_tenants_that_are_not_there(self):
+        site = self.site(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))))
+        def check():
+            result = subprocess.run([SLUICE, "check", "--config", site.config], capture_output=True, text=True, timeout=support.PATIENCE)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return [line for line in result.stderr.splitlines() if "tenant" in line]
+        [said] = check()
+        self.assertIn(f'1 user is of a tenant that has no [[tenant]], and so without a tenant\'s limits: {OTHER} is of "acme"', said)
+        text = site.config.read_text()
+        site.config.write_text(text + '[[tenant]]\nname = "acme"\n')
+        self.assertEqual(check(), [])
+
     def test_bounds_of_one_login(self):
         server = self.server(users=((USER, PASSWORD, ("--recipients", "2", "--message-bytes", "2K",
                                                       "--network", "192.0.2.0/24", "--network", "127.0.0.0/8")),

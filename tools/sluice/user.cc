@@ -142,6 +142,18 @@ absl::Status SetPolicy(const Arguments& arguments, CredentialRecord& record) {
   return absl::OkStatus();
 }
 
+// The name of a tenant that the configuration does not have bounds nobody, and is most likely
+// mistyped. It may be added later, so it is stored all the same.
+void WarnOfTenant(ByteView command, const Arguments& arguments, const server::Options& options,
+                  const std::string& tenant) {
+  const bool known = std::any_of(options.tenant.begin(), options.tenant.end(),
+                                 [&](const auto& one) { return one.name == tenant; });
+  if (tenant.empty() || known) return;
+  std::cerr << "sluice user " << command << ": warning: " << arguments.config
+            << " has no [[tenant]] named " << tenant
+            << ", so no tenant's limits count for the user; correct --tenant, or add it there\n";
+}
+
 void Add(const Arguments& arguments) {
   const server::Options options = Load("add", arguments.config);
   CredentialRecord policy;
@@ -156,6 +168,7 @@ void Add(const Arguments& arguments) {
   NewUser user{.name = arguments.name, .policy = std::move(policy), .no_password = arguments.no_password};
   if (!user.no_password) user.password = MustGetPassword("add", arguments);
   if (absl::Status added = AddUser(options, user); !added.ok()) Fail("add", added);
+  WarnOfTenant("add", arguments, options, user.policy.tenant);
   if (user.policy.addresses.empty() && user.policy.domains.empty() &&
       !auth::CanonicalAddress(user.name).has_value()) {
     std::cerr << "sluice user add: warning: " << user.name
@@ -351,7 +364,8 @@ void Set(const Arguments& arguments) {
   if (arguments.policy.empty() && !arguments.itself) {
     Fail("set", absl::FailedPreconditionError("say what: see `sluice user set --help`"));
   }
-  const auto store = MustOpen("set", Load("set", arguments.config));
+  const server::Options options = Load("set", arguments.config);
+  const auto store = MustOpen("set", options);
   const absl::Status updated = store->Update(login, [&](CredentialRecord& record) {
     if (grants || arguments.itself) {
       record.addresses.clear();
@@ -360,6 +374,7 @@ void Set(const Arguments& arguments) {
     SetPolicy(arguments, record).IgnoreError();  // it was tried
   });
   if (!updated.ok()) FailForUser("set", updated);
+  WarnOfTenant("set", arguments, options, tried.tenant);
 }
 
 }  // namespace

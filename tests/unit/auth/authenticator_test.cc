@@ -92,6 +92,10 @@ class AuthenticatorTest : public testing::Test {
                                 .iterations = 4096,
                                 .hostname = "h",
                                 .guard = &guard_,
+                                .tenants = {{"small",
+                                             {.recipients = 10,
+                                              .message_bytes = 1000,
+                                              .networks = {*Network::Parse("192.0.2.0/24")}}}},
                                 .shard = 3}};
   std::unique_ptr<Attempt> attempt_;
   SockAddr peer_ = *SockAddr::Parse("192.0.2.7:1234");
@@ -296,7 +300,7 @@ TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
   EXPECT_EQ(identity.actor, "webmail");
   EXPECT_EQ(identity.tenant, "acme");
   EXPECT_TRUE(identity.sender.Allows("alice@example.net"));
-  EXPECT_TRUE(authenticator_.Refresh(identity));
+  EXPECT_TRUE(authenticator_.Refresh(identity, peer_));
 
   EXPECT_EQ(as("carol@example.org", "webmail", "front"), Result::kSuccess);
   EXPECT_EQ(as("webmail", "webmail", "front"), Result::kSuccess) << "itself";
@@ -317,6 +321,90 @@ TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
   store_.records["alice@example.net"].limits.networks.push_back(*Network::Parse("192.0.2.0/24"));
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
+}
+
+TEST_F(AuthenticatorTest, ATenantBoundsItsLoginsAndTheStricterCounts) {
+  CredentialRecord& alice = store_.records["alice@example.net"];
+  struct {
+    const char* tenant;
+    uint32_t recipients, recipients_in_force;
+    uint64_t bytes, bytes_in_force;
+  } const cases[] = {
+      {"small", 0, 10, 0, 1000},      {"small", 5, 5, 999, 999}, {"small", 20, 10, 2000, 1000},
+      {"nosuch", 20, 20, 2000, 2000}, {"", 0, 0, 0, 0},
+  };
+  for (const auto& one : cases) {
+    alice.tenant = one.tenant;
+    alice.limits = {.recipients = one.recipients, .message_bytes = one.bytes};
+    ASSERT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess) << one.tenant;
+    const Identity identity = attempt_->TakeIdentity();
+    EXPECT_EQ(identity.limits.recipients, one.recipients_in_force) << one.recipients;
+    EXPECT_EQ(identity.limits.message_bytes, one.bytes_in_force) << one.bytes;
+  }
+}
+
+TEST_F(AuthenticatorTest, WhoLogsInIsInTheNetworksOfTheLoginAndOfItsTenant) {
+  struct {
+    const char *peer, *own, *tenant;
+    bool may;
+  } const cases[] = {
+      {"192.0.2.7:1", "", "small", true},
+      {"198.51.100.7:1", "", "small", false},
+      {"192.0.2.7:1", "192.0.2.0/28", "small", true},
+      {"192.0.2.99:1", "192.0.2.0/28", "small", false},
+      {"198.51.100.7:1", "198.51.100.0/24", "small", false},
+      {"198.51.100.7:1", "198.51.100.0/24", "nosuch", true},
+      {"[2001:db8::1]:1", "", "small", false},
+  };
+  CredentialRecord& alice = store_.records["alice@example.net"];
+  for (const auto& one : cases) {
+    peer_ = *SockAddr::Parse(one.peer);
+    alice.tenant = one.tenant;
+    alice.limits.networks.clear();
+    if (*one.own != 0) alice.limits.networks = {*Network::Parse(one.own)};
+    EXPECT_EQ(Plain("alice@example.net", "secret"), one.may ? Result::kSuccess : Result::kFailure)
+        << one.peer << ' ' << one.own;
+    EXPECT_EQ(attempt_->failure(), one.may ? Failure::kNone : Failure::kCredentials);
+    Identity unproved;
+    EXPECT_EQ(authenticator_.AdmitUnproved("alice@example.net", peer_, unproved),
+              one.may ? Failure::kNone : Failure::kCredentials);
+  }
+}
+
+TEST_F(AuthenticatorTest, ASessionFromWhereItMayNotComeAnyMoreEnds) {
+  SetPassword("webmail", "front", 5);
+  store_.records["webmail"].acts_for = {"*"};
+  const auto change = [&](const char* login, const auto& how) {
+    how(store_.records[login]);
+    store_.records[login].version = 100 + ++store_.generation;
+  };
+  const auto elsewhere = [](CredentialRecord& r) {
+    r.limits.networks = {*Network::Parse("10.0.0.0/8")};
+  };
+  const auto anywhere = [](CredentialRecord& r) { r.limits.networks.clear(); };
+
+  ASSERT_EQ(Plain("webmail", "front"), Result::kSuccess);
+  Identity front = attempt_->TakeIdentity();
+  Identity alice, acted;
+  ASSERT_EQ(authenticator_.AdmitUnproved("alice@example.net", peer_, alice), Failure::kNone);
+  ASSERT_EQ(authenticator_.ActFor(front, "alice@example.net", acted), Acting::kAllowed);
+  change("alice@example.net", elsewhere);
+  EXPECT_TRUE(authenticator_.Refresh(front, peer_));
+  EXPECT_TRUE(authenticator_.Refresh(acted, peer_)) << "she comes through the front end";
+  EXPECT_EQ(acted.limits.networks.size(), 1u);
+  EXPECT_FALSE(authenticator_.Refresh(alice, peer_));
+
+  change("alice@example.net", anywhere);
+  ASSERT_EQ(authenticator_.AdmitUnproved("alice@example.net", peer_, alice), Failure::kNone);
+  change("alice@example.net", [](CredentialRecord& r) { r.tenant = "small"; });
+  EXPECT_TRUE(authenticator_.Refresh(alice, peer_));
+  EXPECT_EQ(alice.limits.recipients, 10u);
+  change("alice@example.net", anywhere);  // its tenant's still count
+  EXPECT_FALSE(authenticator_.Refresh(alice, *SockAddr::Parse("198.51.100.7:1")));
+
+  change("webmail", elsewhere);
+  EXPECT_FALSE(authenticator_.Refresh(acted, peer_));
+  EXPECT_FALSE(authenticator_.Refresh(front, peer_));
 }
 
 TEST_F(AuthenticatorTest, AMechanismThatIsNotTheLoginsIsToldToWhoIsProved) {
@@ -398,19 +486,19 @@ TEST_F(AuthenticatorTest, WhoWasProvedElsewhereNeedsNoRecordButFollowsOne) {
   ASSERT_EQ(authenticator_.Admit("bob@example.net", peer_, CredentialRecord(), bob), Failure::kNone);
   ASSERT_EQ(authenticator_.Admit("alice@example.net", peer_, CredentialRecord(), alice), Failure::kNone);
   store_.generation = 1;
-  EXPECT_TRUE(authenticator_.Refresh(bob));
-  EXPECT_TRUE(authenticator_.Refresh(alice));
+  EXPECT_TRUE(authenticator_.Refresh(bob, peer_));
+  EXPECT_TRUE(authenticator_.Refresh(alice, peer_));
 
   store_.records["bob@example.net"].version = 2;
   store_.records["bob@example.net"].tenant = "new";
   store_.records.erase("alice@example.net");
   store_.generation = 2;
-  EXPECT_TRUE(authenticator_.Refresh(bob));
+  EXPECT_TRUE(authenticator_.Refresh(bob, peer_));
   EXPECT_EQ(bob.tenant, "new");
-  EXPECT_FALSE(authenticator_.Refresh(alice)) << "her record is gone";
+  EXPECT_FALSE(authenticator_.Refresh(alice, peer_)) << "her record is gone";
   store_.records["bob@example.net"].disabled = true;
   store_.generation = 3;
-  EXPECT_FALSE(authenticator_.Refresh(bob));
+  EXPECT_FALSE(authenticator_.Refresh(bob, peer_));
 }
 
 // The password is not even looked at: no verifier, no look-up, right or wrong, known or unknown.

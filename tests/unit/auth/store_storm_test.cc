@@ -85,7 +85,7 @@ class Shard {
               Result::kChallenge);
     return std::string(attempt->challenge().substr(attempt->challenge().find(",s=")));
   }
-  bool Refresh() { return authenticator_.Refresh(identity_); }
+  bool Refresh() { return authenticator_.Refresh(identity_, peer_); }
 
  private:
   const std::unique_ptr<LmdbStore::Reader> reader_;

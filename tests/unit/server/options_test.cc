@@ -509,6 +509,25 @@ TEST(OptionsTest, ShownOptionsReadBackTheSame) {
   EXPECT_EQ(again->listener[1].mechanisms_clear, (std::vector<std::string>{"PLAIN"}));
 }
 
+TEST(OptionsTest, ATenantBoundsEachOfItsUsers) {
+  const std::string tenant = "[[tenant]]\nname = \"acme\"\n";
+  auto options =
+      ParseOptions(Minimal(tenant + "recipients = 50\nmessage_bytes = \"2M\"\n"
+                                    "networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]\n"),
+                   "/d/f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  options = ParseOptions(ShowOptions(*options), "/d/f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_EQ(options->tenant.size(), 1u);
+  EXPECT_EQ(options->tenant[0].recipients, 50u);
+  EXPECT_EQ(options->tenant[0].message_bytes, 2 * kMiB);
+  ASSERT_EQ(options->tenant[0].networks.size(), 2u);
+  EXPECT_EQ(options->tenant[0].networks[1].ToString(), "2001:db8::/32");
+  for (const char* wrong :
+       {"recipients = 65536\n", "message_bytes = \"2G\"\n", "networks = [\"x\"]\n"})
+    EXPECT_FALSE(ParseOptions(Minimal(tenant + wrong), "/d/f").ok()) << wrong;
+}
+
 TEST(OptionsTest, ChangedKeysAreNamed) {
   const auto from = ParseOptions(Minimal(""), "/d/f");
   ASSERT_TRUE(from.ok());

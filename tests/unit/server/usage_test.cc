@@ -42,7 +42,7 @@ TEST_F(UsageTest, WhoHasNotLoggedInCountsForTheServer) {
   options_.server_limits.connections = 1;
   Usage usage(options_, kSecret);
   const Account anybody = usage.OfAnybody();
-  const Account alice = *usage.Open(IdentityOf("alice"), true);  // anybody is no connection
+  const Account alice = *usage.Open(IdentityOf("alice"));  // anybody is no connection
   for (int i = 0; i < 4; i++) {
     EXPECT_FALSE(usage.Charge(anybody, {.messages = 1, .recipients = 20}, kNow).has_value());
   }
@@ -55,9 +55,9 @@ TEST_F(UsageTest, WhoHasNotLoggedInCountsForTheServer) {
 
 TEST_F(UsageTest, EachScopeHasItsOwnCount) {
   Usage usage(options_, kSecret);
-  const Account alice = *usage.Open(IdentityOf("alice", "acme"), true);
-  const Account bob = *usage.Open(IdentityOf("bob", "acme"), true);
-  const Account carol = *usage.Open(IdentityOf("carol"), true);
+  const Account alice = *usage.Open(IdentityOf("alice", "acme"));
+  const Account bob = *usage.Open(IdentityOf("bob", "acme"));
+  const Account carol = *usage.Open(IdentityOf("carol"));
   const Amount one{.messages = 1, .recipients = 2, .bytes = 10};
   for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, one, kNow).has_value());
   auto over = usage.Charge(alice, one, kNow);
@@ -87,7 +87,7 @@ TEST_F(UsageTest, EachScopeHasItsOwnCount) {
 
 TEST_F(UsageTest, WhatIsRefusedDoesNotCountAndWhatFailsIsGivenBack) {
   Usage usage(options_, kSecret);
-  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  const Account alice = *usage.Open(IdentityOf("alice"));
   EXPECT_TRUE(usage.Charge(alice, {.messages = 1, .recipients = 101}, kNow).has_value());
   for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
   EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
@@ -103,34 +103,87 @@ TEST_F(UsageTest, ALoginsOwnLimitStandsForTheCommonOneOfItsKind) {
   identity.limits.rates = {{Counted::kMessages, Window::kMinute, 10},
                            {Counted::kBytes, Window::kDay, 1000}};
   identity.limits.connections = 1;
-  const Account alice = *usage.Open(identity, true);
+  const Account alice = *usage.Open(identity);
   EXPECT_FALSE(usage.Charge(alice, {.messages = 10, .bytes = 1000}, kNow).has_value());
   EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
   EXPECT_TRUE(usage.Find(alice, {.bytes = 1}, kNow).has_value());
-  EXPECT_FALSE(usage.Open(identity, true).has_value());
-  EXPECT_TRUE(usage.Open(identity, false).has_value()) << "one that goes on";
+  EXPECT_FALSE(usage.Open(identity).has_value());
 }
 
 TEST_F(UsageTest, ConnectionsAreLeftWithTheirAccount) {
   Usage usage(options_, kSecret);
   {
-    const auto first = usage.Open(IdentityOf("alice", "acme"), true);
-    auto second = usage.Open(IdentityOf("alice", "acme"), true);
+    const auto first = usage.Open(IdentityOf("alice", "acme"));
+    auto second = usage.Open(IdentityOf("alice", "acme"));
     ASSERT_TRUE(second.has_value());
-    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
+    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme")).has_value());
     Account moved = *std::move(second);
     second.reset();
-    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme"), true).has_value())
+    EXPECT_FALSE(usage.Open(IdentityOf("alice", "acme")).has_value())
         << "it is still there, elsewhere";
-    EXPECT_TRUE(usage.Open(IdentityOf("bob", "acme"), true).has_value());
+    EXPECT_TRUE(usage.Open(IdentityOf("bob", "acme")).has_value());
   }
-  EXPECT_TRUE(usage.Open(IdentityOf("alice", "acme"), true).has_value());
+  EXPECT_TRUE(usage.Open(IdentityOf("alice", "acme")).has_value());
+}
+
+TEST_F(UsageTest, ALimitThatIsSetLaterCountsWhoIsThere) {
+  options_.login_limits.connections = 0;
+  Usage usage(options_, kSecret);
+  std::vector<Account> before;
+  for (int i = 0; i < 3; i++) before.push_back(*usage.Open(IdentityOf("alice")));
+  auth::Identity limited = IdentityOf("alice");
+  limited.limits.connections = 3;
+  EXPECT_FALSE(usage.Open(limited).has_value());
+  usage.Renew(before.front(), limited);  // goes on, and is counted once as before
+  EXPECT_FALSE(usage.Open(limited).has_value());
+  before.pop_back();
+  EXPECT_TRUE(usage.Open(limited).has_value());
+  before.erase(before.begin());
+  limited.limits.connections = 2;
+  const auto second = usage.Open(limited);
+  EXPECT_TRUE(second.has_value());
+  EXPECT_FALSE(usage.Open(limited).has_value());
+}
+
+TEST_F(UsageTest, ASessionThatIsRenewedCountsForItsTenantOfNow) {
+  options_.login_limits = {};
+  options_.tenant = {
+      {.name = "acme", .rates = {{Counted::kMessages, Window::kHour, 1}}, .connections = 1},
+      {.name = "other", .connections = 1}};
+  Usage usage(options_, kSecret);
+  Account alice = *usage.Open(IdentityOf("alice", "acme"));
+  const auto full = [&](const char* tenant) {
+    return !usage.Open(IdentityOf("bob", tenant)).has_value();
+  };
+  EXPECT_TRUE(full("acme"));
+  usage.Renew(alice, IdentityOf("alice", "other"));
+  EXPECT_FALSE(full("acme"));
+  EXPECT_TRUE(full("other"));
+  EXPECT_FALSE(usage.Find(alice, {.messages = 2}, kNow).has_value());
+  usage.Renew(alice, IdentityOf("alice"));
+  EXPECT_FALSE(full("other"));
+  usage.Renew(alice, IdentityOf("alice", "acme"));
+  EXPECT_TRUE(usage.Find(alice, {.messages = 2}, kNow).has_value());
+  EXPECT_TRUE(full("acme"));
+}
+
+TEST_F(UsageTest, WhoseMailAnotherBringsHasNoConnection) {
+  options_.tenant[0].connections = 1;
+  Usage usage(options_, kSecret);
+  const auth::Identity alice = IdentityOf("alice", "acme");
+  std::vector<Account> brought;
+  for (int i = 0; i < 5; i++) brought.push_back(usage.Of(alice));
+  EXPECT_TRUE(usage.Open(alice).has_value());
+  for (int i = 0; i < 3; i++) {
+    EXPECT_FALSE(usage.Charge(brought[0], {.messages = 1}, kNow).has_value());
+  }
+  EXPECT_TRUE(usage.Charge(brought[1], {.messages = 1}, kNow).has_value()) << "its rates count";
 }
 
 TEST_F(UsageTest, WhatCanNeverFitIsSo) {
   options_.login_limits.rates.push_back({Counted::kBytes, Window::kDay, 1000});
   Usage usage(options_, kSecret);
-  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  const Account alice = *usage.Open(IdentityOf("alice"));
   EXPECT_EQ(Usage::MessageBytesMax(alice), 1000u);
   EXPECT_FALSE(usage.Find(alice, {.messages = 1, .bytes = 1000}, kNow).has_value());
   for (int i = 0; i < 4; i++) {
@@ -147,7 +200,7 @@ TEST_F(UsageTest, WhatCanNeverFitIsSo) {
 TEST_F(UsageTest, WhatIsHeldCountsUpToAsMuchAgain) {
   options_.login_limits.over_limit = auth::OverPolicy::kHold;
   Usage usage(options_, kSecret);
-  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  const Account alice = *usage.Open(IdentityOf("alice"));
   for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
   for (int i = 0; i < 3; i++) {
     const auto over = usage.Charge(alice, {.messages = 1}, kNow);
@@ -167,12 +220,12 @@ TEST_F(UsageTest, EachScopeHasItsPolicyAndTheWorstCounts) {
   options_.tenant[0].over_limit = auth::OverPolicy::kReject;
   options_.server_limits = {.rates = {{Counted::kMessages, Window::kMinute, 4}}};
   Usage usage(options_, kSecret);
-  const Account alice = *usage.Open(IdentityOf("alice", "acme"), true);
-  const Account carol = *usage.Open(IdentityOf("carol"), true);
+  const Account alice = *usage.Open(IdentityOf("alice", "acme"));
+  const Account carol = *usage.Open(IdentityOf("carol"));
   auth::Identity identity = IdentityOf("dave");
   identity.limits.over_limit = auth::OverPolicy::kReject;
   identity.limits.rates = {{Counted::kMessages, Window::kMinute, 0}};
-  const Account dave = *usage.Open(identity, true);
+  const Account dave = *usage.Open(identity);
   for (int i = 0; i < 3; i++) EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
   const auto policy = [&](const Account& account) {
     return usage.Find(account, {.messages = 1}, kNow)->policy;
@@ -215,7 +268,7 @@ TEST_F(LineFileTest, CountsOutliveTheProcess) {
     EXPECT_EQ(note_, "");
     Usage usage(options_, View(*file));
     ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
-    const Account alice = *usage.Open(IdentityOf("alice"), true);
+    const Account alice = *usage.Open(IdentityOf("alice"));
     EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value()) << meters;
     ASSERT_TRUE(file->Save(usage.meters()).ok());
     fresh_.fill(static_cast<char>('g' + meters % 7));  // another process would have another
@@ -223,7 +276,7 @@ TEST_F(LineFileTest, CountsOutliveTheProcess) {
   const auto file = Open();
   Usage usage(options_, View(*file));
   ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
-  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  const Account alice = *usage.Open(IdentityOf("alice"));
   EXPECT_TRUE(usage.Find(alice, {.messages = 1}, kNow).has_value());
   struct stat info {};
   ASSERT_EQ(stat(path().c_str(), &info), 0);
@@ -253,7 +306,7 @@ TEST_F(LineFileTest, DamagedLinesAreSkipped) {
   const auto file = Open();
   Usage usage(options_, View(*file));
   ASSERT_TRUE(file->Restore(usage.meters(), kNow).ok());
-  const Account alice = *usage.Open(IdentityOf("alice"), true);
+  const Account alice = *usage.Open(IdentityOf("alice"));
   EXPECT_FALSE(usage.Charge(alice, {.messages = 1}, kNow).has_value());
 }
 

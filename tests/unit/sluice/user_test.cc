@@ -92,6 +92,23 @@ TEST_F(UserTest, AddStoresKeysOfThePasswordAndNotThePassword) {
   EXPECT_EQ(content.find("secret of alice"), std::string::npos);
 }
 
+TEST_F(UserTest, ATenantThatTheConfigurationLacksIsToldAndStored) {
+  WriteConfig("[[tenant]]\nname = \"acme\"\n");
+  ASSERT_EQ(Run({"add", "a@b", "--no-password", "--tenant", "acme"}), 0);
+  EXPECT_EQ(err_, "");
+  ASSERT_EQ(Run({"add", "c@b", "--no-password", "--tenant", "Acme"}), 0);
+  EXPECT_NE(err_.find("sluice user add: warning: "), std::string::npos) << err_;
+  EXPECT_NE(err_.find("has no [[tenant]] named Acme"), std::string::npos) << err_;
+  ASSERT_EQ(Run({"set", "a@b", "--tenant", "nosuch"}), 0);
+  EXPECT_NE(err_.find("sluice user set: warning: "), std::string::npos) << err_;
+  ASSERT_EQ(Run({"show", "a@b", "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["tenant"], "nosuch");
+  ASSERT_EQ(Run({"set", "a@b", "--recipients", "3"}), 0);
+  EXPECT_EQ(err_, "") << "not asked about";
+  ASSERT_EQ(Run({"set", "a@b", "--tenant", ""}), 0);
+  EXPECT_EQ(err_, "");
+}
+
 TEST_F(UserTest, AddDropsOneLineEnd) {
   ASSERT_EQ(Run({"add", "a@b", "--password-stdin"}, "secret"), 0);
   EXPECT_TRUE(HasPassword("a@b", "secret"));
@@ -113,6 +130,7 @@ TEST_F(UserTest, AddTakesTheLongestPasswordWithItsLineEnd) {
 }
 
 TEST_F(UserTest, AddKeepsGrantsInCanonicalForm) {
+  WriteConfig("[[tenant]]\nname = \"acme\"\n");
   ASSERT_EQ(
       Run({"add", "--address", "\"Sales\"@Example.NET", "--address", "b@example.net", "alice",
            "--domain", "Example.ORG", "--tenant", "acme", "--no-null-sender", "--password-stdin"},
