@@ -131,13 +131,16 @@ Attempt::Result Attempt::Authorize() {
   // Others may have been tried beside it: then nothing is learnt of this one either.
   if (IsThrottled(peer_, begun_)) return Fail(Failure::kThrottled);
   if (!allowed_.empty() && !allowed_.Has(mechanism_)) {
+    proved_ = true;
     detail_ = "proved, but by a mechanism that the login may not use";
     return Fail(Failure::kTooWeak);
   }
+  // Counted as a guess: who guesses from elsewhere could tell the right password by its not being.
   if (!MayComeFrom(identity_, peer_)) {
     detail_ = "proved, but not from a network of the login's";
     return Fail(Failure::kCredentials);
   }
+  proved_ = true;
   if (exchange_->authorization().empty()) return Result::kSuccess;
   switch (authenticator_.ActFor(identity_, exchange_->authorization(), identity_)) {
     case Acting::kAllowed:

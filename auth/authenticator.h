@@ -89,6 +89,9 @@ class LoginAttempt {
   virtual ByteView challenge() const = 0;
   Failure failure() const { return failure_; }
   virtual ByteView detail() const { return {}; }  // see Exchange
+  // Whether a failure is none of who he is: he has proved that, and would be in if he had asked for
+  // less. Then it is no guess.
+  bool proved() const { return proved_; }
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
   virtual const std::string& login() const = 0;
   Mechanism mechanism() const { return mechanism_; }
@@ -118,6 +121,7 @@ class LoginAttempt {
   GuessGuard* const guard_;
   Identity identity_;
   Failure failure_ = Failure::kNone;
+  bool proved_ = false;
 
  private:
   std::optional<GuessGuard::Visitor> visitor_;  // of login()

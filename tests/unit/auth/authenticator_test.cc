@@ -304,9 +304,11 @@ TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
   for (const char* other : {"dave@example.net", "nobody@example.net", "erin@example.org", "\x01"}) {
     EXPECT_EQ(as(other, "webmail", "front"), Result::kFailure) << other;
     EXPECT_EQ(attempt_->failure(), Failure::kCredentials) << other;
+    EXPECT_TRUE(attempt_->proved()) << other << ": the password is right, so it is no guess";
     EXPECT_EQ(attempt_->TakeIdentity().login, "");
   }
   EXPECT_EQ(as("alice@example.net", "webmail", "wrong"), Result::kFailure);
+  EXPECT_FALSE(attempt_->proved());
   EXPECT_EQ(as("webmail", "alice@example.net", "secret"), Result::kFailure)
       << "not the other way round";
 }
@@ -315,6 +317,7 @@ TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
   store_.records["alice@example.net"].limits.networks = {*Network::Parse("198.51.100.0/24")};
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_FALSE(attempt_->proved()) << "a guess like any other, or it could be told from them";
   store_.records["alice@example.net"].limits.networks.push_back(*Network::Parse("192.0.2.0/24"));
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
 }
@@ -323,9 +326,11 @@ TEST_F(AuthenticatorTest, AMechanismThatIsNotTheLoginsIsToldToWhoIsProved) {
   store_.records["alice@example.net"].mechanisms = MechanismSet::Of(Mechanism::kScramSha256);
   EXPECT_EQ(Plain("alice@example.net", "wrong"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_FALSE(attempt_->proved());
   for (int i = 0; i < 2; i++) {  // remembered, too
     EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
     EXPECT_EQ(attempt_->failure(), Failure::kTooWeak);
+    EXPECT_TRUE(attempt_->proved());
   }
   store_.records["alice@example.net"].mechanisms.Add(Mechanism::kPlain);
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
