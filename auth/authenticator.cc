@@ -117,6 +117,8 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
       case Next::kSuccess:
         return Authorize();
       case Next::kFailure:
+        // From elsewhere it is a guess like any other: see Authorize().
+        proved_ = exchange_->proved() && MayComeFrom(identity_, peer_);
         // By its own choice the server tells who may be anybody that there is such a user.
         if (exchange_->failure() == Failure::kCredentials && transition_) {
           return Fail(Failure::kTransition);

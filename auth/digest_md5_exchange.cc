@@ -124,6 +124,7 @@ Next DigestMd5Exchange::OnRecord(const CredentialRecord* record) {
   const bool equal = ConstantTimeEquals(proofs.response, response_);
   reply_ = absl::StrCat("rspauth=", proofs.response_auth);
   if (!equal || !known || !fits_) return Done(Failure::kCredentials);
+  proved_ = true;
   if (!IsUs(uri_)) {
     return Done(Failure::kCredentials,
                 "proved, but for another server: the client connects by a name (its digest-uri) "

@@ -108,6 +108,8 @@ class Exchange {
   Failure failure() const { return failure_; }
   // More of a failure, for the event log and never for the client; mostly empty.
   ByteView detail() const { return detail_; }
+  // With kFailure: who login() is was proved all the same, and the failure is none of that.
+  bool proved() const { return proved_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -142,6 +144,7 @@ class Exchange {
   std::string foreign_hash_;
   std::shared_ptr<OffShardWork> work_;
   ByteView detail_;  // of static life, or the context's
+  bool proved_ = false;
 
  private:
   ByteView challenge_;

@@ -26,9 +26,9 @@ bool IsNonce(ByteView text) {
 ScramExchange::ScramExchange(ScramHash hash, bool plus, const ExchangeContext& context)
     : hash_(hash), plus_(plus), context_(context) {}
 
-Next ScramExchange::Done(Failure failure) {
+Next ScramExchange::Done(Failure failure, ByteView detail) {
   state_ = State::kDone;
-  return Fail(failure);
+  return Fail(failure, detail);
 }
 
 Next ScramExchange::Start(std::optional<ByteView> initial) {
@@ -143,8 +143,19 @@ Next ScramExchange::OnFinal(ByteView message) {
     Wipe(key);
     return equal;
   });
-  if (!proved || !known_ || !right_channel || !right_nonce || downgraded_) {
-    return Done(Failure::kCredentials);
+  if (!proved || !known_ || !right_nonce) return Done(Failure::kCredentials);
+  proved_ = true;
+  if (downgraded_) {
+    return Done(Failure::kCredentials,
+                "the password is right, but the client saw no -PLUS mechanism though one was "
+                "offered: somebody may stand between");
+  }
+  if (!right_channel) {
+    return Done(Failure::kCredentials,
+                plus_ ? ByteView("the password is right, but is bound to another TLS channel: "
+                                 "somebody may stand between")
+                      : ByteView("the password is right, but the client's first message did not "
+                                 "come as it was sent: somebody may stand between"));
   }
   state_ = State::kSigned;
   return Challenge(reply_);

@@ -14,7 +14,8 @@
 //
 // -PLUS: the client's header names a channel binding and its last message carries it. Without -PLUS
 // the header says `n` (the client can not) or `y` (it can, and believes that the server can not):
-// `y` where -PLUS was offered is somebody in the middle who took it out of EHLO.
+// `y` where -PLUS was offered is somebody in the middle who took it out of EHLO. To the client that
+// and a wrong channel are a wrong password; the event log tells them from that.
 #ifndef SLUICE_AUTH_SCRAM_EXCHANGE_H_
 #define SLUICE_AUTH_SCRAM_EXCHANGE_H_
 
@@ -41,7 +42,7 @@ class ScramExchange final : public Exchange {
   Next OnFinal(ByteView message);
   bool TakeHeader(ByteView& message);
   bool CheckBinding(ByteView name);
-  Next Done(Failure failure);
+  Next Done(Failure failure, ByteView detail = {});
 
   const ScramHash hash_;
   const bool plus_;

@@ -144,6 +144,7 @@ TEST_F(DigestMd5Test, OnlyTheFirstUseOfThisNonceForThisServerCounts) {
     DigestMd5Exchange elsewhere = Make();
     EXPECT_EQ(Run(elsewhere, Signed(bent)), Next::kFailure) << uri;
     EXPECT_EQ(elsewhere.failure(), Failure::kCredentials) << uri;
+    EXPECT_TRUE(elsewhere.proved()) << uri;
     EXPECT_TRUE(absl::StartsWith(elsewhere.detail(), "proved, but for another server")) << uri;
     DigestMd5Exchange guessed = Make();  // only who proves the password is worth the word
     std::string wrong = Signed(bent);
