@@ -129,7 +129,7 @@ class Exchange {
     challenge_ = bytes;
     return Next::kChallenge;
   }
-  // `detail` outlives the exchange.
+  // `detail` lives as long as the exchange.
   Next Fail(Failure failure, ByteView detail = {}) {
     failure_ = failure;
     if (!detail.empty()) detail_ = detail;
@@ -143,7 +143,7 @@ class Exchange {
   std::optional<ScramKeys> keys_;
   std::string foreign_hash_;
   std::shared_ptr<OffShardWork> work_;
-  ByteView detail_;  // of static life, or the context's
+  ByteView detail_;  // of static life, the context's, or the exchange's own
   bool proved_ = false;
 
  private:

@@ -253,11 +253,23 @@ TEST_F(ScramPlusTest, TheChannelMustBeTheSameAtBothEnds) {
 }
 
 TEST_F(ScramPlusTest, OnlyBindingsThatThereAreAreTaken) {
-  EXPECT_EQ(Try(true, "p=tls-unique,,", "p=tls-unique,,").failure, Failure::kMalformed);
+  const Outcome unknown = Try(true, "p=tls-unique,,", "p=tls-unique,,");
+  EXPECT_EQ(unknown.failure, Failure::kCredentials);  // RFC 5802 section 6: it fails
+  EXPECT_THAT(unknown.detail, HasSubstr("by tls-unique, which there is not here"));
+  EXPECT_FALSE(unknown.proved);
+  for (const std::string header : {"p=,,", "p=tls unique,,", "p=tls_unique,,", "p=\xc3\xa4,,"}) {
+    EXPECT_EQ(Try(true, header, header).failure, Failure::kMalformed) << header;
+  }
   EXPECT_EQ(Try(true, "n,,", "n,,").failure, Failure::kMalformed);
   EXPECT_EQ(Try(true, "y,,", "y,,").failure, Failure::kMalformed);
   bindings_.tls_exporter.clear();
-  EXPECT_EQ(Try(true, "p=tls-exporter,,", "p=tls-exporter,,").failure, Failure::kMalformed);
+  const Outcome unavailable = Try(true, "p=tls-exporter,,", "p=tls-exporter,,");
+  EXPECT_EQ(unavailable.failure, Failure::kCredentials);
+  EXPECT_THAT(unavailable.detail, HasSubstr("by tls-exporter, which there is not here"));
+  // The client's message is looked at as any other.
+  ScramExchange exchange = Make(kRfc7677, /*plus=*/true);
+  EXPECT_EQ(exchange.Start("p=tls-exporter,,n=user,r="), Next::kFailure);
+  EXPECT_EQ(exchange.failure(), Failure::kMalformed);
 }
 
 TEST_F(ScramPlusTest, ADowngradeIsSeen) {
