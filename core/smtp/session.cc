@@ -135,7 +135,10 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
         case LineReader::Result::kPartial:
           return Effect::kNone;
         case LineReader::Result::kTooLong:
-          effect = OnLineTooLong(replies);
+          effect = OnLineTooLong(reply::kLineTooLong, replies);
+          break;
+        case LineReader::Result::kAuthTooLong:  // RFC 4954 sections 4 and 6
+          effect = OnLineTooLong(reply::kAuthLineTooLong, replies);
           break;
         case LineReader::Result::kLine:
           effect =
@@ -182,14 +185,14 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   return (this->*command->handler)(argument, replies);
 }
 
-Effect Session::OnLineTooLong(Buffer& replies) {
+Effect Session::OnLineTooLong(Reply reply, Buffer& replies) {
   if (state_ != kSasl) {
     command_ = kNoCommand;
     CountCommand(kVerbs - 1);
-    return Refuse(reply::kLineTooLong, replies);
+    return Refuse(reply, replies);
   }
   state_ = kGreeted;
-  Refuse(reply::kAuthLineTooLong, replies);
+  Refuse(reply, replies);
   return Effect::kAbort;
 }
 
