@@ -102,11 +102,11 @@ Reply ParameterReply(ParameterError error) {
   return error == ParameterError::kUnknown ? reply::kParameterUnknown : reply::kParameterMalformed;
 }
 
-// RFC 4954 section 5: a mailbox in xtext, or "<>", which becomes empty.
+// RFC 4954 section 5: a mailbox in xtext, or "<>", which becomes empty. Whatever else it says is
+// taken as it is, for the outside to judge: there are logins that are no mailbox, and what is
+// nobody's login is not believed, which makes it "<>".
 bool TakeAuthParameter(ByteView value, Buffer& out) {
-  if (value == "<>") return true;
-  Mailbox mailbox;
-  return DecodeXtext(value, out) && ParseMailbox(out.view(), mailbox) == AddressError::kNone;
+  return value == "<>" || DecodeXtext(value, out);
 }
 
 }  // namespace
