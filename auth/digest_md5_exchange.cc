@@ -43,9 +43,11 @@ Next DigestMd5Exchange::Done(Failure failure, ByteView detail) {
   return Fail(failure, detail);
 }
 
-// An initial response is one of subsequent authentication: not looked at.
-Next DigestMd5Exchange::Start(std::optional<ByteView>) {
+// An initial response is one of subsequent authentication: not looked at. An empty one is none of
+// that, and otherwise the server speaks first (RFC 4954 section 4).
+Next DigestMd5Exchange::Start(std::optional<ByteView> initial) {
   CHECK(state_ == State::kStart);
+  if (initial.has_value() && initial->empty()) return Done(Failure::kMalformed);
   state_ = State::kResponse;
   reply_ = absl::StrCat("realm=", QuoteDigest(realm_), ",nonce=", QuoteDigest(nonce_), ",qop=\"",
                         kQop, "\",charset=utf-8,algorithm=md5-sess");

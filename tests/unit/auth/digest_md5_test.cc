@@ -256,6 +256,9 @@ TEST_F(DigestMd5Test, NobodyCanProveAnything) {
 
 TEST_F(DigestMd5Test, AnInitialResponseIsAnsweredByAChallenge) {
   DigestMd5Exchange exchange = Make();
+  DigestMd5Exchange empty = Make();
+  EXPECT_EQ(empty.Start(""), Next::kFailure);
+  EXPECT_EQ(empty.failure(), Failure::kMalformed);
   ASSERT_EQ(exchange.Start(ResponseOf(kVectors[0])), Next::kChallenge);
   EXPECT_TRUE(exchange.challenge().starts_with("realm="));
 }
