@@ -313,6 +313,32 @@ TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
       << "not the other way round";
 }
 
+TEST_F(AuthenticatorTest, ACertificatesFirstLoginActsForOthersToo) {
+  const ExternalIdentity certificate{{"alice@example.net", "bob@example.net"}, ""};
+  SetPassword("bob@example.net", "secret", 2);
+  SetPassword("carol@example.org", "secret", 3);
+  const auto as = [&](ByteView authorization) {
+    attempt_ =
+        authenticator_.Begin(Mechanism::kExternal, {.peer = peer_, .external = &certificate});
+    return attempt_->Start(authorization, now_);
+  };
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_EQ(attempt_->detail(), "proved, but it may not act for whom it asked to");
+
+  store_.records["bob@example.net"].acts_for = {"*"};
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure) << "that is not the first one's right";
+  store_.records["alice@example.net"].acts_for = {"carol@example.org"};
+  ASSERT_EQ(as("Carol@example.org"), Result::kSuccess);
+  const Identity identity = attempt_->TakeIdentity();
+  EXPECT_EQ(identity.login, "carol@example.org");
+  EXPECT_EQ(identity.actor, "alice@example.net");
+  ASSERT_EQ(as("bob@example.net"), Result::kSuccess);
+  EXPECT_EQ(attempt_->TakeIdentity().actor, "") << "its own";
+  store_.records.erase("alice@example.net");
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure);
+}
+
 TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
   store_.records["alice@example.net"].limits.networks = {*Network::Parse("198.51.100.0/24")};
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
