@@ -147,7 +147,7 @@ class Attempt final : public LoginAttempt {
   std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
   bool TakePlace(VerifyJob& job);               // false: there are too many already
-  Result Authorize();
+  Failure Authorize();                          // kNone: it is in, as identity_
 
   Authenticator& authenticator_;
   const VerifyToken token_;
@@ -155,6 +155,7 @@ class Attempt final : public LoginAttempt {
   const WallTime begun_;
   std::unique_ptr<Exchange> exchange_;
   ByteView detail_;  // of static life: why who was proved may not in
+  Failure refused_ = Failure::kNone;  // what its exchange has been told of that
   std::optional<RememberedLogins::Ticket> ticket_;
   WantedKeys missing_;
   MechanismSet allowed_;     // by the record; empty: all

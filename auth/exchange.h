@@ -100,6 +100,10 @@ class Exchange {
   // REQUIRES: the last answer was kVerify.
   virtual Next OnVerified(Verdict verdict) = 0;
 
+  // login() is proved, but may not in, or not for what it asks. kFailure, or first a challenge
+  // where the mechanism tells a refusal before the failure. REQUIRES: the last answer was kSuccess.
+  virtual Next OnRefused() { return Next::kFailure; }
+
   ByteView challenge() const { return challenge_; }    // valid until the next call
   const std::string& login() const { return login_; }  // canonical, from kLookup on
   // Whom login() asks to act for (RFC 4422 section 3.4.1), as it came; empty: itself. What it may

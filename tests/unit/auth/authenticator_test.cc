@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "auth/jwks.h"
+#include "auth/jwt.h"
 #include "auth/scram_keys.h"
+#include "tests/support/token_maker.h"
 
 namespace sluice::auth {
 namespace {
@@ -337,6 +340,38 @@ TEST_F(AuthenticatorTest, ACertificatesFirstLoginActsForOthersToo) {
   EXPECT_EQ(attempt_->TakeIdentity().actor, "") << "its own";
   store_.records.erase("alice@example.net");
   EXPECT_EQ(as("carol@example.org"), Result::kFailure);
+}
+
+// RFC 7628 section 3.2.2: a client hears of a refusal, and answers, before it fails.
+TEST_F(AuthenticatorTest, WhoShowsATokenHearsOfARefusalFirst) {
+  auto keys = Jwks::Parse(SetOf(kEdJwk));
+  ASSERT_TRUE(keys.ok());
+  authenticator_.set_tokens(std::make_shared<TokenVerifier>(
+      *std::move(keys), TokenRules{.issuer = "i", .audience = "a"}));
+  const std::string token = Sign(R"({"iss":"i","aud":"a","email":"alice@example.net","exp":1000})");
+  const auto show = [&](ByteView head) {
+    attempt_ = authenticator_.Begin(Mechanism::kOauthBearer, {.peer = peer_});
+    return attempt_->Start(std::string(head) + "\x01" + "auth=Bearer " + token + "\x01\x01", now_);
+  };
+  const auto refused = [&](ByteView head, Failure failure, ByteView detail) {
+    ASSERT_EQ(show(head), Result::kChallenge);
+    EXPECT_EQ(attempt_->challenge(), R"({"status":"invalid_token"})");
+    EXPECT_EQ(attempt_->failure(), Failure::kNone);
+    EXPECT_EQ(attempt_->detail(), detail) << "for the log, should the client cancel";
+    ASSERT_EQ(attempt_->Continue("\x01", now_), Result::kFailure);
+    EXPECT_EQ(attempt_->failure(), failure);
+    EXPECT_EQ(attempt_->detail(), detail);
+    EXPECT_EQ(attempt_->TakeIdentity().login, "");
+  };
+  EXPECT_EQ(show("n,,"), Result::kSuccess);
+  refused("n,a=bob@example.net,", Failure::kCredentials,
+          "proved, but it may not act for whom it asked to");
+  CredentialRecord& alice = store_.records["alice@example.net"];
+  alice.mechanisms = MechanismSet::Of(Mechanism::kPlain);
+  refused("n,,", Failure::kTooWeak, "proved, but by a mechanism that the login may not use");
+  alice.mechanisms = MechanismSet();
+  alice.limits.networks = {*Network::Parse("198.51.100.0/24")};
+  refused("n,,", Failure::kCredentials, "proved, but not from a network of the login's");
 }
 
 TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
