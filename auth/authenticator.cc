@@ -120,9 +120,18 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
         next = exchange_->OnVerified(*known);
         break;
       }
-      case Next::kSuccess:
-        return Authorize();
+      case Next::kSuccess: {
+        const Failure failure = Authorize();
+        if (failure == Failure::kNone) return Result::kSuccess;
+        if (failure != Failure::kCredentials && failure != Failure::kTooWeak) return Fail(failure);
+        refused_ = failure;
+        next = exchange_->OnRefused();
+        break;
+      }
       case Next::kFailure:
+        if (refused_ != Failure::kNone) return Fail(refused_);
+        // From elsewhere it is a guess like any other: see Authorize().
+        proved_ = exchange_->proved() && MayComeFrom(identity_, peer_);
         // By its own choice the server tells who may be anybody that there is such a user.
         if (exchange_->failure() == Failure::kCredentials && transition_) {
           return Fail(Failure::kTransition);
@@ -133,31 +142,34 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
 }
 
 // Only now, that who asks has proved itself: whom it may act for is nobody else's business.
-Attempt::Result Attempt::Authorize() {
+Failure Attempt::Authorize() {
   // Others may have been tried beside it: then nothing is learnt of this one either.
-  if (IsThrottled(peer_, begun_)) return Fail(Failure::kThrottled);
+  if (IsThrottled(peer_, begun_)) return Failure::kThrottled;
   if (!allowed_.empty() && !allowed_.Has(mechanism_)) {
+    proved_ = true;
     detail_ = "proved, but by a mechanism that the login may not use";
-    return Fail(Failure::kTooWeak);
+    return Failure::kTooWeak;
   }
+  // Counted as a guess: who guesses from elsewhere could tell the right password by its not being.
   if (const ByteView why = authenticator_.WhyNotFrom(peer_, identity_); !why.empty()) {
     detail_ = why;
-    return Fail(Failure::kCredentials);
+    return Failure::kCredentials;
   }
-  if (exchange_->authorization().empty()) return Result::kSuccess;
+  proved_ = true;
+  if (exchange_->authorization().empty()) return Failure::kNone;
   switch (authenticator_.ActFor(identity_, exchange_->authorization(), identity_)) {
     case Acting::kAllowed:
-      return Result::kSuccess;
+      return Failure::kNone;
     case Acting::kForbidden:
       detail_ = "proved, but it may not act for whom it asked to";
-      return Fail(Failure::kCredentials);
+      return Failure::kCredentials;
     case Acting::kUnknown:
       detail_ = "proved, but whom it asked to act for is unknown or disabled";
-      return Fail(Failure::kCredentials);
+      return Failure::kCredentials;
     case Acting::kTemporary:
       break;
   }
-  return Fail(Failure::kTemporary);
+  return Failure::kTemporary;
 }
 
 Identity Authenticator::IdentityOf(ByteView login, CredentialRecord&& record) const {

@@ -98,6 +98,9 @@ class LoginAttempt {
   virtual ByteView challenge() const = 0;
   Failure failure() const { return failure_; }
   virtual ByteView detail() const { return {}; }  // see Exchange
+  // Whether a failure is none of who he is: he has proved that, and would be in if he had asked for
+  // less. Then it is no guess.
+  bool proved() const { return proved_; }
   // The canonical login, as far as it is known: for the event log. Empty when the client sent none.
   virtual const std::string& login() const = 0;
   Mechanism mechanism() const { return mechanism_; }
@@ -127,6 +130,7 @@ class LoginAttempt {
   GuessGuard* const guard_;
   Identity identity_;
   Failure failure_ = Failure::kNone;
+  bool proved_ = false;
 
  private:
   std::optional<GuessGuard::Visitor> visitor_;  // of login()
@@ -152,7 +156,7 @@ class Attempt final : public LoginAttempt {
   std::optional<Next> LookUp();                 // nothing: the store cannot say
   std::optional<Verdict> Verify(MonoTime now);  // nothing: the verdict comes later
   bool TakePlace(VerifyJob& job);               // false: there are too many already
-  Result Authorize();
+  Failure Authorize();                          // kNone: it is in, as identity_
 
   Authenticator& authenticator_;
   const VerifyToken token_;
@@ -160,6 +164,7 @@ class Attempt final : public LoginAttempt {
   const WallTime begun_;
   std::unique_ptr<Exchange> exchange_;
   ByteView detail_;  // of static life: why who was proved may not in
+  Failure refused_ = Failure::kNone;  // what its exchange has been told of that
   std::optional<RememberedLogins::Ticket> ticket_;
   WantedKeys missing_;
   MechanismSet allowed_;     // by the record; empty: all

@@ -152,6 +152,11 @@ Next BearerExchange::OnRecord(const CredentialRecord* record) {
   return Next::kSuccess;
 }
 
+Next BearerExchange::OnRefused() {
+  CHECK(state_ == State::kDone);
+  return Refuse({});  // who asked knows why
+}
+
 Next BearerExchange::OnVerified(Verdict) {
   CHECK(false);  // never wished for
   return Next::kFailure;

@@ -12,8 +12,9 @@
 //                C: (empty)
 //
 // The login is a claim of the token; the name beside it may be missing, or be the same. The user
-// must have a record, which says what it may send, and no keys in it. An unknown user and a
-// disabled one fail as a bad token does. The token is read where it lies and not kept.
+// must have a record, which says what it may send, and no keys in it. An unknown user, a
+// disabled one and one who may not what it asks for fail as a bad token does. The token is read
+// where it lies and not kept.
 #ifndef SLUICE_AUTH_BEARER_EXCHANGE_H_
 #define SLUICE_AUTH_BEARER_EXCHANGE_H_
 
@@ -35,6 +36,7 @@ class BearerExchange final : public Exchange {
   Next Step(ByteView response) override;
   Next OnRecord(const CredentialRecord* record) override;
   Next OnVerified(Verdict verdict) override;
+  Next OnRefused() override;
 
  private:
   enum class State : uint8_t { kStart, kToken, kRecord, kRefused, kDone };

@@ -43,9 +43,11 @@ Next DigestMd5Exchange::Done(Failure failure, ByteView detail) {
   return Fail(failure, detail);
 }
 
-// An initial response is one of subsequent authentication: not looked at.
-Next DigestMd5Exchange::Start(std::optional<ByteView>) {
+// An initial response is one of subsequent authentication: not looked at. An empty one is none of
+// that, and otherwise the server speaks first (RFC 4954 section 4).
+Next DigestMd5Exchange::Start(std::optional<ByteView> initial) {
   CHECK(state_ == State::kStart);
+  if (initial.has_value() && initial->empty()) return Done(Failure::kMalformed);
   state_ = State::kResponse;
   reply_ = absl::StrCat("realm=", QuoteDigest(realm_), ",nonce=", QuoteDigest(nonce_), ",qop=\"",
                         kQop, "\",charset=utf-8,algorithm=md5-sess");
@@ -124,6 +126,7 @@ Next DigestMd5Exchange::OnRecord(const CredentialRecord* record) {
   const bool equal = ConstantTimeEquals(proofs.response, response_);
   reply_ = absl::StrCat("rspauth=", proofs.response_auth);
   if (!equal || !known || !fits_) return Done(Failure::kCredentials);
+  proved_ = true;
   if (!IsUs(uri_)) {
     return Done(Failure::kCredentials,
                 "proved, but for another server: the client connects by a name (its digest-uri) "

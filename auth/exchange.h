@@ -100,6 +100,10 @@ class Exchange {
   // REQUIRES: the last answer was kVerify.
   virtual Next OnVerified(Verdict verdict) = 0;
 
+  // login() is proved, but may not in, or not for what it asks. kFailure, or first a challenge
+  // where the mechanism tells a refusal before the failure. REQUIRES: the last answer was kSuccess.
+  virtual Next OnRefused() { return Next::kFailure; }
+
   ByteView challenge() const { return challenge_; }    // valid until the next call
   const std::string& login() const { return login_; }  // canonical, from kLookup on
   // Whom login() asks to act for (RFC 4422 section 3.4.1), as it came; empty: itself. What it may
@@ -108,6 +112,8 @@ class Exchange {
   Failure failure() const { return failure_; }
   // More of a failure, for the event log and never for the client; mostly empty.
   ByteView detail() const { return detail_; }
+  // With kFailure: who login() is was proved all the same, and the failure is none of that.
+  bool proved() const { return proved_; }
 
   // With kVerify: the prepared password and the keys to prove it against; no keys when the user
   // does not exist or may not log in (the same work is done and the verdict is kMismatch).
@@ -127,7 +133,7 @@ class Exchange {
     challenge_ = bytes;
     return Next::kChallenge;
   }
-  // `detail` outlives the exchange.
+  // `detail` lives as long as the exchange.
   Next Fail(Failure failure, ByteView detail = {}) {
     failure_ = failure;
     if (!detail.empty()) detail_ = detail;
@@ -141,7 +147,8 @@ class Exchange {
   std::optional<ScramKeys> keys_;
   std::string foreign_hash_;
   std::shared_ptr<OffShardWork> work_;
-  ByteView detail_;  // of static life, or the context's
+  ByteView detail_;  // of static life, the context's, or the exchange's own
+  bool proved_ = false;
 
  private:
   ByteView challenge_;

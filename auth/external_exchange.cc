@@ -31,11 +31,14 @@ Next ExternalExchange::Step(ByteView response) {
     std::string asked;
     const bool is_login = PrepareLogin(response, Purpose::kQuery, asked) == Prepared::kOk;
     const auto& logins = identity_->logins;
-    if (!is_login || std::find(logins.begin(), logins.end(), asked) == logins.end()) {
-      return Done(Failure::kCredentials,
-                  "the certificate is not that of the authorization identity asked for");
+    if (!is_login) {
+      return Done(Failure::kCredentials, "the authorization identity asked for is no login");
     }
-    login_ = asked;
+    if (std::find(logins.begin(), logins.end(), asked) != logins.end()) {
+      login_ = asked;
+    } else {
+      authorization_ = asked;
+    }
   }
   state_ = State::kRecord;
   return Next::kLookup;

@@ -1,6 +1,7 @@
 // EXTERNAL (RFC 4422 appendix A): TLS has proved who the client is; here it says as whom it comes.
 //
-//   C: [authzid]       empty: the first login of its certificate; else one of them
+//   C: [authzid]       empty: the first login of its certificate; else one of them, or whom that
+//                      first login asks to act for
 //
 // Which logins those are is settled before (auth/certificate_logins.h). The record must exist and
 // not be disabled: a certificate alone makes no user.

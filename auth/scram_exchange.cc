@@ -14,6 +14,7 @@ namespace sluice::auth {
 namespace {
 
 constexpr size_t kNonceBytesMax = 512;  // of the client
+constexpr size_t kBindingNameBytesMax = 64;  // in the log
 
 bool IsNonce(ByteView text) {
   const auto is_printable = [](char c) { return c >= 0x21 && c <= 0x7e && c != ','; };
@@ -26,9 +27,9 @@ bool IsNonce(ByteView text) {
 ScramExchange::ScramExchange(ScramHash hash, bool plus, const ExchangeContext& context)
     : hash_(hash), plus_(plus), context_(context) {}
 
-Next ScramExchange::Done(Failure failure) {
+Next ScramExchange::Done(Failure failure, ByteView detail) {
   state_ = State::kDone;
-  return Fail(failure);
+  return Fail(failure, detail);
 }
 
 Next ScramExchange::Start(std::optional<ByteView> initial) {
@@ -63,18 +64,27 @@ bool ScramExchange::TakeHeader(ByteView& message) {
   authorization_ = std::move(header.authorization);
   header_ = header.whole;
   const ByteView flag = header.flag;
-  if (flag.starts_with("p=")) return plus_ && CheckBinding(flag.substr(2));
+  if (flag.starts_with("p=")) return plus_ && TakeBinding(flag.substr(2));
   downgraded_ = flag == "y" && context_.bindings != nullptr && context_.bindings->offered;
   return !plus_ && (flag == "n" || flag == "y");
 }
 
-bool ScramExchange::CheckBinding(ByteView name) {
+// cb-name = 1*(ALPHA / DIGIT / "." / "-")
+bool ScramExchange::TakeBinding(ByteView name) {
   CHECK(context_.bindings != nullptr);  // -PLUS is offered under TLS alone
+  const auto is_of_name = [](char c) { return IsAsciiAlnum(c) || c == '.' || c == '-'; };
+  if (name.empty() || !std::all_of(name.begin(), name.end(), is_of_name)) return false;
   ByteView data;
   if (name == "tls-exporter") data = context_.bindings->tls_exporter;
   if (name == "tls-server-end-point") data = context_.bindings->tls_server_end_point;
   header_ += data;
-  return !data.empty();
+  if (data.empty()) {
+    unbindable_ = absl::StrCat(
+        "the client binds to the TLS channel by ", name.substr(0, kBindingNameBytesMax),
+        ", which there is not here: let it use tls-exporter (with TLS 1.3) or "
+        "tls-server-end-point");
+  }
+  return true;
 }
 
 // client-first-message-bare = "n=" saslname "," "r=" nonce ["," extensions]
@@ -94,6 +104,7 @@ Next ScramExchange::OnFirst(ByteView message) {
   if (PrepareLogin(decoded, Purpose::kQuery, login_) != Prepared::kOk) {
     return Done(Failure::kCredentials);
   }
+  if (!unbindable_.empty()) return Done(Failure::kCredentials, unbindable_);
   state_ = State::kRecord;
   return Next::kLookup;
 }
@@ -143,8 +154,19 @@ Next ScramExchange::OnFinal(ByteView message) {
     Wipe(key);
     return equal;
   });
-  if (!proved || !known_ || !right_channel || !right_nonce || downgraded_) {
-    return Done(Failure::kCredentials);
+  if (!proved || !known_ || !right_nonce) return Done(Failure::kCredentials);
+  proved_ = true;
+  if (downgraded_) {
+    return Done(Failure::kCredentials,
+                "the password is right, but the client saw no -PLUS mechanism though one was "
+                "offered: somebody may stand between");
+  }
+  if (!right_channel) {
+    return Done(Failure::kCredentials,
+                plus_ ? ByteView("the password is right, but is bound to another TLS channel: "
+                                 "somebody may stand between")
+                      : ByteView("the password is right, but the client's first message did not "
+                                 "come as it was sent: somebody may stand between"));
   }
   state_ = State::kSigned;
   return Challenge(reply_);

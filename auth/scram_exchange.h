@@ -12,9 +12,11 @@
 // led through the same steps with a salt of its own (auth/decoys.h), and one who is disabled with
 // his real one.
 //
-// -PLUS: the client's header names a channel binding and its last message carries it. Without -PLUS
-// the header says `n` (the client can not) or `y` (it can, and believes that the server can not):
-// `y` where -PLUS was offered is somebody in the middle who took it out of EHLO.
+// -PLUS: the client's header names a channel binding and its last message carries it. One that
+// there is not on this channel fails at once, whoever asks: nothing could be proved by it. Without
+// -PLUS the header says `n` (the client can not) or `y` (it can, and believes that the server can
+// not): `y` where -PLUS was offered is somebody in the middle who took it out of EHLO. To the
+// client that and a wrong channel are a wrong password; the event log tells them from that.
 #ifndef SLUICE_AUTH_SCRAM_EXCHANGE_H_
 #define SLUICE_AUTH_SCRAM_EXCHANGE_H_
 
@@ -40,8 +42,8 @@ class ScramExchange final : public Exchange {
   Next OnFirst(ByteView message);
   Next OnFinal(ByteView message);
   bool TakeHeader(ByteView& message);
-  bool CheckBinding(ByteView name);
-  Next Done(Failure failure);
+  bool TakeBinding(ByteView name);
+  Next Done(Failure failure, ByteView detail = {});
 
   const ScramHash hash_;
   const bool plus_;
@@ -49,6 +51,7 @@ class ScramExchange final : public Exchange {
   State state_ = State::kStart;
   bool known_ = false;         // keys() are a user's that may log in
   bool downgraded_ = false;    // said `y` where -PLUS was offered
+  std::string unbindable_;     // why the binding that the client names is none here; or empty
   std::string header_;         // gs2 header, and the binding's data behind it: what `c=` must be
   std::string nonce_;          // the client's and ours
   std::string auth_message_;   // as far as it is known (RFC 5802 section 3)

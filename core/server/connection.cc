@@ -485,8 +485,7 @@ void Connection::FailAuth() {
   Duration slower{};
   if (about_user && failure != auth::Failure::kThrottled) {
     auth_failures_++;
-    // A right proof by a mechanism that is not allowed is no guess.
-    if (failure != auth::Failure::kTooWeak) CountGuess();
+    if (!attempt_->proved()) CountGuess();
     slower = attempt_->slower(shard_.wall_now());
   }
   ReportAuthFailure();

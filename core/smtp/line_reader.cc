@@ -14,8 +14,12 @@ size_t FindCrLf(ByteView text) {
   return lf == ByteView::npos ? lf : lf - 1;
 }
 
-size_t LineBytesMax(bool sasl, ByteView line) {
-  return sasl || StartsWithIgnoreCase(line, "AUTH ") ? kAuthLineBytesMax : kCommandLineBytesMax;
+bool IsAuth(bool sasl, ByteView line) { return sasl || StartsWithIgnoreCase(line, "AUTH "); }
+
+size_t LineBytesMax(bool auth) { return auth ? kAuthLineBytesMax : kCommandLineBytesMax; }
+
+LineReader::Result TooLong(bool auth) {
+  return auth ? LineReader::Result::kAuthTooLong : LineReader::Result::kTooLong;
 }
 
 // What was cut may be an AUTH with a password: no copy of it is left behind.
@@ -49,7 +53,8 @@ LineReader::Result LineReader::Next(ByteView& input, bool sasl, Buffer& storage,
   const ByteView piece = input.substr(0, bytes > 0 ? bytes : input.size());
   input.remove_prefix(piece.size());
   if (partial_.empty() && bytes > 0) {  // the common case: nothing was cut, nothing is copied
-    if (bytes > LineBytesMax(sasl, piece)) return Result::kTooLong;
+    const bool auth = IsAuth(sasl, piece);
+    if (bytes > LineBytesMax(auth)) return TooLong(auth);
     line = piece.substr(0, bytes - 2);
     return Result::kLine;
   }
@@ -57,7 +62,8 @@ LineReader::Result LineReader::Next(ByteView& input, bool sasl, Buffer& storage,
   if (!too_long_) {
     // The verb may itself be cut, so the bound is looked up on what there is after this piece.
     AppendWithoutTrace(partial_, piece.substr(0, kAuthLineBytesMax + 1));
-    too_long_ = partial_.size() > LineBytesMax(sasl, partial_.view());
+    too_long_auth_ = IsAuth(sasl, partial_.view());
+    too_long_ = partial_.size() > LineBytesMax(too_long_auth_);
   }
   if (bytes == 0) {
     if (too_long_) {  // only a CR at the end of it is still of interest
@@ -69,7 +75,7 @@ LineReader::Result LineReader::Next(ByteView& input, bool sasl, Buffer& storage,
   const bool was_too_long = too_long_;
   storage.Swap(partial_);
   Reset();
-  if (was_too_long) return Result::kTooLong;
+  if (was_too_long) return TooLong(too_long_auth_);
   line = storage.view().substr(0, storage.size() - 2);
   return Result::kLine;
 }

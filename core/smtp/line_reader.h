@@ -17,9 +17,10 @@ class LineReader {
   ~LineReader() { Reset(); }
 
   enum class Result : uint8_t {
-    kPartial,  // all input is consumed; no line yet
-    kLine,     // `line` is the next one, without CR LF
-    kTooLong,  // a line beyond its bound ended here; its octets are gone
+    kPartial,      // all input is consumed; no line yet
+    kLine,         // `line` is the next one, without CR LF
+    kTooLong,      // a line beyond its bound ended here; its octets are gone
+    kAuthTooLong,  // likewise, of an AUTH command or a response
   };
 
   // Consumes one line. `line` borrows from the input or from `storage` (empty before), which takes
@@ -33,6 +34,7 @@ class LineReader {
  private:
   Buffer partial_;  // the start of a cut line; of one too long, only its last octet
   bool too_long_ = false;
+  bool too_long_auth_ = false;  // when too_long_: kAuthTooLong
 };
 
 // True when a line holds NUL, CR or LF: none of them belongs in a command.

@@ -102,11 +102,11 @@ Reply ParameterReply(ParameterError error) {
   return error == ParameterError::kUnknown ? reply::kParameterUnknown : reply::kParameterMalformed;
 }
 
-// RFC 4954 section 5: a mailbox in xtext, or "<>", which becomes empty.
+// RFC 4954 section 5: a mailbox in xtext, or "<>", which becomes empty. Whatever else it says is
+// taken as it is, for the outside to judge: there are logins that are no mailbox, and what is
+// nobody's login is not believed, which makes it "<>".
 bool TakeAuthParameter(ByteView value, Buffer& out) {
-  if (value == "<>") return true;
-  Mailbox mailbox;
-  return DecodeXtext(value, out) && ParseMailbox(out.view(), mailbox) == AddressError::kNone;
+  return value == "<>" || DecodeXtext(value, out);
 }
 
 }  // namespace
@@ -135,7 +135,10 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
         case LineReader::Result::kPartial:
           return Effect::kNone;
         case LineReader::Result::kTooLong:
-          effect = OnLineTooLong(replies);
+          effect = OnLineTooLong(reply::kLineTooLong, replies);
+          break;
+        case LineReader::Result::kAuthTooLong:  // RFC 4954 sections 4 and 6
+          effect = OnLineTooLong(reply::kAuthLineTooLong, replies);
           break;
         case LineReader::Result::kLine:
           effect =
@@ -183,14 +186,14 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   return (this->*command->handler)(argument, replies);
 }
 
-Effect Session::OnLineTooLong(Buffer& replies) {
+Effect Session::OnLineTooLong(Reply reply, Buffer& replies) {
   if (state_ != kSasl) {
     command_ = kNoCommand;
     CountCommand(kVerbs - 1);
-    return Refuse(reply::kLineTooLong, replies);
+    return Refuse(reply, replies);
   }
   state_ = kGreeted;
-  Refuse(reply::kAuthLineTooLong, replies);
+  Refuse(reply, replies);
   return Effect::kAbort;
 }
 

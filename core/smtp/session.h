@@ -186,7 +186,7 @@ class Session {
   static const Command* FindCommand(ByteView verb);
 
   Effect OnLine(ByteView line, bool more_input, Buffer& replies);
-  Effect OnLineTooLong(Buffer& replies);
+  Effect OnLineTooLong(Reply reply, Buffer& replies);
   Effect OnSaslLine(ByteView line, Buffer& replies);
   Effect OnBody(ByteView& input, Buffer& replies);
   void MakeRoom(size_t input_bytes, size_t body_bytes_max);

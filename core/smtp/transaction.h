@@ -22,7 +22,8 @@ namespace sluice::smtp {
 
 struct Transaction {
   ByteView sender() const { return ByteView(sender_text, sender_bytes); }  // empty: the null sender
-  // AUTH= (RFC 4954 section 5), xtext decoded, when has_auth_parameter. Empty means "<>".
+  // AUTH= (RFC 4954 section 5), xtext decoded, when has_auth_parameter: printable, and mostly a
+  // mailbox. Empty means "<>".
   ByteView auth_parameter() const { return auth_text.view(); }
 
   // While Effect::kRcpt waits for its answer, the last one is the one in question.

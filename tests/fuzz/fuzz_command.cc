@@ -24,10 +24,11 @@ std::vector<std::string> Lines(ByteView input, size_t piece_bytes, bool sasl) {
       ByteView line;
       const LineReader::Result result = reader.Next(piece, sasl, storage, line);
       if (result == LineReader::Result::kPartial) break;
-      const bool too_long = result == LineReader::Result::kTooLong;
+      const bool too_long = result != LineReader::Result::kLine;
       CHECK(too_long || line.size() + 2 <= kAuthLineBytesMax);
       CHECK(too_long || line.find("\r\n") == ByteView::npos);
-      lines.push_back(too_long ? "!" : "=" + std::string(line));
+      const bool of_auth = result == LineReader::Result::kAuthTooLong;
+      lines.push_back(too_long ? of_auth ? "!auth" : "!" : "=" + std::string(line));
     }
     CHECK(piece.empty());
   }

@@ -84,7 +84,7 @@ class ClientsTest(BearerCase):
             self.curl(form, right[0], user="bob@example.net", ok=False)
             # By XOAUTH2 it cancels when the refusal is told, and is answered no 535.
             refused = 535 if form == "OAUTHBEARER" else None
-            events = self.assert_log_ins(*[(form, code) for code in (235, 235, 235, refused, 535)])
+            events = self.assert_log_ins(*[(form, code) for code in (235, 235, 235, refused, refused)])
             self.assertEqual([event.get("detail") for event in events[3:]],
                              ["the token has expired", "proved, but it may not act for whom it asked to"])
             self.assertEqual(events[3]["login"], USER)
@@ -136,6 +136,16 @@ class ClientsTest(BearerCase):
             self.assertEqual(load.wait(), 1)
             self.assertIn("535", load.output())
         self.assertEqual({form: self.msa.stats()["logins_total"][form]["success"] for form in FORMS}, {form: 1 for form in FORMS})
+
+    def test_who_may_not_in_is_told_as_of_a_bad_token(self):
+        jwks, (right,) = make([{"key": "r", "claims": claims()}])
+        self.serve(jwks)
+        for form in FORMS:
+            self.assertEqual(self.python(form, right, user="bob@example.net"), (535, [REFUSED[form]]))
+        subprocess.run([support.SLUICE, "user", "set", USER, "--mechanism", "PLAIN", "--config", self.msa.config], check=True,
+                       stdout=subprocess.DEVNULL)
+        for form in FORMS:
+            self.assertEqual(self.python(form, right), (534, [REFUSED[form]]))
 
     def test_a_token_is_not_for_the_clear(self):
         jwks, (right,) = make([{"key": "d", "claims": claims()}])

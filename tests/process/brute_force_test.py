@@ -1,4 +1,5 @@
 """Who guesses passwords: answers come later and later, then 421; customers get in all the same."""
+import base64
 import json
 import smtplib
 import subprocess
@@ -27,10 +28,11 @@ class BruteForceTest(support.TestCase):
     def guesses(self, server, *arguments):
         return json.loads(self.auth(server, "show", "--json", *arguments))["guesses"]
 
-    def guess(self, server, login=USER, password="wrong", source=None):
+    def guess(self, server, login=USER, password="wrong", source=None, authorization=""):
         """The reply to one AUTH PLAIN of a new connection."""
+        response = base64.b64encode(f"{authorization}\0{login}\0{password}".encode()).decode()
         with server.client(user=None, source=source) as client:
-            return int(client.command("AUTH PLAIN " + sasl_plain(login, password), "")[0][:3])
+            return int(client.command("AUTH PLAIN " + response, "")[0][:3])
 
     def test_a_login_from_an_address(self):
         server = self.serve(login_from_address=4)
@@ -66,6 +68,20 @@ class BruteForceTest(support.TestCase):
         self.assertIn("No failed logins", self.auth(server, "show", "--login", USER, "--address", "127.0.0.9"))
         self.auth(server, "unblock", "--all")
         self.assertEqual(self.guesses(server), [])
+
+    def test_a_right_password_is_no_guess_for_whomever_it_asks_to_act(self):
+        front = "webmail"
+        server = self.server(users=((USER, PASSWORD, ()), (front, PASSWORD, ("--acts-for", "@example.net"))), auth=QUICK,
+                             guess_limits={"slowest": "0s", "login_from_address": 3})
+        subprocess.run([SLUICE, "user", "disable", USER, "--config", server.config], check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+        for other in ("nobody@example.net", USER, "erin@example.org") * 2:  # unknown, disabled, not its to act for
+            self.assertEqual(self.guess(server, front, PASSWORD, authorization=other), 535)
+        self.assertEqual(self.guess(server, front, PASSWORD), 235)
+        self.assertEqual(self.guesses(server), [])
+        for _ in range(3):
+            self.assertEqual(self.guess(server, front, authorization=USER), 535)
+        self.assertEqual(self.guess(server, front, PASSWORD), 421)
 
     def test_many_logins_from_an_address_and_its_known_clients(self):
         server = self.serve(logins_from_address=3, login_from_address=2)

@@ -101,6 +101,16 @@ class LoginTest(ExternalCase):
                        stdout=subprocess.DEVNULL)
         self.assertEqual(self.login("two", authorization="bob@example.net"), (535, True))
 
+    def test_acting_for_another(self):
+        carol = "carol@example.org"
+        self.site_.add_user(carol, "her password")
+        self.assertEqual(self.login("alice", authorization=carol), (535, True))
+        subprocess.run([support.SLUICE, "user", "set", USER, "--acts-for", carol, "--config", self.site_.config], check=True,
+                       stdout=subprocess.DEVNULL)
+        self.assertEqual(self.login("alice", authorization=carol), (235, True))
+        event = self.last_auth(2)
+        self.assertEqual((event["login"], event["actor"]), (carol, USER))
+
     def test_without_a_certificate_passwords_count(self):
         for chain in (None, "revoked", "alice"):
             with smtplib.SMTP("127.0.0.1", self.msa.starttls_port, timeout=PATIENCE) as session:

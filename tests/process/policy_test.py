@@ -25,7 +25,8 @@ class PolicyTest(support.TestCase):
         return result.stdout if ok else result.stderr
 
     def users(self):
-        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme")), (FRONT, PASSWORD, ("--acts-for", "@example.net")))
+        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme")), ("zoe", PASSWORD, ("--address", "zoe@example.net")),
+                (FRONT, PASSWORD, ("--acts-for", "@example.net", "--acts-for", "zoe")))
 
     # --- acting for others ---
 
@@ -46,8 +47,8 @@ class PolicyTest(support.TestCase):
     def test_mail_names_its_submitter(self):
         server = self.server(users=self.users())
         with server.client(user=FRONT) as client:
-            for sender in (USER, OTHER):
-                client.command(f"MAIL FROM:<{sender}> AUTH={sender}", 250)
+            for sender, login in ((USER, USER), (OTHER, OTHER), ("zoe@example.net", "zoe")):
+                client.command(f"MAIL FROM:<{sender}> AUTH={login}", 250)
                 client.command(f"RCPT TO:<{RECIPIENT}>", 250)
                 client.command("DATA", 354)
                 client.send(message(sender) + b".\r\n")
@@ -55,10 +56,11 @@ class PolicyTest(support.TestCase):
             client.command(f"MAIL FROM:<{USER}> AUTH={OTHER}", 553)  # that submitter's senders count
             client.command("MAIL FROM:<nobody@example.net> AUTH=nobody@example.net", 550)
             client.command(f"MAIL FROM:<{USER}> AUTH=erin@example.org", 553)  # may not say so: as AUTH=<>, and it is webmail
-        self.assertEqual([event["login"] for event in server.wait_events("Reception", 2)], [USER, OTHER])
+        self.assertEqual([event["login"] for event in server.wait_events("Reception", 3)], [USER, OTHER, "zoe"])
         with server.client(user=USER) as client:
-            client.command(f"MAIL FROM:<{USER}> AUTH={OTHER}", 250)  # not believed, and its own address all the same
-            client.command("RSET", 250)
+            for name in (OTHER, "bob@localhost", "zoe"):
+                client.command(f"MAIL FROM:<{USER}> AUTH={name}", 250)  # not believed, and its own address all the same
+                client.command("RSET", 250)
             client.command(f"MAIL FROM:<{OTHER}> AUTH={OTHER}", 553)
 
     # --- mechanisms ---

@@ -1,4 +1,7 @@
 """Every SASL mechanism by clients that others wrote, GNU SASL's first, and by sluice-load."""
+import base64
+import hashlib
+import hmac
 import itertools
 import json
 import os
@@ -77,6 +80,53 @@ class GsaslTest(SaslCase):
             self.gsasl(mechanism, password="wrong", ok=False)
             self.gsasl(mechanism, user="nobody@example.net", ok=False)
         self.assert_log_ins(*[(mechanism, 535) for mechanism in mechanisms for _ in range(2)])
+
+
+class SomebodyBetweenTest(SaslCase):
+    """SCRAM with a right proof over what somebody in the middle would have made of it."""
+
+    def make_server(self, name="serve", **auth):
+        return self.server(name, auth={"mechanisms": ["SCRAM-SHA-256", "PLAIN"], "failure_delay": "10ms", "failure_jitter": "0s"},
+                           guess_limits={"slowest": "0s", "login_from_address": 2})
+
+    def scram(self, mechanism, header, bound=b"", password=PASSWORD):
+        """The code of the last reply."""
+        def exchange(client, text):
+            reply = client.command(text, "")[-1]
+            return reply[:3], base64.b64decode(reply[4:]).decode() if reply.startswith("334") else ""
+        def sign(key, text):
+            return hmac.new(key, text.encode(), "sha256").digest()
+        with self.msa.client(user=None) as client:
+            bare = f"n={USER},r=abc"
+            code, first = exchange(client, f"AUTH {mechanism} " + base64.b64encode((header + bare).encode()).decode())
+            if code != "334":
+                return int(code)
+            nonce, salt, count = (part[2:] for part in first.split(",", 2))
+            last = f"c={base64.b64encode(header.encode() + bound).decode()},r={nonce}"
+            salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(count))
+            key = sign(salted, "Client Key")
+            proof = bytes(a ^ b for a, b in zip(key, sign(hashlib.sha256(key).digest(), f"{bare},{first},{last}")))
+            last += ",p=" + base64.b64encode(proof).decode()
+            code, _ = exchange(client, base64.b64encode(last.encode()).decode())
+            return int(exchange(client, "")[0] if code == "334" else code)
+
+    def test_the_log_says_so_and_it_is_no_guess(self):
+        self.assertEqual(self.scram("SCRAM-SHA-256", "n,,"), 235)
+        for _ in range(2):
+            self.assertEqual(self.scram("SCRAM-SHA-256", "y,,"), 535)
+            self.assertEqual(self.scram("SCRAM-SHA-256-PLUS", "p=tls-exporter,,", bytes(32)), 535)
+        self.assertEqual(self.scram("SCRAM-SHA-256", "n,,"), 235)
+        self.assertEqual(self.scram("SCRAM-SHA-256", "y,,", password="wrong"), 535)
+        details = [event.get("detail", "").partition(", but ")[2] for event in self.msa.wait_events("Auth", 7)]
+        downgrade = "the client saw no -PLUS mechanism though one was offered: somebody may stand between"
+        channel = "is bound to another TLS channel: somebody may stand between"
+        self.assertEqual(details, ["", downgrade, channel, downgrade, channel, "", ""])
+
+    def test_from_a_foreign_network_it_looks_like_a_guess(self):
+        """Or it could be told by its not being counted."""
+        subprocess.run([support.SLUICE, "user", "set", USER, "--network", "192.0.2.0/24", "--config", self.msa.config], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.assertEqual([self.scram("SCRAM-SHA-256", flag) for flag in ("y,,", "n,,", "n,,")], [535, 535, 421])
 
 
 class OtherClientsTest(SaslCase):

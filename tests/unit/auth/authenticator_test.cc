@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "auth/jwks.h"
+#include "auth/jwt.h"
 #include "auth/scram_keys.h"
+#include "tests/support/token_maker.h"
 
 namespace sluice::auth {
 namespace {
@@ -308,17 +311,78 @@ TEST_F(AuthenticatorTest, ActsForOthersWhereItsRecordSays) {
   for (const char* other : {"dave@example.net", "nobody@example.net", "erin@example.org", "\x01"}) {
     EXPECT_EQ(as(other, "webmail", "front"), Result::kFailure) << other;
     EXPECT_EQ(attempt_->failure(), Failure::kCredentials) << other;
+    EXPECT_TRUE(attempt_->proved()) << other << ": the password is right, so it is no guess";
     EXPECT_EQ(attempt_->TakeIdentity().login, "");
   }
   EXPECT_EQ(as("alice@example.net", "webmail", "wrong"), Result::kFailure);
+  EXPECT_FALSE(attempt_->proved());
   EXPECT_EQ(as("webmail", "alice@example.net", "secret"), Result::kFailure)
       << "not the other way round";
+}
+
+TEST_F(AuthenticatorTest, ACertificatesFirstLoginActsForOthersToo) {
+  const ExternalIdentity certificate{{"alice@example.net", "bob@example.net"}, ""};
+  SetPassword("bob@example.net", "secret", 2);
+  SetPassword("carol@example.org", "secret", 3);
+  const auto as = [&](ByteView authorization) {
+    attempt_ =
+        authenticator_.Begin(Mechanism::kExternal, {.peer = peer_, .external = &certificate});
+    return attempt_->Start(authorization, now_);
+  };
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure);
+  EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_EQ(attempt_->detail(), "proved, but it may not act for whom it asked to");
+
+  store_.records["bob@example.net"].acts_for = {"*"};
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure) << "that is not the first one's right";
+  store_.records["alice@example.net"].acts_for = {"carol@example.org"};
+  ASSERT_EQ(as("Carol@example.org"), Result::kSuccess);
+  const Identity identity = attempt_->TakeIdentity();
+  EXPECT_EQ(identity.login, "carol@example.org");
+  EXPECT_EQ(identity.actor, "alice@example.net");
+  ASSERT_EQ(as("bob@example.net"), Result::kSuccess);
+  EXPECT_EQ(attempt_->TakeIdentity().actor, "") << "its own";
+  store_.records.erase("alice@example.net");
+  EXPECT_EQ(as("carol@example.org"), Result::kFailure);
+}
+
+// RFC 7628 section 3.2.2: a client hears of a refusal, and answers, before it fails.
+TEST_F(AuthenticatorTest, WhoShowsATokenHearsOfARefusalFirst) {
+  auto keys = Jwks::Parse(SetOf(kEdJwk));
+  ASSERT_TRUE(keys.ok());
+  authenticator_.set_tokens(std::make_shared<TokenVerifier>(
+      *std::move(keys), TokenRules{.issuer = "i", .audience = "a"}));
+  const std::string token = Sign(R"({"iss":"i","aud":"a","email":"alice@example.net","exp":1000})");
+  const auto show = [&](ByteView head) {
+    attempt_ = authenticator_.Begin(Mechanism::kOauthBearer, {.peer = peer_});
+    return attempt_->Start(std::string(head) + "\x01" + "auth=Bearer " + token + "\x01\x01", now_);
+  };
+  const auto refused = [&](ByteView head, Failure failure, ByteView detail) {
+    ASSERT_EQ(show(head), Result::kChallenge);
+    EXPECT_EQ(attempt_->challenge(), R"({"status":"invalid_token"})");
+    EXPECT_EQ(attempt_->failure(), Failure::kNone);
+    EXPECT_EQ(attempt_->detail(), detail) << "for the log, should the client cancel";
+    ASSERT_EQ(attempt_->Continue("\x01", now_), Result::kFailure);
+    EXPECT_EQ(attempt_->failure(), failure);
+    EXPECT_EQ(attempt_->detail(), detail);
+    EXPECT_EQ(attempt_->TakeIdentity().login, "");
+  };
+  EXPECT_EQ(show("n,,"), Result::kSuccess);
+  refused("n,a=bob@example.net,", Failure::kCredentials,
+          "proved, but it may not act for whom it asked to");
+  CredentialRecord& alice = store_.records["alice@example.net"];
+  alice.mechanisms = MechanismSet::Of(Mechanism::kPlain);
+  refused("n,,", Failure::kTooWeak, "proved, but by a mechanism that the login may not use");
+  alice.mechanisms = MechanismSet();
+  alice.limits.networks = {*Network::Parse("198.51.100.0/24")};
+  refused("n,,", Failure::kCredentials, "proved, but not from a network of the login's");
 }
 
 TEST_F(AuthenticatorTest, ANetworkThatIsNotTheLoginsIsAWrongPassword) {
   store_.records["alice@example.net"].limits.networks = {*Network::Parse("198.51.100.0/24")};
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_FALSE(attempt_->proved()) << "a guess like any other, or it could be told from them";
   store_.records["alice@example.net"].limits.networks.push_back(*Network::Parse("192.0.2.0/24"));
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);
 }
@@ -411,9 +475,11 @@ TEST_F(AuthenticatorTest, AMechanismThatIsNotTheLoginsIsToldToWhoIsProved) {
   store_.records["alice@example.net"].mechanisms = MechanismSet::Of(Mechanism::kScramSha256);
   EXPECT_EQ(Plain("alice@example.net", "wrong"), Result::kFailure);
   EXPECT_EQ(attempt_->failure(), Failure::kCredentials);
+  EXPECT_FALSE(attempt_->proved());
   for (int i = 0; i < 2; i++) {  // remembered, too
     EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kFailure);
     EXPECT_EQ(attempt_->failure(), Failure::kTooWeak);
+    EXPECT_TRUE(attempt_->proved());
   }
   store_.records["alice@example.net"].mechanisms.Add(Mechanism::kPlain);
   EXPECT_EQ(Plain("alice@example.net", "secret"), Result::kSuccess);

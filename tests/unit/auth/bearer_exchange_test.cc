@@ -152,6 +152,20 @@ TEST_F(BearerExchangeTest, WhoIsNotTheBearerIsRefused) {
   EXPECT_EQ(exchange_->login(), "alice@example.net");
 }
 
+TEST_F(BearerExchangeTest, WhoMayNotWhatItAsksForIsToldLikeABadToken) {
+  const std::string auth = absl::StrCat("auth=Bearer ", token_, "\x01\x01");
+  for (const bool google : {false, true}) {
+    ASSERT_EQ(google ? Google("user=bob@example.net\x01" + auth)
+                     : Oauth("n,a=bob@example.net,\x01" + auth),
+              Next::kSuccess);
+    ASSERT_EQ(exchange_->OnRefused(), Next::kChallenge);
+    EXPECT_TRUE(exchange_->challenge().starts_with(google ? R"({"status":"400")"
+                                                          : R"({"status":"invalid_token")"));
+    EXPECT_EQ(exchange_->Step("\x01"), Next::kFailure);
+    EXPECT_EQ(exchange_->failure(), Failure::kCredentials);
+  }
+}
+
 // A client that asks where tokens are to be had, and one with another scheme.
 TEST_F(BearerExchangeTest, WithoutATokenTheRefusalIsTold) {
   for (const char* message : {"n,,\x01\x01",

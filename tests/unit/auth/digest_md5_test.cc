@@ -144,6 +144,7 @@ TEST_F(DigestMd5Test, OnlyTheFirstUseOfThisNonceForThisServerCounts) {
     DigestMd5Exchange elsewhere = Make();
     EXPECT_EQ(Run(elsewhere, Signed(bent)), Next::kFailure) << uri;
     EXPECT_EQ(elsewhere.failure(), Failure::kCredentials) << uri;
+    EXPECT_TRUE(elsewhere.proved()) << uri;
     EXPECT_TRUE(absl::StartsWith(elsewhere.detail(), "proved, but for another server")) << uri;
     DigestMd5Exchange guessed = Make();  // only who proves the password is worth the word
     std::string wrong = Signed(bent);
@@ -255,6 +256,9 @@ TEST_F(DigestMd5Test, NobodyCanProveAnything) {
 
 TEST_F(DigestMd5Test, AnInitialResponseIsAnsweredByAChallenge) {
   DigestMd5Exchange exchange = Make();
+  DigestMd5Exchange empty = Make();
+  EXPECT_EQ(empty.Start(""), Next::kFailure);
+  EXPECT_EQ(empty.failure(), Failure::kMalformed);
   ASSERT_EQ(exchange.Start(ResponseOf(kVectors[0])), Next::kChallenge);
   EXPECT_TRUE(exchange.challenge().starts_with("realm="));
 }

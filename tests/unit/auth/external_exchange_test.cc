@@ -21,13 +21,14 @@ TEST(ExternalExchangeTest, TheAuthorizationIdentityChooses) {
   const struct {
     std::string asked;
     std::string login;  // "": a failure
+    std::string as = {};  // for whom it asks to act
   } cases[] = {
       {"", "alice@example.net"},
       {"alice@example.net", "alice@example.net"},
       {"Bob@Example.net", "bob@example.net"},
-      {"bob@example.net ", ""},
-      {"eve@example.net", ""},
-      {"bob", ""},
+      {"bob@example.net ", "alice@example.net", "bob@example.net "},
+      {"Eve@example.net", "alice@example.net", "eve@example.net"},
+      {"bob", "alice@example.net", "bob"},
       {std::string("bob@example.net\0", 16), ""},
       {"\xff", ""},
       {std::string(kLoginBytesMax + 1, 'a'), ""},
@@ -51,6 +52,7 @@ TEST(ExternalExchangeTest, TheAuthorizationIdentityChooses) {
       EXPECT_EQ(exchange.login(), c.login);
       const CredentialRecord record;
       EXPECT_EQ(exchange.OnRecord(&record), Next::kSuccess);
+      EXPECT_EQ(exchange.authorization(), c.as) << c.asked;
     }
   }
 }

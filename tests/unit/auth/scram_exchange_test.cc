@@ -1,6 +1,7 @@
 // SCRAM and CRAM-MD5 by the RFCs' own dialogues, and what happens when they are bent.
 #include "auth/scram_exchange.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -12,6 +13,8 @@
 
 namespace sluice::auth {
 namespace {
+
+using testing::HasSubstr;
 
 const std::string kSecret(32, 's');
 
@@ -197,6 +200,8 @@ std::string FinalMessage(ByteView first, ByteView server_first, ByteView bound, 
 struct Outcome {
   Next next;
   Failure failure;
+  std::string detail;
+  bool proved;  // with a failure
 };
 
 class ScramPlusTest : public ScramTest {
@@ -217,7 +222,7 @@ class ScramPlusTest : public ScramTest {
       next = exchange.Step(FinalMessage(first, exchange.challenge(), bound, password));
     }
     if (next == Next::kChallenge) next = exchange.Step("");
-    return {next, exchange.failure()};
+    return {next, exchange.failure(), std::string(exchange.detail()), exchange.proved()};
   }
 
   ChannelBindings bindings_;
@@ -229,25 +234,63 @@ TEST_F(ScramPlusTest, TheChannelMustBeTheSameAtBothEnds) {
   EXPECT_EQ(Try(true, end_point, end_point + bindings_.tls_server_end_point).next, Next::kSuccess);
 
   // Somebody in the middle has a channel of his own with each of both.
-  EXPECT_EQ(Try(true, exporter, exporter + std::string(32, 'x')).failure, Failure::kCredentials);
-  EXPECT_EQ(Try(true, exporter, exporter).failure, Failure::kCredentials);
-  EXPECT_EQ(Try(true, end_point, exporter + bindings_.tls_exporter).failure, Failure::kCredentials);
-  EXPECT_EQ(Try(true, exporter, exporter + bindings_.tls_exporter, "wrong").failure,
-            Failure::kCredentials);
+  const Outcome outcomes[] = {Try(true, exporter, exporter + std::string(32, 'x')),
+                              Try(true, exporter, exporter),
+                              Try(true, end_point, exporter + bindings_.tls_exporter)};
+  for (const Outcome& outcome : outcomes) {
+    EXPECT_EQ(outcome.failure, Failure::kCredentials);
+    EXPECT_TRUE(outcome.proved);
+    EXPECT_THAT(outcome.detail, HasSubstr("another TLS channel"));
+  }
+  // Of a wrong password nothing is said.
+  for (const std::string& bound :
+       {exporter + bindings_.tls_exporter, exporter + std::string(32, 'x')}) {
+    const Outcome outcome = Try(true, exporter, bound, "wrong");
+    EXPECT_EQ(outcome.failure, Failure::kCredentials);
+    EXPECT_FALSE(outcome.proved);
+    EXPECT_EQ(outcome.detail, "");
+  }
 }
 
 TEST_F(ScramPlusTest, OnlyBindingsThatThereAreAreTaken) {
-  EXPECT_EQ(Try(true, "p=tls-unique,,", "p=tls-unique,,").failure, Failure::kMalformed);
+  const Outcome unknown = Try(true, "p=tls-unique,,", "p=tls-unique,,");
+  EXPECT_EQ(unknown.failure, Failure::kCredentials);  // RFC 5802 section 6: it fails
+  EXPECT_THAT(unknown.detail, HasSubstr("by tls-unique, which there is not here"));
+  EXPECT_FALSE(unknown.proved);
+  for (const std::string header : {"p=,,", "p=tls unique,,", "p=tls_unique,,", "p=\xc3\xa4,,"}) {
+    EXPECT_EQ(Try(true, header, header).failure, Failure::kMalformed) << header;
+  }
   EXPECT_EQ(Try(true, "n,,", "n,,").failure, Failure::kMalformed);
   EXPECT_EQ(Try(true, "y,,", "y,,").failure, Failure::kMalformed);
   bindings_.tls_exporter.clear();
-  EXPECT_EQ(Try(true, "p=tls-exporter,,", "p=tls-exporter,,").failure, Failure::kMalformed);
+  const Outcome unavailable = Try(true, "p=tls-exporter,,", "p=tls-exporter,,");
+  EXPECT_EQ(unavailable.failure, Failure::kCredentials);
+  EXPECT_THAT(unavailable.detail, HasSubstr("by tls-exporter, which there is not here"));
+  // The client's message is looked at as any other.
+  ScramExchange exchange = Make(kRfc7677, /*plus=*/true);
+  EXPECT_EQ(exchange.Start("p=tls-exporter,,n=user,r="), Next::kFailure);
+  EXPECT_EQ(exchange.failure(), Failure::kMalformed);
 }
 
 TEST_F(ScramPlusTest, ADowngradeIsSeen) {
   EXPECT_EQ(Try(false, "n,,", "n,,").next, Next::kSuccess);  // it can not do it
-  EXPECT_EQ(Try(false, "y,,", "y,,").failure,
-            Failure::kCredentials);  // it saw no -PLUS, but there was
+  Outcome outcome = Try(false, "y,,", "y,,");                // it saw no -PLUS, but there was
+  EXPECT_EQ(outcome.failure, Failure::kCredentials);
+  EXPECT_TRUE(outcome.proved);
+  EXPECT_THAT(outcome.detail, HasSubstr("saw no -PLUS"));
+  outcome = Try(false, "n,,", "y,,");  // somebody wrote `n` for it
+  EXPECT_EQ(outcome.failure, Failure::kCredentials);
+  EXPECT_TRUE(outcome.proved);
+  EXPECT_THAT(outcome.detail, HasSubstr("did not come as it was sent"));
+  outcome = Try(false, "y,,", "y,,", "wrong");
+  EXPECT_EQ(outcome.failure, Failure::kCredentials);
+  EXPECT_FALSE(outcome.proved);
+  EXPECT_EQ(outcome.detail, "");
+  record_.disabled = true;  // whose password is nobody's business
+  outcome = Try(false, "y,,", "y,,");
+  EXPECT_FALSE(outcome.proved);
+  EXPECT_EQ(outcome.detail, "");
+  record_.disabled = false;
   bindings_.offered = false;
   EXPECT_EQ(Try(false, "y,,", "y,,").next, Next::kSuccess);
   context_.bindings = nullptr;

@@ -11,7 +11,7 @@
 namespace sluice::smtp {
 namespace {
 
-// Lines as "=text", one too long as "!".
+// Lines as "=text", one too long as "!", of AUTH as "!auth".
 std::vector<std::string> Lines(const Pieces& pieces, bool sasl = false) {
   LineReader reader;
   std::vector<std::string> lines;
@@ -21,7 +21,19 @@ std::vector<std::string> Lines(const Pieces& pieces, bool sasl = false) {
       ByteView line;
       const LineReader::Result result = reader.Next(piece, sasl, storage, line);
       if (result == LineReader::Result::kPartial) break;
-      lines.push_back(result == LineReader::Result::kTooLong ? "!" : "=" + std::string(line));
+      switch (result) {
+        case LineReader::Result::kPartial:
+          break;
+        case LineReader::Result::kLine:
+          lines.push_back("=" + std::string(line));
+          break;
+        case LineReader::Result::kTooLong:
+          lines.push_back("!");
+          break;
+        case LineReader::Result::kAuthTooLong:
+          lines.push_back("!auth");
+          break;
+      }
     }
     EXPECT_TRUE(piece.empty());
   }
@@ -72,14 +84,18 @@ TEST(LineReaderTest, ReportsALineTooLongOnceAndGoesOn) {
 TEST(LineReaderTest, AuthLinesMayBeLonger) {
   const std::string response(kAuthLineBytesMax - 2, 'x');
   EXPECT_EQ(Lines({response, "\r\n"}, /*sasl=*/true), std::vector{"=" + response});
-  EXPECT_EQ(Lines({response, "x\r\n"}, /*sasl=*/true), std::vector<std::string>{"!"});
+  EXPECT_EQ(Lines({response, "x\r\n"}, /*sasl=*/true), std::vector<std::string>{"!auth"});
   EXPECT_EQ(Lines({response, "\r\n"}, /*sasl=*/false), std::vector<std::string>{"!"});
 
   const std::string command = "auth plain " + response.substr(11);
   EXPECT_EQ(Lines({command + "\r\n"}), std::vector{"=" + command});
   EXPECT_EQ(Lines({"au", command.substr(2), "\r", "\n"}), std::vector{"=" + command});
-  EXPECT_EQ(Lines({command + "x\r\n"}), std::vector<std::string>{"!"});
-  EXPECT_EQ(Lines({"au", command.substr(2), "x\r\n"}), std::vector<std::string>{"!"});
+  EXPECT_EQ(Lines({command + "x\r\n"}), std::vector<std::string>{"!auth"});
+  for (const ByteView last : {"x\r\n", "xxxx\r\n"}) {
+    EXPECT_EQ(Lines({"au", command.substr(2), last}), std::vector<std::string>{"!auth"});
+  }
+  EXPECT_EQ(Lines({command, "xx", "\r", "\nNOOP\r\n"}),
+            (std::vector<std::string>{"!auth", "=NOOP"}));
 }
 
 TEST(LineReaderTest, FindsForbiddenControls) {

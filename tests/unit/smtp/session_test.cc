@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "tests/unit/smtp/cuts.h"
@@ -90,6 +91,39 @@ TEST(SessionTest, TellsTheOutsideWhatItKnows) {
   EXPECT_TRUE(session.transaction().eight_bit);
   EXPECT_TRUE(session.transaction().has_auth_parameter);
   EXPECT_EQ(session.transaction().auth_parameter(), "x@y.example");
+}
+
+TEST(SessionTest, TakesWhateverIsXtextForASubmitter) {
+  const struct {
+    ByteView value;
+    std::optional<ByteView> submitter;  // none: refused
+  } kCases[] = {
+      {"<>", ""},
+      {"x+40y.example", "x@y.example"},
+      {"bob@localhost", "bob@localhost"},
+      {"zoe", "zoe"},
+      {"a+2Bb", "a+b"},
+      {"zoe+20doe", "zoe doe"},
+      {"zoe+", std::nullopt},
+      {"zoe+4", std::nullopt},
+      {"zoe+4x", std::nullopt},
+      {"zoe+4a", std::nullopt},
+      {"zoe+00", std::nullopt},
+      {"zoe+0A", std::nullopt},
+      {"zoe+FC", std::nullopt},
+      {"zo\xc3\xab", std::nullopt},
+      {"z=oe", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const auto& test : kCases) {
+    LoggedIn client;
+    client.Say("MAIL FROM:<alice@example.net> AUTH=" + std::string(test.value) + "\r\n");
+    const Session& session = client.outside.session();
+    ASSERT_EQ(session.in_transaction(), test.submitter.has_value()) << test.value;
+    if (!test.submitter.has_value()) continue;
+    EXPECT_TRUE(session.transaction().has_auth_parameter) << test.value;
+    EXPECT_EQ(session.transaction().auth_parameter(), *test.submitter);
+  }
 }
 
 TEST(SessionTest, MakesTheHeloNameHarmless) {
