@@ -131,7 +131,7 @@ Attempt::Result Attempt::Run(Next next, MonoTime now) {
       case Next::kFailure:
         if (refused_ != Failure::kNone) return Fail(refused_);
         // From elsewhere it is a guess like any other: see Authorize().
-        proved_ = exchange_->proved() && MayComeFrom(identity_, peer_);
+        proved_ = exchange_->proved() && authenticator_.WhyNotFrom(peer_, identity_).empty();
         // By its own choice the server tells who may be anybody that there is such a user.
         if (exchange_->failure() == Failure::kCredentials && transition_) {
           return Fail(Failure::kTransition);

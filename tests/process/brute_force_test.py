@@ -80,8 +80,8 @@ class BruteForceTest(support.TestCase):
         self.assertEqual(self.guess(server, front, PASSWORD), 235)
         self.assertEqual(self.guesses(server), [])
         for _ in range(3):
-            self.assertEqual(self.guess(server, front, authorization=USER), 535)
-        self.assertEqual(self.guess(server, front, PASSWORD), 421)
+            self.assertEqual(self.guess(server, front, authorization=USER, source="127.0.1.1"), 535)
+        self.assertEqual(self.guess(server, front, PASSWORD, source="127.0.1.1"), 421)
 
     def test_many_logins_from_an_address_and_its_known_clients(self):
         server = self.serve(logins_from_address=3, login_from_address=2)
