@@ -85,7 +85,7 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("tell_transition", Flag(&o.tell_transition),
         "432 where a user lacks the mechanism's key; tells that there is such a user");
   v.Key("channel_binding", Flag(&o.channel_binding),
-        "SCRAM under TLS is offered with -PLUS too: bound to the TLS channel");
+        "SCRAM under TLS 1.3 is offered with -PLUS too: bound to the TLS channel");
   v.Key("digest_realm", Text(&o.digest_realm),
         "of DIGEST-MD5; keys are made for it, and made anew for another; default: hostname");
   v.Key("iterations", Count(&o.iterations, 4096, 10'000'000), "PBKDF2 rounds of newly stored keys");
