@@ -61,19 +61,28 @@ std::string Numbered(int lines) {
   return text;
 }
 
-TEST(SessionConfigTest, ExternalIsOfferedToWhomItCanWorkFor) {
+TEST(SessionConfigTest, ExternalAndPlusAreOfferedToWhomTheyCanWorkFor) {
   SessionOptions options;
   options.hostname = "h";
-  options.mechanisms = {"EXTERNAL", "PLAIN"};
+  options.mechanisms = {"SCRAM-SHA-256-PLUS", "EXTERNAL", "PLAIN"};
   const SessionConfig config(options);
-  EXPECT_NE(config.ehlo_reply(true, false, true).find("250-AUTH EXTERNAL PLAIN\r\n"),
-            ByteView::npos);
-  EXPECT_NE(config.ehlo_reply(true, false, false).find("250-AUTH PLAIN\r\n"), ByteView::npos);
-  EXPECT_EQ(config.ehlo_reply(true, true, true).find("AUTH"), ByteView::npos);
-  EXPECT_EQ(config.ehlo_reply(false, false, true).find("AUTH"), ByteView::npos);
+  const struct {
+    SessionOffer offer;
+    ByteView line;
+  } cases[] = {
+      {{}, "250-AUTH PLAIN\r\n"},
+      {{.external = true}, "250-AUTH EXTERNAL PLAIN\r\n"},
+      {{.plus = true}, "250-AUTH SCRAM-SHA-256-PLUS PLAIN\r\n"},
+      {{.external = true, .plus = true}, "250-AUTH SCRAM-SHA-256-PLUS EXTERNAL PLAIN\r\n"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_NE(config.ehlo_reply(true, false, c.offer).find(c.line), ByteView::npos) << c.line;
+    EXPECT_EQ(config.ehlo_reply(true, true, c.offer).find("AUTH"), ByteView::npos);
+    EXPECT_EQ(config.ehlo_reply(false, false, c.offer).find("AUTH"), ByteView::npos);
+  }
   options.mechanisms = {"EXTERNAL"};
   const SessionConfig alone(options);
-  EXPECT_EQ(alone.ehlo_reply(true, false, false).find("AUTH"), ByteView::npos);
+  EXPECT_EQ(alone.ehlo_reply(true, false).find("AUTH"), ByteView::npos);
 }
 
 TEST(SessionTest, TellsTheOutsideWhatItKnows) {
