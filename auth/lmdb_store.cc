@@ -563,12 +563,9 @@ LookupStatus LmdbStore::Reader::Lookup(ByteView login, CredentialRecord& record)
 bool LmdbStore::Reader::IsSuspended(ByteView login) {
   if (login.empty() || login.size() > kLoginBytesMax) return false;
   if (mdb_txn_renew(txn_) != MDB_SUCCESS) return false;
-  const std::string own = SuspendedKeyOf(login);
-  MDB_val key = ToVal(own);
-  MDB_val value;
-  const int rc = mdb_get(txn_, kMainDb, &key, &value);
+  const absl::StatusOr<bool> listed = IsListed(txn_, login);
   mdb_txn_reset(txn_);
-  return rc == MDB_SUCCESS;
+  return listed.value_or(false);
 }
 
 bool LmdbStore::Reader::IsAnybodySuspended() {

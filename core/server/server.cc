@@ -527,7 +527,7 @@ void ServerProcess::MakeContainment() {
 }
 
 // On the thread that changes records. Its sessions end at their next command, and its queued mail
-// waits, since the record says so.
+// waits, since the store says so.
 void ServerProcess::SuspendLogin(const std::string& login, const std::string& why) {
   bool already = false;
   const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
