@@ -9,9 +9,12 @@
 #include <memory>
 #include <optional>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "auth/hash.h"
+#include "auth/scram_keys.h"
 #include "auth/secret.h"
 #include "core/base/base64.h"
 
@@ -221,6 +224,21 @@ Verdict ProveCrypt(ByteView value, ByteView password) {
   return VerdictOf(equal);
 }
 
+// --- CRAM-MD5 -----------------------------------------------------------------------------------
+
+std::string CramMd5Problem(ByteView value) {
+  std::string states;
+  const bool right =
+      value.size() == 2 * sizeof(CramMd5States) && absl::HexStringToBytes(value, &states);
+  return right ? "" : "has not 64 hexadecimal digits";
+}
+
+Verdict ProveCramMd5(ByteView value, ByteView password) {
+  const CramMd5States made = DeriveCramMd5States(password);
+  return VerdictOf(
+      ConstantTimeEquals(absl::BytesToHexString(View(made)), absl::AsciiStrToLower(value)));
+}
+
 constexpr Scheme kSchemes[] = {
     {"SSHA", SaltedProblem<Sha1>, ProveSalted<Sha1>},
     {"SSHA256", SaltedProblem<Sha256>, ProveSalted<Sha256>},
@@ -230,6 +248,7 @@ constexpr Scheme kSchemes[] = {
     {"SHA256-CRYPT", Sha256CryptProblem, ProveCrypt},
     {"BLF-CRYPT", BcryptProblem, ProveCrypt},
     {"CRYPT", CryptProblem, ProveCrypt},
+    {"CRAM-MD5", CramMd5Problem, ProveCramMd5},
 };
 
 const Scheme* Find(ByteView name) {
@@ -267,6 +286,10 @@ std::string ProblemOfForeignHash(ByteView text) {
   ByteView value;
   const Scheme* const scheme = Split(text, value);
   return scheme == nullptr ? "is too long, or of no scheme that is known" : scheme->problem(value);
+}
+
+std::string ForeignHashOf(const CramMd5States& states) {
+  return absl::StrCat("{CRAM-MD5}", absl::BytesToHexString(View(states)));
 }
 
 Verdict ProveForeignHash(ByteView text, ByteView password) {

@@ -5,6 +5,7 @@
 //   {ARGON2ID}                     $argon2id$v=19$m=65536,t=3,p=1$salt$hash (RFC 9106)
 //   {SHA512-CRYPT}, {SHA256-CRYPT}, {BLF-CRYPT}, {CRYPT}
 //                                  $6$, $5$ and $2y$ of crypt(3), checked by the system's library
+//   {CRAM-MD5}                     the states of HMAC-MD5 that a record keeps for that mechanism
 //
 // As Dovecot writes them. Proving one may need a second of a verifier's thread and 256 MiB of
 // memory, and no more: what asks for more is refused when it is read. A password is proved as it is
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "auth/exchange.h"
+#include "auth/record.h"
 #include "core/base/bytes.h"
 
 namespace sluice::auth {
@@ -35,6 +37,9 @@ ByteView SchemeOf(ByteView text);
 
 // What is wrong with "{SCHEME}value"; empty: nothing, it can be proved.
 std::string ProblemOfForeignHash(ByteView text);
+
+// A record's CRAM-MD5 states as "{CRAM-MD5}value".
+std::string ForeignHashOf(const CramMd5States& states);
 
 // Whether `password`, prepared, is the one; kTemporary: there is no memory for it now. What has a
 // problem matches nothing. Slow; any thread.

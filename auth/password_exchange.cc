@@ -1,5 +1,6 @@
 #include "auth/password_exchange.h"
 
+#include "auth/foreign_hash.h"
 #include "auth/prepare.h"
 #include "core/base/check.h"
 
@@ -22,7 +23,11 @@ Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   // user, a disabled one and a wrong password apart.
   if (record != nullptr && record->may_log_in()) {
     keys_ = record->PasswordKeys();
-    if (!keys_.has_value()) foreign_hash_ = record->foreign_hash;
+    if (!keys_.has_value()) {
+      foreign_hash_ = record->foreign_hash;
+      if (foreign_hash_.empty() && record->cram_md5.has_value())
+        foreign_hash_ = ForeignHashOf(*record->cram_md5);
+    }
   }
   state_ = State::kVerdict;
   return Next::kVerify;

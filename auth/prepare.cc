@@ -1,5 +1,6 @@
 #include "auth/prepare.h"
 
+#include <idn2.h>
 #include <stringprep.h>
 
 #include <algorithm>
@@ -10,23 +11,40 @@
 namespace sluice::auth {
 namespace {
 
+using Profile = std::vector<Stringprep_profile>;  // ends with a step of no operation
+
 // SASLprep with case folding put in before its normalisation: table B.2 is the one made for use
 // with NFKC (RFC 3454 section 3.2). The step is taken from nameprep, since a table's size is not
 // exported by itself.
-const Stringprep_profile* LoginProfile() {
-  static const std::vector<Stringprep_profile> profile = [] {
+const Profile& LoginProfile() {
+  static const Profile profile = [] {
     const Stringprep_profile* fold = stringprep_nameprep;
     while (fold->table != stringprep_rfc3454_B_2) CHECK((++fold)->operation != 0);
-    std::vector<Stringprep_profile> steps;
+    Profile steps;
     for (const Stringprep_profile* step = stringprep_saslprep; step->operation != 0; step++) {
       if (step->operation == STRINGPREP_NFKC) steps.push_back(*fold);
       steps.push_back(*step);
     }
     CHECK(!steps.empty());
-    steps.push_back(Stringprep_profile{});  // the end
+    steps.push_back(Stringprep_profile{});
     return steps;
   }();
-  return profile.data();
+  return profile;
+}
+
+// The same for a local part, which may mix the directions of writing.
+const Profile& LocalPartProfile() {
+  static const Profile profile = [] {
+    Profile steps;
+    for (const Stringprep_profile& step : LoginProfile()) {
+      const bool bidi =
+          step.operation == STRINGPREP_BIDI || step.operation == STRINGPREP_BIDI_PROHIBIT_TABLE ||
+          step.operation == STRINGPREP_BIDI_RAL_TABLE || step.operation == STRINGPREP_BIDI_L_TABLE;
+      if (!bidi) steps.push_back(step);
+    }
+    return steps;
+  }();
+  return profile;
 }
 
 bool IsPrintableAscii(ByteView text) {
@@ -81,7 +99,8 @@ Prepared PrepareLogin(ByteView raw, Purpose purpose, std::string& login) {
   }
   char work[kLoginBytesMax + 1];
   size_t bytes = 0;
-  const Prepared result = RunLibrary(raw, LoginProfile(), purpose, work, kLoginBytesMax, bytes);
+  const Prepared result =
+      RunLibrary(raw, LoginProfile().data(), purpose, work, kLoginBytesMax, bytes);
   if (result == Prepared::kOk) login.assign(work, bytes);
   return result;
 }
@@ -99,6 +118,27 @@ Prepared PreparePassword(ByteView raw, Purpose purpose, Secret& password) {
       RunLibrary(raw, stringprep_saslprep, purpose, work, kPasswordBytesMax, bytes);
   if (result == Prepared::kOk) password = Secret(ByteView(work, bytes));
   Wipe(work, sizeof work);
+  return result;
+}
+
+std::optional<std::string> FoldLocalPart(ByteView local) {
+  if (local.empty() || local.size() > kLoginBytesMax) return std::nullopt;
+  char work[kLoginBytesMax + 1];
+  size_t bytes = 0;
+  if (RunLibrary(local, LocalPartProfile().data(), Purpose::kQuery, work, kLoginBytesMax, bytes) !=
+      Prepared::kOk)
+    return std::nullopt;
+  return std::string(work, bytes);
+}
+
+std::optional<std::string> DomainToAscii(ByteView domain) {
+  if (domain.find('\0') != ByteView::npos) return std::nullopt;
+  uint8_t* ascii = nullptr;
+  if (idn2_lookup_u8(reinterpret_cast<const uint8_t*>(std::string(domain).c_str()), &ascii,
+                     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+    return std::nullopt;
+  std::string result(reinterpret_cast<const char*>(ascii));
+  idn2_free(ascii);
   return result;
 }
 

@@ -6,10 +6,14 @@
 // password that fails is an ordinary failure of that login. Printable ASCII, the usual case, takes
 // a short path without the library (libidn); its results are the same, and a test compares them.
 //
+// The parts of an internationalised address (RFC 6531) are brought to the form in which they are
+// compared.
+//
 // Pure; any thread. For other than ASCII libidn makes copies on the heap that it does not wipe.
 #ifndef SLUICE_AUTH_PREPARE_H_
 #define SLUICE_AUTH_PREPARE_H_
 
+#include <optional>
 #include <string>
 
 #include "auth/secret.h"
@@ -37,6 +41,13 @@ enum class Prepared : uint8_t {
 // `login` is set only by kOk.
 [[nodiscard]] Prepared PrepareLogin(ByteView raw, Purpose purpose, std::string& login);
 [[nodiscard]] Prepared PreparePassword(ByteView raw, Purpose purpose, Secret& password);
+
+// A local part, prepared as a login is but for the rule of directions. Nothing for what is not
+// UTF-8, has a prohibited character, is empty then, or too long.
+std::optional<std::string> FoldLocalPart(ByteView local);
+// A domain with its U-labels as A-labels (IDNA2008, RFC 5891, with the mappings of UTS 46). Nothing
+// for what is no such domain.
+std::optional<std::string> DomainToAscii(ByteView domain);
 
 // What is wrong and how to mend it, for the command line: "is not UTF-8; ...".
 ByteView Explain(Prepared result);

@@ -63,7 +63,8 @@ struct ScramKeys {
 };
 
 // The states of HMAC-MD5 keyed with the password (HmacKey<Md5>): all that CRAM-MD5 needs. Who has
-// them can log in by CRAM-MD5, so a record has them only where the operator wants that mechanism.
+// them can log in by CRAM-MD5, so a record has them only where the operator wants that mechanism,
+// or has imported them. Where a record has nothing else, PLAIN and LOGIN are proved by them.
 using CramMd5States = std::array<char, 32>;
 
 // What bounds a login beside what all have in common.

@@ -4,18 +4,25 @@
 
 #include <algorithm>
 
+#include "auth/prepare.h"
 #include "core/base/check.h"
 
 namespace sluice::auth {
 namespace {
 
-// A canonical address or domain in the making, on the stack: MAIL FROM is checked without the heap.
+bool IsAscii(ByteView text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// A canonical address or domain in the making, on the stack: MAIL FROM, which is ASCII, is checked
+// without the heap.
 class Canonical {
  public:
   bool AddAddress(ByteView address) {
     const bool quoted = !address.empty() && address[0] == '"';
     const size_t local = quoted ? AddQuoted(address) : AddAtoms(address);
-    if (local == 0 || size_ == 0) return false;
+    if (local == 0 || size_ == 0 || !FoldLocal()) return false;
     if (local >= address.size() || address[local] != '@' || !Add('@')) return false;
     return AddDomain(address.substr(local + 1));
   }
@@ -23,6 +30,10 @@ class Canonical {
   bool AddDomain(ByteView domain) {
     if (domain.empty()) return false;
     if (domain[0] == '[') return AddLiteral(domain);
+    if (!IsAscii(domain)) {
+      const std::optional<std::string> ascii = DomainToAscii(domain);
+      return ascii.has_value() && AddDomain(*ascii);
+    }
     for (const char c : domain) {
       if (IsSpecial(c) || !Add(AsciiLower(c))) return false;
     }
@@ -66,6 +77,14 @@ class Canonical {
       if (octet < 0x20 || octet == 0x7f || !Add(AsciiLower(address[i]))) return 0;
     }
     return 0;
+  }
+
+  // Of the local part, which is all there is yet.
+  bool FoldLocal() {
+    if (IsAscii(view())) return true;
+    const std::optional<std::string> folded = FoldLocalPart(view());
+    size_ = 0;
+    return folded.has_value() && Add(ByteView(*folded));
   }
 
   bool AddLiteral(ByteView literal) {

@@ -23,10 +23,10 @@ namespace sluice::auth {
 // RFC 5321 section 4.5.3.1 allows 64 + 1 + 255; quoting may double the local part on the wire.
 inline constexpr size_t kAddressBytesMax = 512;
 
-// The form in which addresses are stored and compared: local part unquoted, ASCII letters
-// lower-cased in both parts, an address literal in brackets and in its shortest form. Octets over
-// 127 stay as they are. Nothing for what is no mailbox: no '@', an empty part, a bad quoted string
-// or literal, too long.
+// The form in which addresses are stored and compared: local part unquoted, letters lower-cased in
+// both parts, a local part of other than ASCII as FoldLocalPart() has it, U-labels as A-labels, an
+// address literal in brackets and in its shortest form. Nothing for what is no mailbox: no '@', an
+// empty part, a bad quoted string, literal or label, not UTF-8, too long.
 std::optional<std::string> CanonicalAddress(ByteView address);
 std::optional<std::string> CanonicalDomain(ByteView domain);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/strings/str_cat.h"
 #include "auth/sender_policy.h"
 #include "core/smtp/address.h"
 #include "core/smtp/limits.h"
@@ -10,16 +11,17 @@
 namespace sluice::server {
 
 LocalDomains::Added LocalDomains::Add(ByteView domain, uint32_t place) {
-  const bool ascii = std::all_of(domain.begin(), domain.end(),
-                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-  if (!ascii) return Added::kNotAscii;
-  const ByteView whole = domain.starts_with('.') ? domain.substr(1) : domain;
-  const bool literal = smtp::IsAddressLiteral(domain);
-  if (!literal && smtp::CheckDomain(whole) != smtp::AddressError::kNone) return Added::kNoDomain;
-  const std::optional<std::string> canonical = auth::CanonicalDomain(domain);
+  const bool subdomains = domain.starts_with('.');
+  const std::optional<std::string> canonical =
+      auth::CanonicalDomain(subdomains ? domain.substr(1) : domain);
   if (!canonical.has_value()) return Added::kNoDomain;
+  const bool literal = smtp::IsAddressLiteral(*canonical);
+  if (literal ? subdomains : smtp::CheckDomain(*canonical) != smtp::AddressError::kNone)
+    return Added::kNoDomain;
   if (places_.empty()) first_ = place;
-  return places_.try_emplace(*canonical, place).second ? Added::kOk : Added::kTaken;
+  return places_.try_emplace(absl::StrCat(subdomains ? "." : "", *canonical), place).second
+             ? Added::kOk
+             : Added::kTaken;
 }
 
 std::optional<uint32_t> LocalDomains::Find(ByteView address) const {

@@ -3,8 +3,9 @@
 //
 // A domain is an address's whole domain: "example.org" is that and no subdomain, ".example.org" is
 // every subdomain and not itself; of several that fit the longest counts. Domains are compared
-// without regard to case, address literals in their shortest form. The bare "postmaster" (RFC 5321
-// 4.5.1) is that of the domain added first. Immutable once made, so that threads share it.
+// without regard to case, by their A-labels, address literals in their shortest form. The bare
+// "postmaster" (RFC 5321 4.5.1) is that of the domain added first. Immutable once made, so that
+// threads share it.
 #ifndef SLUICE_CORE_SERVER_LOCAL_DOMAINS_H_
 #define SLUICE_CORE_SERVER_LOCAL_DOMAINS_H_
 
@@ -22,7 +23,6 @@ class LocalDomains {
   enum class Added : uint8_t {
     kOk,
     kNoDomain,  // no domain that an address can have
-    kNotAscii,  // an internationalised one: expected as its A-label, as it comes in RCPT
     kTaken,     // there already
   };
   // `place`: what Find is to say of its addresses.

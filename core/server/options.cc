@@ -261,11 +261,9 @@ auth::MechanismSet ConfiguredMechanisms(const Options& options) {
     for (const std::string& name : names)
       set.Add(*auth::FindMechanism(name));  // LoadOptions knows them all
   };
-  add(options.auth.mechanisms);
-  add(options.auth.mechanisms_clear);
   for (const ListenerOptions& listener : options.listener) {
-    add(listener.mechanisms);
-    add(listener.mechanisms_clear);
+    if (listener.mode != ListenerMode::kPlain) add(listener.mechanisms);
+    if (listener.mode != ListenerMode::kImplicit) add(listener.mechanisms_clear);
   }
   return set;
 }

@@ -244,9 +244,6 @@ std::string_view Explain(LocalDomains::Added added) {
     case LocalDomains::Added::kNoDomain:
       return "is no domain that an address can have, expected one such as \"example.org\", or "
              "\".example.org\" for its subdomains";
-    case LocalDomains::Added::kNotAscii:
-      return "is not ASCII, expected an internationalised domain's A-label (\"xn--...\"), in which "
-             "form RCPT has it";
     case LocalDomains::Added::kTaken:
       return "is there already; a domain has one [[local_domain]]";
   }

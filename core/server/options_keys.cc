@@ -92,7 +92,7 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("verifiers", Count(&o.verifiers, 0, 256),
         "threads that verify passwords; 0: by the shards");
   v.Key("verifier_queue", Count(&o.verifier_queue, 1, kMany),
-        "logins that may wait for them; beyond: 454");
+        "logins that may wait for them, rounded up to a power of two; beyond: 454");
   v.Key("verifier_queue_login", Count(&o.waiting.login, 0, kMany),
         "... of one login; 0: any number");
   v.Key("verifier_queue_address", Count(&o.waiting.address, 0, kMany),

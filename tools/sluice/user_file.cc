@@ -151,7 +151,7 @@ std::string TakeKeys(ByteView text, FileUser& user) {
   }
   return absl::StrCat("{", scheme,
                       "} is not known; known are {SCRAM-SHA-1}, {SCRAM-SHA-256}, {SCRAM-SHA-512}, "
-                      "{CRAM-MD5}, {DIGEST-MD5}, {PLAIN} and, for PLAIN and LOGIN alone, ",
+                      "{DIGEST-MD5}, {PLAIN} and, of other servers, ",
                       auth::ForeignSchemes());
 }
 
@@ -514,8 +514,7 @@ std::string CsvLine(ByteView login, const CredentialRecord& record) {
         Base64Encode(scram->stored_key_view()), ",", Base64Encode(scram->server_key_view())));
   }
   if (record.cram_md5.has_value()) {
-    keys.push_back(
-        absl::StrCat("{CRAM-MD5}", absl::BytesToHexString(auth::View(*record.cram_md5))));
+    keys.push_back(auth::ForeignHashOf(*record.cram_md5));
   }
   if (record.digest_md5.has_value()) {
     keys.push_back(absl::StrCat("{DIGEST-MD5}",

@@ -97,7 +97,7 @@ bool ServesSome(const server::Options& options, const CredentialRecord& record) 
                record.digest_md5->realm == options.auth.digest_realm;
       case auth::Mechanism::kPlain:
       case auth::Mechanism::kLogin:
-        return scram || !record.foreign_hash.empty();
+        return scram || record.cram_md5.has_value() || !record.foreign_hash.empty();
       default:
         return !keys;  // tokens, tickets and certificates
     }

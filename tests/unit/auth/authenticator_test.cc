@@ -230,6 +230,18 @@ TEST_F(AuthenticatorTest, ProvesByAnotherServersHash) {
   EXPECT_EQ(Plain("bob", "new"), Result::kSuccess);
 }
 
+// As a user imported from Dovecot's {CRAM-MD5}, where that mechanism is not offered.
+TEST_F(AuthenticatorTest, ProvesByTheStatesOfCramMd5WhereThereIsNothingElse) {
+  CredentialRecord& bob = store_.records["bob"];
+  bob.version = 7;
+  bob.cram_md5 = DeriveCramMd5States("secret");
+  EXPECT_EQ(Plain("bob", "wrong"), Result::kFailure);
+  EXPECT_EQ(Plain("bob", "secret"), Result::kSuccess);
+  bob.Scram(ScramHash::kSha256) = DeriveScramKeys(ScramHash::kSha256, "new", "salt", 2);
+  bob.version = 8;
+  EXPECT_EQ(Plain("bob", "secret"), Result::kFailure) << "keys come before them";
+}
+
 TEST_F(AuthenticatorTest, KeysTakeThePlaceOfAnotherServersHash) {
   WantedKeys wanted;
   wanted.cram_md5 = true;

@@ -31,6 +31,7 @@ const std::string kAll[] = {
     "J8N.d/NHa6Lm24UamsjFKbXqAoCWBdD.hnHSw1E4DitdUU3aa8sbt/",
     "{SHA256-CRYPT}$5$rounds=1000$TC.LxDby805eSozF$Q8lWKglOu./gDr3ksycDFM6fnrGfvuGQfpDfq.wjKaD",
     "{CRYPT}$5$rounds=1000$TC.LxDby805eSozF$Q8lWKglOu./gDr3ksycDFM6fnrGfvuGQfpDfq.wjKaD",
+    "{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56",
 };
 
 TEST(ForeignHashTest, OnlyThePasswordMatches) {

@@ -20,7 +20,20 @@ TEST(CanonicalAddressTest, OneFormForOneMailbox) {
       {"\"a\\\"b\"@example.net", "a\"b@example.net"},
       {"\"a@b\"@example.net", "a@b@example.net"},
       {"a+tag@example.net", "a+tag@example.net"},
-      {"gr\xc3\xbc\xc3\x9f@example.net", "gr\xc3\xbc\xc3\x9f@example.net"},
+      {"gr\u00fcn@example.net", "gr\u00fcn@example.net"},
+      {"GR\u00dcN@example.net", "gr\u00fcn@example.net"},   // case
+      {"gru\u0308n@example.net", "gr\u00fcn@example.net"},  // u and a combining diaeresis
+      {"\"gr\u00dcn\"@example.net", "gr\u00fcn@example.net"},
+      {"gr\u00fc\u00df@example.net", "gr\u00fcss@example.net"},  // the sharp s in upper case is SS
+      {"gru\u0308n+a@example.net", "gr\u00fcn+a@example.net"},
+      {"\u03a3\u03af\u03c2@example.net", "\u03c3\u03af\u03c3@example.net"},  // final sigma
+      {"\u05d0\u05d11@example.net", "\u05d0\u05d11@example.net"},            // ends left to right
+      {"\u7528\u6237@\u4f8b\u5b50.example", "\u7528\u6237@xn--fsqu00a.example"},
+      {"a@b\u00fccher.example", "a@xn--bcher-kva.example"},
+      {"a@BU\u0308CHER.example", "a@xn--bcher-kva.example"},
+      {"a@XN--BCHER-kva.example", "a@xn--bcher-kva.example"},
+      {"a@b\u00fccher\u3002example", "a@xn--bcher-kva.example"},  // an ideographic full stop
+      {"a@stra\u00dfe.example", "a@xn--strae-oqa.example"},       // IDNA2008: no double s
       {"a@[192.0.2.1]", "a@[192.0.2.1]"},
       {"a@[IPv6:2001:DB8:0:0::1]", "a@[ipv6:2001:db8::1]"},
       {"a@[ipv6:2001:db8::1]", "a@[ipv6:2001:db8::1]"},
@@ -48,6 +61,13 @@ TEST(CanonicalAddressTest, OneFormForOneMailbox) {
       {std::string("a@[192.0.2.1\0]", 14), nullptr},
       {std::string(600, 'a') + "@example.net", nullptr},
       {"a@" + std::string(600, 'a'), nullptr},
+      {"gr\xfcn@example.net", nullptr},  // Latin-1
+      {"a@b\xfc.example", nullptr},
+      {"\u00ad@example.net", nullptr},        // a soft hyphen, nothing else
+      {"a\u0085b@example.net", nullptr},      // a control character
+      {"a@\u2603.example", nullptr},          // a snowman is no letter
+      {"a@b\u00fc\uff20c.example", nullptr},  // a wide '@'
+      {std::string(300, 'a') + "\u00fc@b", nullptr},
   };
   for (const auto& test : kCases) {
     const std::optional<std::string> canonical = CanonicalAddress(test.address);
@@ -79,7 +99,7 @@ TEST(PrintAddressTest, ItIsReadAsTheSame) {
       {"a..b@example.net", "\"a..b\"@example.net"},
       {"a@[192.0.2.1]", "a@[192.0.2.1]"},
       {"a b@[ipv6:2001:db8::1]", "\"a b\"@[ipv6:2001:db8::1]"},
-      {"gr\xc3\xbc\xc3\x9f@example.net", "gr\xc3\xbc\xc3\x9f@example.net"},
+      {"gr\u00fcn@example.net", "gr\u00fcn@example.net"},
   };
   for (const auto& test : kCases) {
     EXPECT_EQ(PrintAddress(test.canonical), test.printed);
@@ -125,6 +145,18 @@ TEST(SenderPolicyTest, GrantsReplaceTheLoginsOwnAddress) {
   EXPECT_FALSE(policy.Allows("\"a@example.org\"@example.com"));
   EXPECT_FALSE(policy.Allows("@example.org"));
   EXPECT_FALSE(policy.Allows("\"\"@example.org"));
+}
+
+TEST(SenderPolicyTest, InternationalisedAddressesAreOneHoweverTheyAreWritten) {
+  const SenderPolicy own("jos\u00e9@b\u00fccher.example", CredentialRecord(), '+');
+  EXPECT_TRUE(own.Allows("JOSE\u0301@xn--bcher-kva.example"));
+  EXPECT_TRUE(own.Allows("jos\u00c9+lists@B\u00dcCHER.example"));
+  EXPECT_FALSE(own.Allows("jose@b\u00fccher.example"));
+  EXPECT_FALSE(own.Allows("jos\u00e9@bucher.example"));
+  EXPECT_FALSE(own.Allows("jos\xe9@b\u00fccher.example"));
+  CredentialRecord record;
+  record.domains = {*CanonicalDomain("b\u00fccher.example")};
+  EXPECT_TRUE(SenderPolicy("alice", record).Allows("a@xn--bcher-kva.example"));
 }
 
 TEST(SenderPolicyTest, TheNullSenderCanBeForbidden) {

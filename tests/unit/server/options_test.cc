@@ -144,6 +144,33 @@ TEST(OptionsTest, ScramIsOfferedWithChannelBindingUnlessTheListenerSaysNo) {
             (std::vector<std::string>{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"}));
 }
 
+// Keys as good as a password are stored for what is offered, not for what a list names in vain.
+TEST(OptionsTest, MechanismsThatNoListenerOffersAreNotConfigured) {
+  const struct {
+    const char* text;
+    bool configured;
+  } kCases[] = {
+      {"[auth]\nmechanisms = [\"CRAM-MD5\"]\n", true},
+      {"mechanisms = [\"CRAM-MD5\"]\n", true},
+      {"mechanisms_clear = [\"CRAM-MD5\"]\n", true},
+      {"mechanisms = [\"PLAIN\"]\n[auth]\nmechanisms = [\"CRAM-MD5\"]\n", false},
+      {"mode = \"implicit\"\nmechanisms_clear = [\"CRAM-MD5\"]\n", false},
+      {"mode = \"implicit\"\n[auth]\nmechanisms_clear = [\"CRAM-MD5\"]\n", false},
+      {"mode = \"plain\"\nmechanisms = [\"CRAM-MD5\"]\n", false},
+  };
+  for (const auto& test : kCases) {
+    const auto options =
+        ParseOptions(std::string("hostname = \"a\"\nrelay = {next_hop = [\"discard\"]}\n"
+                                 "[[certificate]]\nchain = \"c\"\nkey = \"k\"\n"
+                                 "[[listener]]\naddress = \"127.0.0.1:25\"\n") +
+                         test.text,
+                     "f");
+    ASSERT_TRUE(options.ok()) << options.status();
+    EXPECT_EQ(ConfiguredMechanisms(*options).Has(auth::Mechanism::kCramMd5), test.configured)
+        << test.text;
+  }
+}
+
 TEST(OptionsTest, ADovecotServerIsNamedByPathOrAddress) {
   const auto socket_of = [](const std::string& value) {
     const auto options =
@@ -292,9 +319,10 @@ TEST(OptionsTest, TellsPlaceProblemAndExpectation) {
        "f:10:11: local_domain.domains: \"localhost\" is no domain that an address can have, "
        "expected "
        "one such as \"example.org\", or \".example.org\" for its subdomains"},
-      {"[[local_domain]]\ndomains = [\"b\u00fccher.example\"]\nnext_hop = [\"127.0.0.1:1\"]",
-       "f:10:11: local_domain.domains: \"b\u00fccher.example\" is not ASCII, expected an "
-       "internationalised domain's A-label (\"xn--...\"), in which form RCPT has it"},
+      {"[[local_domain]]\ndomains = [\"xn--bcher-kva.example\", \"b\u00fccher.example\"]\n"
+       "next_hop = [\"127.0.0.1:1\"]",
+       "f:10:11: local_domain.domains: \"b\u00fccher.example\" is there already; a domain has one "
+       "[[local_domain]]"},
       {"[[local_domain]]\ndomains = [\"a.example\", \"A.example\"]\nnext_hop = [\"127.0.0.1:1\"]",
        "f:10:11: local_domain.domains: \"A.example\" is there already; a domain has one "
        "[[local_domain]]"},

@@ -37,7 +37,9 @@ class UserTest : public testing::Test {
     std::ofstream(folder_ + "/sluice.toml")
         << "hostname = \"submit.example.net\"\nstate_dir = \"" << folder_ << "\"\nspool_dir = \""
         << folder_ << "/spool\"\n"
-        << "[[listener]]\naddress = \"127.0.0.1:1587\"\nmode = \"plain\"\n"
+        << "[[listener]]\naddress = \"127.0.0.1:1587\"\n"
+        << "client_ca_file = \"ca.pem\"\n"
+        << "[[certificate]]\nchain = \"c.pem\"\nkey = \"k.pem\"\n"
         << "[auth]\niterations = 4096\n"
         << auth << "\n[relay]\nnext_hop = [\"discard\"]\n";
   }
@@ -434,8 +436,8 @@ TEST_F(UserTest, ANightlyImportOfPasswordsLeavesTheRest) {
 
 TEST_F(UserTest, ImportTellsWhatItLeftOutAndWhoCannotLogIn) {
   const std::string file = folder_ + "/passwd";
-  const std::string cram = "{CRAM-MD5}" + std::string(64, 'a');
-  std::ofstream(file) << "a@x:" << cram << "::::::host=h\nb@x:" << cram
+  const std::string digest = "{DIGEST-MD5}" + std::string(32, 'a') + ",x";
+  std::ofstream(file) << "a@x:" << digest << "::::::host=h\nb@x:" << digest
                       << "::::::host=h\nc@x:{PLAIN}p\n";
   for (const bool dry_run : {true, false}) {
     std::vector<std::string> arguments = {"import", "--format", "dovecot", file};
@@ -451,11 +453,16 @@ TEST_F(UserTest, ImportTellsWhatItLeftOutAndWhoCannotLogIn) {
   EXPECT_NE(err_.find("2 users, a@x for one"), std::string::npos) << err_;
   ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "skip"}), 0) << err_;
   EXPECT_EQ(err_, "");
-  // Where a mechanism wants no keys nobody needs some, but those of {CRAM-MD5} serve PLAIN no more.
+  // Where a mechanism wants no keys nobody needs some, but those of {DIGEST-MD5} serve it alone.
   WriteConfig("mechanisms = [\"EXTERNAL\", \"PLAIN\"]");
   ASSERT_EQ(Run({"import", folder_ + "/users.csv", "--existing", "replace"}), 0) << err_;
   EXPECT_NE(err_.find("1 users, a@x for one"), std::string::npos) << err_;
-  WriteConfig("mechanisms = [\"CRAM-MD5\", \"PLAIN\"]");
+  WriteConfig("mechanisms = [\"DIGEST-MD5\", \"PLAIN\"]\ndigest_realm = \"x\"");
+  ASSERT_EQ(Run({"import", "--format", "dovecot", file, "--existing", "replace"}), 0) << err_;
+  EXPECT_EQ(err_.find("for one"), std::string::npos) << err_;
+  // Those of {CRAM-MD5} prove PLAIN as well.
+  WriteConfig("mechanisms = [\"PLAIN\"]");
+  std::ofstream(file) << "a@x:{CRAM-MD5}" << std::string(64, 'a') << "\n";
   ASSERT_EQ(Run({"import", "--format", "dovecot", file, "--existing", "replace"}), 0) << err_;
   EXPECT_EQ(err_.find("for one"), std::string::npos) << err_;
 }
@@ -463,7 +470,7 @@ TEST_F(UserTest, ImportTellsWhatItLeftOutAndWhoCannotLogIn) {
 TEST_F(UserTest, SetTakesTheAddressesThatShowPrints) {
   const std::vector<std::string> addresses = {"\"a b\"@x.example", "\"a@b\"@x.example",
                                               "\"a\\\"b\"@x.example", "a@[192.0.2.1]",
-                                              "gr\xc3\xbc\xc3\x9f@x.example"};
+                                              "gr\u00fcn@x.example"};
   std::vector<std::string> arguments = {"set", "a@x"};
   std::string printed;
   for (const std::string& address : addresses) {
