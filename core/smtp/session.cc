@@ -154,6 +154,15 @@ Effect Session::OnInput(ByteView& input, Buffer& replies) {
   }
 }
 
+bool Session::must_log_in() const {
+  return config_->options().require_auth && !authenticated_ && !vouched_for_;
+}
+
+Reply Session::LoginFirst() const {
+  const bool only_under_tls = !config_->offers_auth(tls_) && config_->options().starttls && !tls_;
+  return only_under_tls ? reply::kTlsFirst : reply::kAuthFirst;
+}
+
 Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   command_ = kNoCommand;
   if (HasForbiddenControl(line)) {
@@ -164,7 +173,10 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   const size_t verb_bytes = std::min(line.find(' '), line.size());
   const Command* command = FindCommand(line.substr(0, verb_bytes));
   CountCommand(command == nullptr ? kVerbs - 1 : static_cast<size_t>(command - kCommands));
-  if (command == nullptr) return Refuse(reply::kUnknownCommand, replies);
+  if (command == nullptr) {
+    return Refuse(state_ == kConnected || !must_log_in() ? reply::kUnknownCommand : LoginFirst(),
+                  replies);
+  }
   command_ = static_cast<uint8_t>(command - kCommands);
   more_behind_data_ = command->handler == &Session::Data && more_input;
 
@@ -172,10 +184,8 @@ Effect Session::OnLine(ByteView line, bool more_input, Buffer& replies) {
   TrimBlanks(argument);
   if (state_ == kConnected && command->states != kAnyState)
     return Refuse(reply::kHelloFirst, replies);
-  if ((command->flags & Command::kNeedsLogin) && config_->options().require_auth &&
-      !authenticated_ && !vouched_for_) {
-    const bool only_under_tls = !config_->offers_auth(tls_) && config_->options().starttls && !tls_;
-    const Effect effect = Refuse(only_under_tls ? reply::kTlsFirst : reply::kAuthFirst, replies);
+  if ((command->flags & Command::kNeedsLogin) && must_log_in()) {
+    const Effect effect = Refuse(LoginFirst(), replies);
     if (command->handler == &Session::Bdat) DistrustChunk(replies);
     return effect;
   }

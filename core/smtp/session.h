@@ -219,6 +219,8 @@ class Session {
   void CountCommand(size_t verb);
   void CountReply(int digit);
   Effect Refuse(Reply reply, Buffer& replies);
+  bool must_log_in() const;
+  Reply LoginFirst() const;
   void CountError(Buffer& replies);
   Effect EndTransaction();
 
