@@ -6,14 +6,14 @@
 //                N is SLUICE_BENCH_USERS, by default 20,000 so that the test run stays short
 //   Hmac         a short HMAC with kept key states; HmacPlain: by the book
 //   Verify       the slow function, 10,000 iterations, a verifier's work; VerifyPlain: by the book
-//   CramMd5      a whole exchange, record at hand (bar for the check alone: 1 microsecond)
+//   CramMd5      a whole exchange, record at hand (bar for the check alone: 1 microsecond);
+//                CramMd5Plain: of a record that has the password and no states of it
 //   Scram/N      a whole exchange with SHA-N (bar for the last message alone: 4 microseconds at
-//   256);
+//                256); ScramPlain: of a record that has keys and no states of them;
 //                ScramProof: the keyed steps of the last message; ScramProofPlain: by the book
 //   Bearer       a whole exchange of OAUTHBEARER with a token of each algorithm, record at hand
-//   (bar: 500
-//                microseconds, since a shard does nothing else meanwhile); BearerForged: with a
-//                wrong signature
+//                (bar: 500 microseconds, since a shard does nothing else meanwhile); BearerForged:
+//                with a wrong signature
 //
 // Each label ends with a hash of what was computed, the same in every run and on every machine.
 #include <benchmark/benchmark.h>
@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "auth/authenticator.h"
 #include "auth/digest_md5.h"
 #include "auth/jwt.h"
@@ -83,7 +84,8 @@ class InlineVerifier final : public PasswordVerifier {
 void RememberedPlain(benchmark::State& state, CredentialSource& store, ByteView login) {
   RememberedLogins remembered(kKey, {});
   InlineVerifier verifier;
-  Authenticator authenticator(store, remembered, verifier, {.process_key = kKey, .decoy_key = kKey});
+  Authenticator authenticator(store, remembered, verifier,
+                              {.process_key = kKey, .decoy_key = kKey});
   const std::string response =
       std::string(1, '\0').append(login).append(1, '\0').append("correct horse battery");
   const auto first = authenticator.Begin(Mechanism::kPlain, {.connection = 1});
@@ -244,8 +246,10 @@ void BM_VerifyPlain(benchmark::State& state) {
 BENCHMARK(BM_VerifyPlain)->Unit(benchmark::kMicrosecond);
 
 // One run of a mechanism with a nonce that never changes, so that the client's messages are made
-// once.
-void RunExchange(benchmark::State& state, Mechanism mechanism, const CredentialRecord& record) {
+// once. `complete`: what each run has to work out before it can use the record.
+void RunExchange(
+    benchmark::State& state, Mechanism mechanism, CredentialRecord record,
+    absl::FunctionRef<void(CredentialRecord&)> complete = [](CredentialRecord&) {}) {
   static const Decoys decoys(kKey, kIterationsDefault);
   ScramCache cache;
   const auto client = MakeSaslClient(mechanism, {.user = Login(1),
@@ -266,7 +270,10 @@ void RunExchange(benchmark::State& state, Mechanism mechanism, const CredentialR
     if (Info(mechanism).scram.has_value()) first = answer(said++, ByteView());
     Next next = server->Start(first);
     for (;;) {
-      if (next == Next::kLookup) next = server->OnRecord(&record);
+      if (next == Next::kLookup) {
+        complete(record);
+        next = server->OnRecord(&record);
+      }
       if (next != Next::kChallenge) break;
       next = server->Step(answer(said++, server->challenge()));
     }
@@ -292,6 +299,13 @@ void BM_CramMd5(benchmark::State& state) {
 }
 BENCHMARK(BM_CramMd5);
 
+void BM_CramMd5Plain(benchmark::State& state) {
+  RunExchange(state, Mechanism::kCramMd5, {}, [](CredentialRecord& record) {
+    record.cram_md5 = DeriveCramMd5States("correct horse battery");
+  });
+}
+BENCHMARK(BM_CramMd5Plain);
+
 void BM_DigestMd5(benchmark::State& state) {
   CredentialRecord record;
   record.digest_md5 = DeriveDigestMd5Key(Login(1), "submit.example.net", "correct horse battery");
@@ -312,6 +326,16 @@ void BM_Scram(benchmark::State& state) {
               record);
 }
 BENCHMARK(BM_Scram)->Arg(1)->Arg(256)->Arg(512);
+
+void BM_ScramPlain(benchmark::State& state) {
+  CredentialRecord record;
+  record.Scram(ScramHash::kSha256) =
+      DeriveScramKeys(ScramHash::kSha256, "correct horse battery", kSalt, kIterationsDefault);
+  RunExchange(state, Mechanism::kScramSha256, record, [](CredentialRecord& of_each_run) {
+    KeepStates(*of_each_run.Scram(ScramHash::kSha256));
+  });
+}
+BENCHMARK(BM_ScramPlain);
 
 // The token is read, verified and its claims compared; `forged`: with another token's claims.
 void RunBearer(benchmark::State& state, ByteView keys, ByteView token, bool forged) {
