@@ -63,6 +63,38 @@ class PolicyTest(support.TestCase):
                 client.command("RSET", 250)
             client.command(f"MAIL FROM:<{OTHER}> AUTH={OTHER}", 553)
 
+    def test_each_submitter_of_a_session_has_its_own_limits(self):
+        front = "webmail@example.net"
+        server = self.server(users=((USER, PASSWORD, ("--rate", "2 messages/minute")), (OTHER, PASSWORD, ("--rate", "3 messages/minute")),
+                                    (front, PASSWORD, ("--acts-for", "@example.net", "--rate", "1 messages/minute"))))
+        over = "450 4.7.1 Throttling failure: more than %d messages/minute of this login"
+        def mail(login, code, name=True):
+            client.command(f"MAIL FROM:<{login}>" + f" AUTH={login}" * name, code)
+            if code != 250:
+                return
+            client.command(f"RCPT TO:<{RECIPIENT}>", 250)
+            client.command("DATA", 354)
+            client.send(message(login) + b".\r\n")
+            client.expect(250)
+        with server.client(user=front) as client:
+            for _ in range(2):
+                mail(USER, 250)
+            mail(USER, over % 2)
+            mail(OTHER, 250)
+            mail(front, 250, name=False)  # what it brought of others' is not counted as its own
+            for name in (True, False):
+                mail(front, over % 1, name)
+            for _ in range(2):  # nor does its own limit bound them
+                mail(OTHER, 250)
+            mail(OTHER, over % 3)
+            mail(USER, over % 2)
+        with server.client() as client:
+            mail(USER, over % 2, name=False)  # one count, whoever brings the mail
+        def seen(kind, count):
+            return [(event["login"], event.get("actor")) for event in server.wait_events(kind, count)]
+        self.assertEqual(seen("Reception", 6), [(USER, front)] * 2 + [(OTHER, front), (front, None)] + [(OTHER, front)] * 2)
+        self.assertEqual(seen("Rejection", 6), [(USER, front), (front, None), (front, None), (OTHER, front), (USER, front), (USER, None)])
+
     # --- mechanisms ---
 
     def test_a_mechanism_that_is_not_the_logins(self):
