@@ -25,7 +25,7 @@ class PolicyTest(support.TestCase):
         return result.stdout if ok else result.stderr
 
     def users(self):
-        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme")), ("zoe", PASSWORD, ("--address", "zoe@example.net")),
+        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ()), ("zoe", PASSWORD, ("--address", "zoe@example.net")),
                 (FRONT, PASSWORD, ("--acts-for", "@example.net", "--acts-for", "zoe")))
 
     # --- acting for others ---
@@ -171,11 +171,8 @@ class PolicyTest(support.TestCase):
             client.command(f"MAIL FROM:<{USER}>", 450)
 
     def test_tenants_and_the_server(self):
-        server = self.server(users=self.users(), server_limits={"rates": ["3 messages/day"]})
-        text = server.config.read_text()
-        server.config.write_text(text + '[[tenant]]\nname = "acme"\nrates = ["2 messages/day"]\n')
-        server.stop()
-        server = server.site.start()
+        server = self.server(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))),
+                             tenant=[{"name": "acme", "rates": ["2 messages/day"]}], server_limits={"rates": ["3 messages/day"]})
         with server.client(user=OTHER) as client:
             for _ in range(2):
                 client.submit(message(OTHER), sender=OTHER)
@@ -224,13 +221,9 @@ class PolicyTest(support.TestCase):
             client.command("AUTH PLAIN " + sasl_plain(USER, PASSWORD), 535)
 
     def test_bounds_of_a_tenant(self):
+        tenant = {"name": "acme", "recipients": 2, "message_bytes": "2K"}
         server = self.server(users=((USER, PASSWORD, ("--tenant", "acme", "--recipients", "1", "--message-bytes", "5K")),
-                                    (OTHER, PASSWORD, ("--tenant", "acme", "--network", "127.0.0.0/8"))))
-        server.stop()
-        text = server.config.read_text()
-        tenant = '[[tenant]]\nname = "acme"\nrecipients = 2\nmessage_bytes = "2K"\n'
-        server.config.write_text(text + tenant)
-        server = server.site.start()
+                                    (OTHER, PASSWORD, ("--tenant", "acme", "--network", "127.0.0.0/8"))), tenant=[tenant])
         for user, recipients in ((USER, 1), (OTHER, 2)):
             with server.client(user=user) as client:
                 client.command(f"MAIL FROM:<{user}> SIZE=3000", 552)
@@ -242,7 +235,7 @@ class PolicyTest(support.TestCase):
                 client.send(message(user) + b"x" * 3000 + b"\r\n.\r\n")
                 client.expect(552)
         server.stop()
-        server.config.write_text(text + tenant + 'networks = ["192.0.2.0/24"]\n')
+        server.site.write_config(tenant=[tenant | {"networks": ["192.0.2.0/24"]}])
         server = server.site.start()
         seen = len(server.events("Auth"))
         with server.client(user=None) as client:
@@ -250,16 +243,15 @@ class PolicyTest(support.TestCase):
         self.assertEqual(server.wait_events("Auth", seen + 1)[-1]["detail"], "proved, but not from a network of its tenant's")
 
     def test_check_tells_of_tenants_that_are_not_there(self):
-        site = self.site(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))))
+        site = self.site(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))), tenant=[{"name": "acme"}])
         def check():
             result = subprocess.run([SLUICE, "check", "--config", site.config], capture_output=True, text=True, timeout=support.PATIENCE)
             self.assertEqual(result.returncode, 0, result.stderr)
             return [line for line in result.stderr.splitlines() if "tenant" in line]
+        self.assertEqual(check(), [])
+        site.write_config()
         [said] = check()
         self.assertIn(f'1 user is of a tenant that has no [[tenant]], and so without a tenant\'s limits: {OTHER} is of "acme"', said)
-        text = site.config.read_text()
-        site.config.write_text(text + '[[tenant]]\nname = "acme"\n')
-        self.assertEqual(check(), [])
 
     def test_bounds_of_one_login(self):
         server = self.server(users=((USER, PASSWORD, ("--recipients", "2", "--message-bytes", "2K",
