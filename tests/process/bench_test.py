@@ -38,6 +38,12 @@ class BenchTest(support.TestCase):
         self.assertIn(done.returncode, (0, 1), done.stderr)
         self.assertRegex(done.stdout, r"failures: (not told apart|TOLD APART) at 0\.001 by 12 tests; challenge: advantage of one try 0\.\d+")
 
+    def test_import_users(self):
+        done = subprocess.run([sys.executable, SOURCE / "bench" / "import_users", "--users", "2000"],
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        self.assertRegex(done.stdout, r"2000 users with keys in \d+\.\d\d s: \d+ a second; (.*\n)*users a second, at least 16667: (met|MISSED)")
+
     def test_tail(self):
         done = subprocess.run([sys.executable, SOURCE / "bench" / "tail", "--runs", "1", "--seconds", "0.8", "--writes", "100"],
                               capture_output=True, text=True, timeout=120)

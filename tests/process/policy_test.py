@@ -25,7 +25,7 @@ class PolicyTest(support.TestCase):
         return result.stdout if ok else result.stderr
 
     def users(self):
-        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme")), ("zoe", PASSWORD, ("--address", "zoe@example.net")),
+        return ((USER, PASSWORD, ()), (OTHER, PASSWORD, ()), ("zoe", PASSWORD, ("--address", "zoe@example.net")),
                 (FRONT, PASSWORD, ("--acts-for", "@example.net", "--acts-for", "zoe")))
 
     # --- acting for others ---
@@ -62,6 +62,38 @@ class PolicyTest(support.TestCase):
                 client.command(f"MAIL FROM:<{USER}> AUTH={name}", 250)  # not believed, and its own address all the same
                 client.command("RSET", 250)
             client.command(f"MAIL FROM:<{OTHER}> AUTH={OTHER}", 553)
+
+    def test_each_submitter_of_a_session_has_its_own_limits(self):
+        front = "webmail@example.net"
+        server = self.server(users=((USER, PASSWORD, ("--rate", "2 messages/minute")), (OTHER, PASSWORD, ("--rate", "3 messages/minute")),
+                                    (front, PASSWORD, ("--acts-for", "@example.net", "--rate", "1 messages/minute"))))
+        over = "450 4.7.1 Throttling failure: more than %d messages/minute of this login"
+        def mail(login, code, name=True):
+            client.command(f"MAIL FROM:<{login}>" + f" AUTH={login}" * name, code)
+            if code != 250:
+                return
+            client.command(f"RCPT TO:<{RECIPIENT}>", 250)
+            client.command("DATA", 354)
+            client.send(message(login) + b".\r\n")
+            client.expect(250)
+        with server.client(user=front) as client:
+            for _ in range(2):
+                mail(USER, 250)
+            mail(USER, over % 2)
+            mail(OTHER, 250)
+            mail(front, 250, name=False)  # what it brought of others' is not counted as its own
+            for name in (True, False):
+                mail(front, over % 1, name)
+            for _ in range(2):  # nor does its own limit bound them
+                mail(OTHER, 250)
+            mail(OTHER, over % 3)
+            mail(USER, over % 2)
+        with server.client() as client:
+            mail(USER, over % 2, name=False)  # one count, whoever brings the mail
+        def seen(kind, count):
+            return [(event["login"], event.get("actor")) for event in server.wait_events(kind, count)]
+        self.assertEqual(seen("Reception", 6), [(USER, front)] * 2 + [(OTHER, front), (front, None)] + [(OTHER, front)] * 2)
+        self.assertEqual(seen("Rejection", 6), [(USER, front), (front, None), (front, None), (OTHER, front), (USER, front), (USER, None)])
 
     # --- mechanisms ---
 
@@ -139,11 +171,8 @@ class PolicyTest(support.TestCase):
             client.command(f"MAIL FROM:<{USER}>", 450)
 
     def test_tenants_and_the_server(self):
-        server = self.server(users=self.users(), server_limits={"rates": ["3 messages/day"]})
-        text = server.config.read_text()
-        server.config.write_text(text + '[[tenant]]\nname = "acme"\nrates = ["2 messages/day"]\n')
-        server.stop()
-        server = server.site.start()
+        server = self.server(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))),
+                             tenant=[{"name": "acme", "rates": ["2 messages/day"]}], server_limits={"rates": ["3 messages/day"]})
         with server.client(user=OTHER) as client:
             for _ in range(2):
                 client.submit(message(OTHER), sender=OTHER)
@@ -192,13 +221,9 @@ class PolicyTest(support.TestCase):
             client.command("AUTH PLAIN " + sasl_plain(USER, PASSWORD), 535)
 
     def test_bounds_of_a_tenant(self):
+        tenant = {"name": "acme", "recipients": 2, "message_bytes": "2K"}
         server = self.server(users=((USER, PASSWORD, ("--tenant", "acme", "--recipients", "1", "--message-bytes", "5K")),
-                                    (OTHER, PASSWORD, ("--tenant", "acme", "--network", "127.0.0.0/8"))))
-        server.stop()
-        text = server.config.read_text()
-        tenant = '[[tenant]]\nname = "acme"\nrecipients = 2\nmessage_bytes = "2K"\n'
-        server.config.write_text(text + tenant)
-        server = server.site.start()
+                                    (OTHER, PASSWORD, ("--tenant", "acme", "--network", "127.0.0.0/8"))), tenant=[tenant])
         for user, recipients in ((USER, 1), (OTHER, 2)):
             with server.client(user=user) as client:
                 client.command(f"MAIL FROM:<{user}> SIZE=3000", 552)
@@ -210,7 +235,7 @@ class PolicyTest(support.TestCase):
                 client.send(message(user) + b"x" * 3000 + b"\r\n.\r\n")
                 client.expect(552)
         server.stop()
-        server.config.write_text(text + tenant + 'networks = ["192.0.2.0/24"]\n')
+        server.site.write_config(tenant=[tenant | {"networks": ["192.0.2.0/24"]}])
         server = server.site.start()
         seen = len(server.events("Auth"))
         with server.client(user=None) as client:
@@ -218,16 +243,15 @@ class PolicyTest(support.TestCase):
         self.assertEqual(server.wait_events("Auth", seen + 1)[-1]["detail"], "proved, but not from a network of its tenant's")
 
     def test_check_tells_of_tenants_that_are_not_there(self):
-        site = self.site(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))))
+        site = self.site(users=((USER, PASSWORD, ()), (OTHER, PASSWORD, ("--tenant", "acme"))), tenant=[{"name": "acme"}])
         def check():
             result = subprocess.run([SLUICE, "check", "--config", site.config], capture_output=True, text=True, timeout=support.PATIENCE)
             self.assertEqual(result.returncode, 0, result.stderr)
             return [line for line in result.stderr.splitlines() if "tenant" in line]
+        self.assertEqual(check(), [])
+        site.write_config()
         [said] = check()
         self.assertIn(f'1 user is of a tenant that has no [[tenant]], and so without a tenant\'s limits: {OTHER} is of "acme"', said)
-        text = site.config.read_text()
-        site.config.write_text(text + '[[tenant]]\nname = "acme"\n')
-        self.assertEqual(check(), [])
 
     def test_bounds_of_one_login(self):
         server = self.server(users=((USER, PASSWORD, ("--recipients", "2", "--message-bytes", "2K",

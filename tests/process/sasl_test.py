@@ -85,18 +85,20 @@ class GsaslTest(SaslCase):
 class SomebodyBetweenTest(SaslCase):
     """SCRAM with a right proof over what somebody in the middle would have made of it."""
 
-    def make_server(self, name="serve", **auth):
-        return self.server(name, auth={"mechanisms": ["SCRAM-SHA-256", "PLAIN"], "failure_delay": "10ms", "failure_jitter": "0s"},
-                           guess_limits={"slowest": "0s", "login_from_address": 2})
+    TABLES = {"auth": {"mechanisms": ["SCRAM-SHA-256", "PLAIN"], "failure_delay": "10ms", "failure_jitter": "0s"},
+              "guess_limits": {"slowest": "0s", "login_from_address": 2}}
 
-    def scram(self, mechanism, header, bound=b"", password=PASSWORD):
+    def make_server(self):
+        return self.server(**self.TABLES)
+
+    def scram(self, mechanism, header, bound=b"", password=PASSWORD, mode="starttls"):
         """The code of the last reply."""
         def exchange(client, text):
             reply = client.command(text, "")[-1]
             return reply[:3], base64.b64decode(reply[4:]).decode() if reply.startswith("334") else ""
         def sign(key, text):
             return hmac.new(key, text.encode(), "sha256").digest()
-        with self.msa.client(user=None) as client:
+        with self.msa.client(mode, user=None) as client:
             bare = f"n={USER},r=abc"
             code, first = exchange(client, f"AUTH {mechanism} " + base64.b64encode((header + bare).encode()).decode())
             if code != "334":
@@ -121,6 +123,26 @@ class SomebodyBetweenTest(SaslCase):
         downgrade = "the client saw no -PLUS mechanism though one was offered: somebody may stand between"
         channel = "is bound to another TLS channel: somebody may stand between"
         self.assertEqual(details, ["", downgrade, channel, downgrade, channel, "", ""])
+
+    def test_a_listener_without_channel_binding(self):
+        """It offers no -PLUS and takes none, so who saw none is right there, and at the other one betrayed."""
+        site = self.msa.site
+        self.msa.stop()
+        site.write_config(listeners=[(f"127.0.0.1:{site.starttls_port}", "starttls", {"channel_binding": False}),
+                                     (f"127.0.0.1:{site.implicit_port}", "implicit")], **self.TABLES)
+        self.msa = site.start()
+        with self.msa.client(user=None) as unbound, self.msa.client("implicit", user=None) as bound:
+            self.assertEqual([client.socket.version() for client in (unbound, bound)], ["TLSv1.3", "TLSv1.3"])
+            certificate = hashlib.sha256(bound.socket.getpeercert(binary_form=True)).digest()
+            self.assertIn("250-AUTH SCRAM-SHA-256 PLAIN", unbound.command("EHLO client.example", 250))
+            self.assertIn("250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN", bound.command("EHLO client.example", 250))
+        for mode, plus, downgrade in (("starttls", 504, 235), ("implicit", 235, 535)):
+            with self.subTest(mode):
+                self.assertEqual(self.scram("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", certificate, mode=mode), plus)
+                self.assertEqual(self.scram("SCRAM-SHA-256", "y,,", mode=mode), downgrade)
+                self.assertEqual(self.scram("SCRAM-SHA-256", "n,,", mode=mode), 235)
+        [refused] = [event for event in self.msa.wait_events("Auth", 5) if event["response"]["code"] == 535]
+        self.assertIn("the client saw no -PLUS mechanism though one was offered", refused["detail"])
 
     def test_from_a_foreign_network_it_looks_like_a_guess(self):
         """Or it could be told by its not being counted."""

@@ -281,7 +281,8 @@ class Site:
             self.add_user(user, password, *options)
 
     def write_config(self, next_hop=(), shards=1, listeners=None, top=None, **tables):
-        """Keyword arguments are tables: limits={"recipients": 3}. The certificate is the one that init made."""
+        """Keyword arguments are tables: limits={"recipients": 3}, or lists of them: tenant=[{"name": "acme"}]. The certificate is
+        the one that init made."""
         if listeners is None:
             listeners = [(f"127.0.0.1:{self.starttls_port}", "starttls"),
                          (f"127.0.0.1:{self.implicit_port}", "implicit")]
@@ -301,9 +302,11 @@ class Site:
             lines += [f"{key} = {toml(value)}" for key, value in (more[0] if more else {}).items()]
         lines += ["[[certificate]]", 'chain = "cert.pem"', 'key = "key.pem"']
         for table in defaults | tables:
-            lines.append(f"[{table}]")
-            keys = defaults.get(table, {}) | tables.get(table, {})
-            lines += [f"{key} = {toml(value)}" for key, value in keys.items()]
+            given = tables.get(table, {})
+            several = isinstance(given, list)
+            for keys in given if several else [defaults.get(table, {}) | given]:
+                lines.append(f"[[{table}]]" if several else f"[{table}]")
+                lines += [f"{key} = {toml(value)}" for key, value in keys.items()]
         self.config.write_text("\n".join(lines) + "\n")
 
     def add_user(self, user, password, *options):

@@ -6,6 +6,7 @@ commands write stays readable for the server.
 import json
 import os
 import pathlib
+import pty
 import shutil
 import smtplib
 import socket
@@ -153,6 +154,32 @@ class UserTest(unittest.TestCase):
         self.user("passwd", "ssha512@example.net", "--password-stdin", password="new")
         self.assertEqual(self.login("ssha512@example.net", "secret")[0], 535)
         self.assertEqual(self.login("ssha512@example.net", "new")[0], 235)
+
+    def test_an_import_shows_at_a_terminal_how_far_it_is(self):
+        file = self.folder / "users.csv"
+        key = "A" * 43 + "="
+        file.write_text("login,keys\n" + "".join(f'u{number}@example.net,"{{SCRAM-SHA-256}}4096,c2FsdA==,{key},{key}"\n'
+                                                 for number in range(25_000)))
+        def run(at_terminal, elsewhere, *options):
+            """What the import says on the stream that is a terminal, and on the one that is none."""
+            terminal, end = pty.openpty()
+            try:
+                command = [SLUICE, "user", "import", file, "--config", self.config, *options]
+                done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=60, check=True,
+                                      **{at_terminal: end, elsewhere: subprocess.PIPE})
+                os.write(end, b"END")
+                shown = b""
+                while not shown.endswith(b"END"):
+                    shown += os.read(terminal, 4096)
+            finally:
+                os.close(terminal)
+                os.close(end)
+            return shown.removesuffix(b"END").decode(), getattr(done, elsewhere).decode()
+        imported = "imported 25000 users"
+        steps = ((16, 10_000), (32, 20_000), (40, 25_000))
+        bar = "".join(f"\r[{'#' * marks:40}] {count} of 25000" for marks, count in steps)
+        self.assertEqual(run("stderr", "stdout"), (bar + "\r\n", imported + "\n"))
+        self.assertEqual(run("stdout", "stderr", "--existing", "replace"), (imported + "\r\n", ""))
 
 
 if __name__ == "__main__":
