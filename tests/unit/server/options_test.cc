@@ -508,6 +508,21 @@ TEST(OptionsTest, CutAnywhereItIsReadOrRefusedWithAPlace) {
   }
 }
 
+TEST(OptionsTest, WhatThereIsNoneOfIsShownAsAComment) {
+  const auto options = ParseOptions(kMinimal, "/d/f");
+  ASSERT_TRUE(options.ok()) << options.status();
+  const std::string shown = ShowOptions(*options);
+  for (const char* line :
+       {"\n# [[tenant]]\n# name is not given ", "\n# [[client_certificate]]\n# fingerprint is not given ",
+        "\n# [[shard]]\n# index = 0 ", "\n# [[local_domain]]\n# domains = [] ",
+        "\n# [[trusted_network]]\n# networks = [] "}) {
+    EXPECT_NE(shown.find(line), std::string::npos) << line << shown;
+  }
+  const auto again = ParseOptions(shown, "/d/f");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->tenant.empty());
+}
+
 TEST(OptionsTest, ShownOptionsReadBackTheSame) {
   auto options = ParseOptions(
       Minimal("tls_name = \"a \\\"b\\\\\"\nca_file = \"ca.pem\"\nidle_timeout = \"1h30m\"\n"
