@@ -1,10 +1,8 @@
-// Everything of auth/ that reads octets from a client or from the store: the exchanges, the
-// preparation of names and passwords, addresses of the sender policy, and the record's codec.
+// An exchange of one mechanism, which CMakeLists.txt names (SCRAM: of one of the six), with what a
+// client may say. The tokens of OAUTHBEARER and XOAUTH2 have fuzz_token.cc.
 //
-// The first octet chooses; the rest is the input. What must hold beyond not crashing is checked:
-// nobody but alice with her password succeeds, what may be stored is found again by asking for it,
-// an address is its own canonical form's mailbox, and a record that can be read is written back to
-// the same.
+// What must hold beyond not crashing is checked: nobody but alice with her password, proof, ticket
+// or certificate succeeds.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +15,6 @@
 #include "auth/principal_login.h"
 #include "auth/record.h"
 #include "auth/scram_keys.h"
-#include "auth/sender_policy.h"
 #include "core/base/check.h"
 
 namespace sluice::auth {
@@ -166,49 +163,18 @@ void RunExternal(bool initial, ByteView input) {
   CHECK((next == Next::kFailure) == (exchange->failure() != Failure::kNone));
 }
 
-void RunPrepare(ByteView input) {
-  std::string login;
-  if (PrepareLogin(input, Purpose::kStore, login) == Prepared::kOk) {
-    CHECK(!login.empty() && login.size() <= kLoginBytesMax &&
-          login.find('\0') == std::string::npos);
-    std::string asked;
-    CHECK(PrepareLogin(input, Purpose::kQuery, asked) == Prepared::kOk && asked == login);
+void Run(Mechanism mechanism, bool initial, ByteView input) {
+  switch (mechanism) {
+    case Mechanism::kPlain:
+    case Mechanism::kLogin:
+      return RunExchange(mechanism, initial, input);
+    case Mechanism::kGssapi:
+      return RunGssapi(initial, input);
+    case Mechanism::kExternal:
+      return RunExternal(initial, input);
+    default:
+      return RunProof(mechanism, initial, input);
   }
-  Secret password;
-  if (PreparePassword(input, Purpose::kStore, password) == Prepared::kOk) {
-    CHECK(!password.empty() && password.view().size() <= kPasswordBytesMax);
-    Secret asked;
-    CHECK(PreparePassword(input, Purpose::kQuery, asked) == Prepared::kOk &&
-          asked.view() == password.view());
-  }
-}
-
-void RunSender(ByteView input) {
-  CredentialRecord record;
-  record.domains = {"example.org"};
-  const bool by_domain = SenderPolicy("x", record).Allows(input);
-  const std::optional<std::string> canonical = CanonicalAddress(input);
-  if (!canonical.has_value()) {
-    CHECK(by_domain == input.empty());
-    return;
-  }
-  CHECK(canonical->size() <= kAddressBytesMax);
-  CHECK(by_domain == canonical->ends_with("@example.org"));
-  record.domains.clear();
-  record.addresses = {*canonical};
-  CHECK(SenderPolicy("x", record).Allows(input));
-}
-
-void RunRecord(ByteView input) {
-  CredentialRecord record;
-  if (!DecodeRecord(input, record)) return;
-  std::string bytes;
-  CredentialRecord again;
-  if (!EncodeRecord(record, bytes)) {  // with states that it had not
-    CHECK(input.size() > kRecordBytesMax - 6 * kDigestBytesMax * kScramHashCount);
-    return;
-  }
-  CHECK(DecodeRecord(bytes, again) && again == record);
 }
 
 }  // namespace
@@ -217,52 +183,13 @@ void RunRecord(ByteView input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sluice::auth;  // NOLINT(google-build-using-namespace)
   if (size == 0) return 0;
-  const sluice::ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  // '0' to '7': the mechanisms up to DIGEST-MD5 with an initial response; 'a' to 'h': without one.
-  if (data[0] >= '0' && data[0] <= '7') {
-    RunProof(static_cast<Mechanism>(data[0] - '0'), /*initial=*/true, input);
-    return 0;
-  }
-  if (data[0] >= 'a' && data[0] <= 'h') {
-    RunProof(static_cast<Mechanism>(data[0] - 'a'), /*initial=*/false, input);
-    return 0;
-  }
-  switch (data[0]) {
-    case 'P':
-      RunExchange(Mechanism::kPlain, /*initial=*/true, input);
-      break;
-    case 'p':
-      RunExchange(Mechanism::kPlain, /*initial=*/false, input);
-      break;
-    case 'L':
-      RunExchange(Mechanism::kLogin, /*initial=*/true, input);
-      break;
-    case 'l':
-      RunExchange(Mechanism::kLogin, /*initial=*/false, input);
-      break;
-    case 'G':
-      RunGssapi(/*initial=*/true, input);
-      break;
-    case 'K':
-      RunGssapi(/*initial=*/false, input);
-      break;
-    case 'E':
-      RunExternal(/*initial=*/true, input);
-      break;
-    case 'e':
-      RunExternal(/*initial=*/false, input);
-      break;
-    case 'n':
-      RunPrepare(input);
-      break;
-    case 's':
-      RunSender(input);
-      break;
-    case 'r':
-      RunRecord(input);
-      break;
-    default:
-      break;
-  }
+  // Of each pair the first octet is for an initial response, the second for none; the second pair
+  // is for the mechanism after the first one, and so on.
+  constexpr sluice::ByteView kChoices = SLUICE_FUZZ_CHOICES;
+  const size_t named = kChoices.find(static_cast<char>(data[0]));
+  const size_t choice = named == sluice::ByteView::npos ? data[0] % kChoices.size() : named;
+  const auto mechanism =
+      static_cast<Mechanism>(static_cast<size_t>(Mechanism::SLUICE_FUZZ_MECHANISM) + choice / 2);
+  Run(mechanism, choice % 2 == 0, {reinterpret_cast<const char*>(data) + 1, size - 1});
   return 0;
 }
