@@ -7,10 +7,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "auth/gs2_header.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "auth/digest_md5.h"
+#include "auth/gs2_header.h"
+#include "auth/gssapi_client.h"
 #include "auth/hmac_key.h"
 #include "auth/prepare.h"
 #include "auth/record.h"
@@ -310,6 +311,7 @@ std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login)
   if (Info(mechanism).token) return std::make_unique<BearerClient>(mechanism, std::move(login));
   if (mechanism == Mechanism::kLogin) return std::make_unique<LoginClient>(std::move(login));
   if (mechanism == Mechanism::kExternal) return std::make_unique<ExternalClient>(std::move(login));
+  if (mechanism == Mechanism::kGssapi) return MakeGssapiClient(std::move(login.user), login.host);
   CHECK(mechanism == Mechanism::kPlain);
   return std::make_unique<PlainClient>(std::move(login));
 }

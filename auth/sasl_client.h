@@ -33,11 +33,12 @@ class ScramCache {
 };
 
 struct SaslLogin {
-  std::string user;
+  std::string user;  // GSSAPI, EXTERNAL: as whom; who it is ticket and certificate say
   std::string password;                       // or the token
   std::string nonce;                          // printable, without a comma; SCRAM, DIGEST-MD5
   ScramCache* cache = nullptr;                // SCRAM; outlives the client
-  std::string host;                           // DIGEST-MD5: the server's name; empty: its realm
+  // The server's name; GSSAPI's service. DIGEST-MD5: empty: the server's realm.
+  std::string host;
   const ChannelBindings* bindings = nullptr;  // -PLUS; outlives the client; filled in before Begin
 };
 std::unique_ptr<SaslClient> MakeSaslClient(Mechanism mechanism, SaslLogin login);

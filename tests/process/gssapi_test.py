@@ -274,10 +274,12 @@ class OtherClientsTest(GssapiCase):
         os.environ["KRB5CCNAME"] = self.realm.cache("alice")
         self.addCleanup(os.environ.pop, "KRB5CCNAME")
 
-    def run_client(self, *command, ok=True):
+    def run_client(self, *command, ok=True, says=""):
         result = subprocess.run(list(map(str, command)), input=b"Subject: x\r\n\r\ntext\r\n", stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, timeout=PATIENCE)
-        self.assertEqual(result.returncode == 0, ok, result.stdout.decode(errors="replace"))
+        output = result.stdout.decode(errors="replace")
+        self.assertEqual(result.returncode == 0, ok, output)
+        self.assertIn(says, output)
 
     def test_gsasl(self):
         for principal, code in (("alice", 235), ("bob", 535)):
@@ -297,6 +299,18 @@ class OtherClientsTest(GssapiCase):
                             "--login-options", "AUTH=GSSAPI", "--mail-from", ALICE, "--mail-rcpt", support.RECIPIENT,
                             "--upload-file", "-")
         self.assert_log_ins((ALICE, 235), (ALICE, 235))
+
+
+    def test_sluice_load(self):
+        load = [support.SLUICE_LOAD, "login", f"--to=127.0.0.1:{self.msa.starttls_port}", "--tls=starttls",
+                "--mechanism=GSSAPI", "--logins=6", "--connections=2", "--timeout=20"]
+        self.run_client(*load, f"--user={ALICE}", f"--server-name={support.HOSTNAME}")
+        self.assert_log_ins(*[(ALICE, 235)] * 6)
+        self.run_client(*load, "--user=bob@example.net", f"--server-name={support.HOSTNAME}", ok=False)  # no ticket of hers
+        os.environ["KRB5CCNAME"] = self.realm.cache("nobody")
+        self.run_client(*load, f"--user={ALICE}", f"--server-name={support.HOSTNAME}", ok=False,
+                        says="get one by kinit")
+        self.run_client(*load, f"--user={ALICE}", ok=False, says="needs --server-name")
 
 
 class KeytabTest(GssapiCase):

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "auth/gssapi_client.h"
 #include "core/base/random.h"
 #include "tools/load/arguments.h"
 #include "tools/load/message_number.h"
@@ -126,10 +127,9 @@ void AddCommon(CLI::App& app, RunArguments& arguments) {
   app.add_option("--client-cert", arguments.client_cert,
                  "PEM, own certificate first: shown where it is asked for (--mechanism EXTERNAL)");
   app.add_option("--client-key", arguments.client_key, "PEM: its key");
-  app.add_option("--server-name", options.server_name, "for SNI and DIGEST-MD5");
+  app.add_option("--server-name", options.server_name, "for SNI, DIGEST-MD5 and GSSAPI");
   std::vector<std::pair<std::string, std::optional<auth::Mechanism>>> mechanisms;
   for (const auth::MechanismInfo& info : auth::Mechanisms()) {
-    if (info.mechanism == auth::Mechanism::kGssapi) continue;  // there is no client of it
     mechanisms.emplace_back(info.name, info.mechanism);
   }
   mechanisms.emplace_back("none", std::nullopt);
@@ -269,6 +269,12 @@ RunOptions Finish(RunArguments& arguments) {
   }
   if (options.mechanism == auth::Mechanism::kExternal && arguments.client_cert.empty()) {
     Refuse("--mechanism EXTERNAL logs in by a certificate: it needs --client-cert");
+  }
+  if (options.mechanism == auth::Mechanism::kGssapi) {
+    if (options.server_name.empty())
+      Refuse("--mechanism GSSAPI logs in by a ticket for smtp/NAME: it needs --server-name NAME");
+    const std::string problem = auth::ProblemOfTicket(options.server_name);
+    if (!problem.empty()) Refuse("--mechanism GSSAPI: " + problem);
   }
   if (arguments.users > 1 && arguments.user.find("%d") == std::string::npos) {
     Refuse("--users needs %d in --user");
