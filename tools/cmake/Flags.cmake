@@ -28,6 +28,8 @@ endif()
 
 if(SLUICE_SANITIZE)
   string(REPLACE "," ";" sanitizers ${SLUICE_SANITIZE})
+  # Line numbers are all that a report needs of the debugging information, and a third of the compile time.
+  string(REPLACE " -g " " -g1 " CMAKE_CXX_FLAGS_DEBUG ${CMAKE_CXX_FLAGS_DEBUG})
   add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SLUICE_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND "undefined" IN_LIST sanitizers)
