@@ -114,18 +114,7 @@ class Import {
       Warn();
       return;
     }
-    const Progress progress(places_.size());
-    std::vector<NewRecord> chunk;
-    for (size_t done = 0; done < places_.size(); done += chunk.size()) {
-      chunk.clear();
-      for (size_t i = done; i < std::min(done + kChunk, places_.size()); i++) {
-        file_.Seek(places_[i].offset);
-        auto user = file_.Next();  // was read before, so it can be
-        chunk.push_back({.login = std::move(places_[i].login), .user = **std::move(user)});
-      }
-      Write(chunk, done);
-      progress.Show(done + chunk.size());
-    }
+    if (const absl::Status status = WriteAll(); !status.ok()) Fail("import", status);
     std::cout << "imported " << written_ << " users";
     if (skipped_ > 0) std::cout << "; " << skipped_ << " existed already and stayed as they were";
     std::cout << '\n';
@@ -204,7 +193,23 @@ class Import {
                        absl::StrCat(arguments_.file, ": ", what, "; nothing was imported")));
   }
 
-  void Write(std::vector<NewRecord>& chunk, size_t done) {
+  absl::Status WriteAll() {
+    const Progress progress(places_.size());
+    std::vector<NewRecord> chunk;
+    for (size_t done = 0; done < places_.size(); done += chunk.size()) {
+      chunk.clear();
+      for (size_t i = done; i < std::min(done + kChunk, places_.size()); i++) {
+        file_.Seek(places_[i].offset);
+        auto user = file_.Next();  // was read before, so it can be
+        chunk.push_back({.login = std::move(places_[i].login), .user = **std::move(user)});
+      }
+      if (absl::Status status = Write(chunk, done); !status.ok()) return status;
+      progress.Show(done + chunk.size());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Write(std::vector<NewRecord>& chunk, size_t done) {
     MakeKeys(options_, chunk);
     const absl::Status status = store_->Change([&](LmdbStore::Changes& changes) {
       for (NewRecord& made : chunk) {
@@ -223,12 +228,11 @@ class Import {
       }
       return absl::OkStatus();
     });
-    if (status.ok()) return;
-    Fail("import",
-         absl::Status(status.code(),
-                      absl::StrCat(status.message(), "; ", done, " of ", places_.size(),
-                                   " users are imported, those from ", chunk.front().login,
-                                   " on in the order of logins are not")));
+    if (status.ok()) return status;
+    return absl::Status(status.code(),
+                        absl::StrCat(status.message(), "; ", done, " of ", places_.size(),
+                                     " users are imported, those from ", chunk.front().login,
+                                     " on in the order of logins are not"));
   }
 
   const Arguments& arguments_;
