@@ -305,6 +305,19 @@ class PolicyTest(support.TestCase):
             client.expect(550)
         self.assertEqual(len(sink.wait_messages(2)), 2)
 
+    def test_originators_with_letters_beyond_ascii(self):
+        sink = self.sink()
+        server = self.server(next_hop=[sink.address], submission={"originator": "reject"})
+        self.user(server, "set", USER, "--address", USER, "--address", "josé@bücher.example")
+        with server.client() as client:
+            for same in ("josé@bücher.example", "JOSE\u0301@XN--BCHER-KVA.example", '"josé"@BÜCHER.example'):
+                client.submit(message(same))
+            for other in ("jose@bücher.example", "josé@bucher.example"):
+                client.begin()
+                client.send(message(other) + b".\r\n")
+                client.expect("550 5.7.1")
+        self.assertEqual(len(sink.wait_messages(3)), 3)
+
     def test_originators_rewritten(self):
         sink = self.sink()
         server = self.server(next_hop=[sink.address], submission={"originator": "rewrite"})
