@@ -35,22 +35,24 @@ const CredentialRecord& Alice() {
   return alice;
 }
 
-// Runs an exchange; each response to a challenge is a line of the input. The verdict is a
+// Each response to a challenge is a line of the input.
+ByteView TakeLine(ByteView& input) {
+  const size_t end = std::min(input.find('\n'), input.size());
+  const ByteView line = input.substr(0, end);
+  input.remove_prefix(std::min(end + 1, input.size()));
+  return line;
+}
+
+// Runs an exchange. The verdict is a
 // comparison, since the slow function has its own tests and would leave the fuzzer no time.
 void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
-  const auto take_line = [&] {
-    const size_t end = std::min(input.find('\n'), input.size());
-    const ByteView line = input.substr(0, end);
-    input.remove_prefix(std::min(end + 1, input.size()));
-    return line;
-  };
   const auto exchange = MakeExchange(mechanism, {});
-  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  Next next = exchange->Start(initial ? std::optional(TakeLine(input)) : std::nullopt);
   bool right = false;
   for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
     CHECK(steps < 8);
     if (next == Next::kChallenge) {
-      next = exchange->Step(take_line());
+      next = exchange->Step(TakeLine(input));
     } else if (next == Next::kLookup) {
       CHECK(!exchange->login().empty() && exchange->login().size() <= kLoginBytesMax);
       next = exchange->OnRecord(exchange->login() == "alice" ? &Alice() : nullptr);
@@ -71,22 +73,16 @@ void RunProof(Mechanism mechanism, bool initial, ByteView input) {
   static const ChannelBindings bindings{.offered = true,
                                         .tls_exporter = std::string(32, 'e'),
                                         .tls_server_end_point = std::string(32, 'c')};
-  const auto take_line = [&] {
-    const size_t end = std::min(input.find('\n'), input.size());
-    const ByteView line = input.substr(0, end);
-    input.remove_prefix(std::min(end + 1, input.size()));
-    return line;
-  };
   const auto exchange = MakeExchange(mechanism, {.nonce = "NONCE",
                                                  .hostname = "h",
                                                  .digest_realm = "h",
                                                  .decoys = &decoys,
                                                  .bindings = &bindings});
-  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  Next next = exchange->Start(initial ? std::optional(TakeLine(input)) : std::nullopt);
   for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
     CHECK(steps < 8 && next != Next::kVerify);
     if (next == Next::kChallenge) {
-      next = exchange->Step(take_line());
+      next = exchange->Step(TakeLine(input));
     } else {
       next = exchange->OnRecord(exchange->login() == "alice" ? &Alice() : nullptr);
     }
@@ -125,19 +121,13 @@ class FakeAcceptor final : public GssAcceptor {
 void RunGssapi(bool initial, ByteView input) {
   const FakeAcceptor acceptor;
   const PrincipalRule rule{.login = PrincipalRule::Login::kLocal};
-  const auto take_line = [&] {
-    const size_t end = std::min(input.find('\n'), input.size());
-    const ByteView line = input.substr(0, end);
-    input.remove_prefix(std::min(end + 1, input.size()));
-    return line;
-  };
   const auto exchange = MakeExchange(Mechanism::kGssapi, {.gss = &acceptor, .principals = &rule});
-  Next next = exchange->Start(initial ? std::optional(take_line()) : std::nullopt);
+  Next next = exchange->Start(initial ? std::optional(TakeLine(input)) : std::nullopt);
   ByteView last;
   for (int steps = 0; next != Next::kFailure && next != Next::kSuccess; steps++) {
     CHECK(steps < 32);
     if (next == Next::kChallenge) {
-      last = take_line();
+      last = TakeLine(input);
       next = exchange->Step(last);
     } else if (next == Next::kVerify) {
       exchange->work()->Run();
