@@ -2,8 +2,13 @@
 
 #include <idn2.h>
 #include <stringprep.h>
+#include <unicase.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "core/base/check.h"
@@ -27,21 +32,6 @@ const Profile& LoginProfile() {
     }
     CHECK(!steps.empty());
     steps.push_back(Stringprep_profile{});
-    return steps;
-  }();
-  return profile;
-}
-
-// The same for a local part, which may mix the directions of writing.
-const Profile& LocalPartProfile() {
-  static const Profile profile = [] {
-    Profile steps;
-    for (const Stringprep_profile& step : LoginProfile()) {
-      const bool bidi =
-          step.operation == STRINGPREP_BIDI || step.operation == STRINGPREP_BIDI_PROHIBIT_TABLE ||
-          step.operation == STRINGPREP_BIDI_RAL_TABLE || step.operation == STRINGPREP_BIDI_L_TABLE;
-      if (!bidi) steps.push_back(step);
-    }
     return steps;
   }();
   return profile;
@@ -87,6 +77,18 @@ Prepared RunLibrary(ByteView raw, const Stringprep_profile* profile, Purpose pur
   return bytes == 0 ? Prepared::kEmpty : Prepared::kOk;
 }
 
+// NFC. REQUIRES: UTF-8.
+std::optional<std::string> Compose(ByteView text) {
+  size_t bytes = 0;
+  uint8_t* const composed =
+      u8_normalize(UNINORM_NFC, reinterpret_cast<const uint8_t*>(text.data()), text.size(),
+                   /*resultbuf=*/nullptr, &bytes);
+  if (composed == nullptr) return std::nullopt;  // no memory
+  std::string result(reinterpret_cast<const char*>(composed), bytes);
+  std::free(composed);
+  return result;
+}
+
 }  // namespace
 
 Prepared PrepareLogin(ByteView raw, Purpose purpose, std::string& login) {
@@ -97,12 +99,33 @@ Prepared PrepareLogin(ByteView raw, Purpose purpose, std::string& login) {
     for (char& c : login) c = AsciiLower(c);
     return Prepared::kOk;
   }
+  // An address: its domain is not a name like another.
+  const size_t at = raw.rfind('@');
+  const ByteView domain = at == ByteView::npos ? ByteView() : raw.substr(at + 1);
+  if (!IsPrintableAscii(domain)) {
+    const std::optional<std::string> ascii = DomainToAscii(domain);
+    if (ascii.has_value())
+      return PrepareLogin(std::string(raw.substr(0, at + 1)) + *ascii, purpose, login);
+  } else if (!domain.empty()) {
+    std::string local;
+    const Prepared result = PrepareLogin(raw.substr(0, at), purpose, local);
+    if (result != Prepared::kOk) return result;
+    login = local + '@';
+    for (const char c : domain) login += AsciiLower(c);
+    return login.size() <= kLoginBytesMax ? Prepared::kOk : Prepared::kTooLong;
+  }
+
   char work[kLoginBytesMax + 1];
   size_t bytes = 0;
   const Prepared result =
       RunLibrary(raw, LoginProfile().data(), purpose, work, kLoginBytesMax, bytes);
-  if (result == Prepared::kOk) login.assign(work, bytes);
-  return result;
+  if (result != Prepared::kOk) return result;
+  const ByteView folded(work, bytes);
+  // A wide '@' has become one: an address after all.
+  if (at == ByteView::npos && folded.find('@') != ByteView::npos)
+    return PrepareLogin(std::string(folded), purpose, login);
+  login.assign(folded);
+  return Prepared::kOk;
 }
 
 Prepared PreparePassword(ByteView raw, Purpose purpose, Secret& password) {
@@ -123,16 +146,27 @@ Prepared PreparePassword(ByteView raw, Purpose purpose, Secret& password) {
 
 std::optional<std::string> FoldLocalPart(ByteView local) {
   if (local.empty() || local.size() > kLoginBytesMax) return std::nullopt;
-  char work[kLoginBytesMax + 1];
-  size_t bytes = 0;
-  if (RunLibrary(local, LocalPartProfile().data(), Purpose::kQuery, work, kLoginBytesMax, bytes) !=
-      Prepared::kOk)
-    return std::nullopt;
-  return std::string(work, bytes);
+  const auto* const octets = reinterpret_cast<const uint8_t*>(local.data());
+  if (u8_check(octets, local.size()) != nullptr) return std::nullopt;
+  const std::optional<std::string> composed = Compose(local);
+  if (!composed.has_value()) return std::nullopt;
+  std::string folded;
+  for (size_t i = 0; i < composed->size();) {
+    ucs4_t c = 0;
+    i += static_cast<size_t>(u8_mbtouc(&c, reinterpret_cast<const uint8_t*>(composed->data()) + i,
+                                       composed->size() - i));
+    if (uc_is_general_category(c, UC_CONTROL)) return std::nullopt;
+    const ucs4_t lower = uc_tolower(uc_toupper(c));
+    uint8_t text[6];
+    const int bytes = u8_uctomb(text, c >= 0x80 && lower < 0x80 ? c : lower, sizeof text);
+    folded.append(reinterpret_cast<const char*>(text), static_cast<size_t>(bytes));
+  }
+  return Compose(folded);
 }
 
 std::optional<std::string> DomainToAscii(ByteView domain) {
-  if (domain.find('\0') != ByteView::npos) return std::nullopt;
+  if (domain.size() > kUnicodeDomainBytesMax || domain.find('\0') != ByteView::npos)
+    return std::nullopt;
   uint8_t* ascii = nullptr;
   if (idn2_lookup_u8(reinterpret_cast<const uint8_t*>(std::string(domain).c_str()), &ascii,
                      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)

@@ -40,6 +40,7 @@ Originators CheckOriginators(ByteView header, absl::FunctionRef<bool(ByteView ad
   bool has_from = false;
   bool foreign_sender = false;
   std::vector<std::string> addresses;
+  size_t count = 0;
   while (!header.empty()) {
     const ByteView field = TakeField(header);
     ByteView value;
@@ -47,6 +48,8 @@ Originators CheckOriginators(ByteView header, absl::FunctionRef<bool(ByteView ad
     if (!from && !IsField(field, "Sender", value)) continue;
     addresses.clear();
     if (!ParseMailboxList(value, addresses) || addresses.empty()) return Originators::kUnreadable;
+    count += addresses.size();
+    if (count > kMailboxesMax) return Originators::kUnreadable;
     const bool all = std::all_of(addresses.begin(), addresses.end(), owned);
     if (from && !all) return Originators::kForeignFrom;
     foreign_sender |= !all;

@@ -13,7 +13,7 @@ enum class Originators : uint8_t {
   kOwned,          // each address in them is
   kForeignFrom,    // From has one that is not
   kForeignSender,  // From has none, Sender has
-  kUnreadable,     // one of them cannot be read, or has no address
+  kUnreadable,     // one of them cannot be read or has no address, or they have over kMailboxesMax
   kNone,           // there is no From
 };
 

@@ -44,6 +44,7 @@ void RunSender(ByteView input) {
   }
   CHECK(canonical->size() <= kAddressBytesMax);
   CHECK(by_domain == canonical->ends_with("@example.org"));
+  CHECK(CanonicalAddress(PrintAddress(*canonical)) == *canonical);
   record.domains.clear();
   record.addresses = {*canonical};
   CHECK(SenderPolicy("x", record).Allows(input));

@@ -318,6 +318,17 @@ class PolicyTest(support.TestCase):
                 client.expect("550 5.7.1")
         self.assertEqual(len(sink.wait_messages(3)), 3)
 
+    def test_logins_with_letters_beyond_ascii(self):
+        server = self.server(users=self.users())
+        self.user(server, "add", "josé@bücher.example", "--no-password")
+        self.user(server, "set", FRONT, "--acts-for", "@bücher.example")
+        for name in ("josé@bücher.example", "José@xn--bcher-kva.example"):
+            with server.client(user=None) as client:
+                proof = base64.b64encode(f"{name}\0{FRONT}\0{PASSWORD}".encode()).decode()
+                client.command(f"AUTH PLAIN {proof}", 235)
+                client.command("MAIL FROM:<x@xn--bcher-kva.example>", "553 5.7.1")
+        self.assertIn("exists", self.user(server, "add", "josé@xn--bcher-kva.example", "--no-password", ok=False))
+
     def test_originators_rewritten(self):
         sink = self.sink()
         server = self.server(next_hop=[sink.address], submission={"originator": "rewrite"})

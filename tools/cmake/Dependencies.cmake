@@ -57,6 +57,7 @@ sluice_dependency(absl LINK
 sluice_dependency(lmdb LINK lmdb)
 sluice_dependency(idn LINK idn)    # stringprep
 sluice_dependency(idn2 LINK idn2)  # internationalised domain names
+sluice_dependency(unistring LINK unistring)  # letter case and normal forms
 pkg_check_modules(GSSAPI REQUIRED IMPORTED_TARGET krb5-gssapi)  # MIT's Kerberos
 sluice_dependency(gssapi LINK PkgConfig::GSSAPI)
 sluice_dependency(crypt LINK crypt)    # of the C library: hashes of other servers' users

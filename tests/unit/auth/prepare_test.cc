@@ -28,6 +28,21 @@ TEST(PrepareTest, FoldsTheCaseOfLoginsAndKeepsThatOfPasswords) {
   EXPECT_EQ(Password("Secret Ä"), "Secret Ä");
 }
 
+TEST(PrepareTest, TheDomainOfALoginIsItsALabels) {
+  EXPECT_EQ(Login("Jos\u00c9@B\u00dcCHER.example"), "jos\u00e9@xn--bcher-kva.example");
+  EXPECT_EQ(Login("info@b\u00fccher.example"), "info@xn--bcher-kva.example");
+  EXPECT_EQ(Login("jos\u00e9@XN--bcher-kva.example"), "jos\u00e9@xn--bcher-kva.example");
+  EXPECT_EQ(Login("a@stra\u00dfe.example"), "a@xn--strae-oqa.example");       // not strasse.example
+  EXPECT_EQ(Login("a@b\u3002example"), "a@b.example");                        // an ideographic stop
+  EXPECT_EQ(Login("a\uff20b\u00fccher.example"), "a@xn--bcher-kva.example");  // a wide '@'
+  EXPECT_EQ(Login("\u05d0\u05d1@example.net"), "\u05d0\u05d1@example.net");
+  EXPECT_EQ(Login("\u05d0\u05d11@example.net"), Error(Prepared::kBidi));
+  EXPECT_EQ(Login("\u00fc@"), "\u00fc@");
+  EXPECT_EQ(Login("a@\u2603 x.example"), "a@\u2603 x.example");  // no domain: a name like another
+  EXPECT_EQ(Login("\u00fc" + std::string(250, 'a') + "@b.example"), Error(Prepared::kTooLong));
+  EXPECT_EQ(Login("a@\xfc.example"), Error(Prepared::kNotUtf8));
+}
+
 // RFC 4013 section 3.
 TEST(PrepareTest, FollowsTheExamplesOfRfc4013) {
   EXPECT_EQ(Password("I\xc2\xadX"), "IX");

@@ -128,6 +128,15 @@ TEST(OriginatorsTest, EachAddressMustBeOwned) {
   }
 }
 
+TEST(OriginatorsTest, OfManyFieldsToo) {
+  std::string header;
+  for (size_t i = 0; i < kMailboxesMax; i++) header += "From: me@example.net\r\n";
+  const auto owned = [](ByteView) { return true; };
+  EXPECT_EQ(CheckOriginators(header, owned), Originators::kOwned);
+  EXPECT_EQ(CheckOriginators(header + "Sender: me@example.net\r\n", owned),
+            Originators::kUnreadable);
+}
+
 TEST(OriginatorsTest, RemoveFieldsLeavesAllElse) {
   Buffer body;
   const std::string header =
