@@ -23,7 +23,8 @@ class GssapiClient final : public SaslClient {
       : authorization_(std::move(authorization)) {
     const std::string service = absl::StrCat("smtp@", host);
     gss_buffer_desc text = BufferOf(service);
-    major_ = gss_import_name(&minor_, &text, GSS_C_NT_HOSTBASED_SERVICE, service_.out());
+    OM_uint32 minor = 0;  // a name that cannot be is told by the first step
+    static_cast<void>(gss_import_name(&minor, &text, GSS_C_NT_HOSTBASED_SERVICE, service_.out()));
   }
   ~GssapiClient() override { Forget(); }
 
@@ -49,7 +50,7 @@ class GssapiClient final : public SaslClient {
   }
   bool Done() override { return state_ == State::kChosen; }
 
-  // Of a step that failed.
+  // Of Begin(), when it has failed.
   std::string problem() const { return kerberos::Explain(major_, minor_); }
 
  private:
@@ -58,12 +59,10 @@ class GssapiClient final : public SaslClient {
   bool Step(ByteView token, std::string& response) {
     gss_buffer_desc input = BufferOf(token);
     Output output;
-    if (!GSS_ERROR(major_)) {
-      major_ = gss_init_sec_context(&minor_, GSS_C_NO_CREDENTIAL, &context_, service_.get(),
-                                    gss_mech_krb5, GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG,
-                                    /*time_req=*/0, GSS_C_NO_CHANNEL_BINDINGS, &input, nullptr,
-                                    output.get(), nullptr, nullptr);
-    }
+    major_ = gss_init_sec_context(&minor_, GSS_C_NO_CREDENTIAL, &context_, service_.get(),
+                                  gss_mech_krb5, GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG,
+                                  /*time_req=*/0, GSS_C_NO_CHANNEL_BINDINGS, &input, nullptr,
+                                  output.get(), nullptr, nullptr);
     if (GSS_ERROR(major_)) {
       state_ = State::kBroken;
       return false;

@@ -79,7 +79,7 @@ void AuthKeys(AuthOptions& o, KeyVisitor& v) {
   v.Key("dovecot_socket", Socket(&o.dovecot_socket),
         "of that server: path of a UNIX socket, or numeric address and port");
   v.Key("mechanisms", Mechanisms(&o.mechanisms),
-        "offered under TLS, best first; `user add` stores what they need");
+        "offered under TLS, best first; `user add` stores what a listener's need");
   v.Key("mechanisms_clear", Mechanisms(&o.mechanisms_clear),
         "offered without TLS (tests, trusted networks)");
   v.Key("tell_transition", Flag(&o.tell_transition),
@@ -319,14 +319,20 @@ template <typename T>
 class ListOf : public TableList {
  public:
   using Keys = void (*)(T&, KeyVisitor&);
-  ListOf(std::vector<T>* list, Keys keys) : list_(list), keys_(keys) {}
+  using Prepare = std::function<void(T&)>;  // what a new one has before its own keys
+  ListOf(std::vector<T>* list, Keys keys, Prepare prepare = nullptr)
+      : list_(list), keys_(keys), prepare_(std::move(prepare)) {}
   size_t size() const override { return list_->size(); }
-  void Add() override { list_->emplace_back(); }
+  void Add() override {
+    list_->emplace_back();
+    if (prepare_ != nullptr) prepare_(list_->back());
+  }
   void Visit(size_t index, KeyVisitor& visitor) override { keys_((*list_)[index], visitor); }
 
  private:
   std::vector<T>* list_;
   Keys keys_;
+  Prepare prepare_;
 };
 
 }  // namespace
@@ -346,7 +352,9 @@ void VisitKeys(Options& o, KeyVisitor& v) {
   v.Table("oauth", [&](KeyVisitor& in) { OauthKeys(o.oauth, in); });
   v.Tables("certificate", ListOf(&o.certificate, CertificateKeys));
   v.Tables("client_certificate", ListOf(&o.client_certificate, ClientCertificateKeys));
-  v.Tables("shard", ListOf(&o.shard, ShardKeys));
+  v.Tables("shard", ListOf<ShardOptions>(&o.shard, ShardKeys, [&o](ShardOptions& one) {
+             for (const Tunable& tunable : Tunables()) tunable.inherit(one.tuning, o);
+           }));
   v.Table("tls", [&](KeyVisitor& in) { TlsKeys(o.tls, in); });
   v.Table("relay", [&](KeyVisitor& in) { RelayKeys(o, in); });
   v.Tables("local_domain", ListOf(&o.local_domain, LocalDomainKeys));
