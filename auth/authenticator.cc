@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "auth/password_exchange.h"
 #include "auth/prepare.h"
 #include "core/base/base64.h"
 #include "core/base/check.h"
@@ -321,7 +322,7 @@ std::optional<Next> Attempt::LookUp() {
       allowed_ = record.mechanisms;
       transition_ =
           authenticator_.tell_transition_ && record.may_log_in() &&
-          !Info(mechanism_).plaintext_password && record.PasswordKeys().has_value() &&
+          !Info(mechanism_).plaintext_password && PasswordExchange::CanProve(record) &&
           WantedKeys::For(MechanismSet::Of(mechanism_), authenticator_.wanted_.digest_realm)
               .MissingIn(record)
               .any();

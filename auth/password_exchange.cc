@@ -17,6 +17,11 @@ Next PasswordExchange::HaveCredentials(ByteView name, ByteView password) {
   return Next::kLookup;
 }
 
+bool PasswordExchange::CanProve(const CredentialRecord& record) {
+  return record.PasswordKeys().has_value() || !record.foreign_hash.empty() ||
+         record.cram_md5.has_value();
+}
+
 Next PasswordExchange::OnRecord(const CredentialRecord* record) {
   CHECK(state_ == State::kRecord);
   // Without keys the verifier does the same work and says no: from here nothing tells an unknown

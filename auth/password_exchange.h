@@ -12,6 +12,9 @@ namespace sluice::auth {
 
 class PasswordExchange : public Exchange {
  public:
+  // Whether a password can be proved against what `record` has.
+  static bool CanProve(const CredentialRecord& record);
+
   Next OnRecord(const CredentialRecord* record) final;
   Next OnVerified(Verdict verdict) final;
 

@@ -1,7 +1,7 @@
 // The client's side of the mechanisms that auth/ knows as a server.
 //
-// For the load generator: what a client would work out of its password anew at each login is kept in
-// a ScramCache, or PBKDF2 would be all that is measured. One thread.
+// For the load generator and the relay. Of the former, what a client would work out of its password
+// anew at each login is kept in a ScramCache, or PBKDF2 would be all that is measured. One thread.
 #ifndef SLUICE_AUTH_SASL_CLIENT_H_
 #define SLUICE_AUTH_SASL_CLIENT_H_
 

@@ -80,7 +80,8 @@ struct AuthOptions {
   AuthBackend backend = AuthBackend::kStore;  // who proves logins
   // A UNIX socket's path, or a numeric address with port (SockAddr::Parse tells which).
   std::string dovecot_socket;
-  // SASL mechanisms offered under TLS, best first; `user add` stores what all of them need.
+  // SASL mechanisms offered under TLS, best first; `user add` stores what those need that
+  // a listener offers.
   std::vector<std::string> mechanisms = {"SCRAM-SHA-256", "PLAIN", "LOGIN"};
   // Mechanisms offered without TLS.
   std::vector<std::string> mechanisms_clear;

@@ -561,6 +561,7 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
   FillRandom(salts[0].data(), sizeof salts);
   auth::CredentialRecord made;
   auth::AddKeys(job.missing, job.login, job.password.view(), salts, options_.auth.iterations, made);
+  const bool cram_md5 = ConfiguredMechanisms(options_).Has(auth::Mechanism::kCramMd5);
   bool stale = false;
   const absl::Status status = store_->Change([&](auth::LmdbStore::Changes& changes) {
     absl::Status updated = changes.Update(job.login, [&](auth::CredentialRecord& record) {
@@ -568,7 +569,10 @@ void ServerProcess::AddMissingKeys(const auth::VerifyJob& job) {
       for (size_t i = 0; i < made.scram.size(); i++) {
         if (!made.scram[i].has_value()) continue;
         record.scram[i] = made.scram[i];
-        record.foreign_hash.clear();  // they prove the same password
+        // They prove the same password. Imported states are as good as it for CRAM-MD5, and guessed
+        // at much faster: where that is not offered they go.
+        record.foreign_hash.clear();
+        if (!cram_md5) record.cram_md5.reset();
       }
       if (made.cram_md5.has_value()) record.cram_md5 = made.cram_md5;
       if (made.digest_md5.has_value()) record.digest_md5 = made.digest_md5;

@@ -121,10 +121,11 @@ class UserTest(unittest.TestCase):
 
     # What doveadm pw made of "secret" proves PLAIN and LOGIN, and makes room for keys of ours when it has.
     def test_hashes_of_dovecots_users_prove_them_once(self):
-        hashes = {"ssha512": "{SSHA512}N8JJTZxCvlKqe4zz1u9/tqxjv8vLMiq1p70ml+hAU5KjJ/WKCo1sBO93aw1Qzwl+8bb1GbyPGygvbHpHZYnijy4XSLE=",
+        hashes = {"cram-md5": "{CRAM-MD5}cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56",
+                  "ssha512": "{SSHA512}N8JJTZxCvlKqe4zz1u9/tqxjv8vLMiq1p70ml+hAU5KjJ/WKCo1sBO93aw1Qzwl+8bb1GbyPGygvbHpHZYnijy4XSLE=",
                   "argon2id": "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$+8c1/WqAVdxF1GaT1v/S+g$"
                               "YOHoP13FzRhKsZhL5VvdUatq6v5aBJhgP6ICoRQlesA"}
-        for scheme in ("SSHA256", "SHA512-CRYPT", "BLF-CRYPT", "ARGON2ID"):
+        for scheme in ("SSHA256", "SHA512-CRYPT", "BLF-CRYPT", "ARGON2ID", "CRAM-MD5"):
             if shutil.which("doveadm"):
                 made = subprocess.run(["doveadm", "-O", "pw", "-s", scheme, "-p", "secret"], capture_output=True, text=True,
                                       timeout=20, check=True)

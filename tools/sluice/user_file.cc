@@ -18,6 +18,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "core/base/base64.h"
+#include "core/base/check.h"
 #include "tools/sluice/user_policy.h"
 
 namespace sluice {
@@ -119,10 +120,10 @@ std::string TakeKeys(ByteView text, FileUser& user) {
     return absl::StrCat("{", scheme, "} has no count,salt,StoredKey,ServerKey of the right sizes");
   }
   if (scheme == "CRAM-MD5") {
+    const std::string problem = auth::ProblemOfForeignHash(absl::StrCat("{", scheme, "}", value));
+    if (!problem.empty()) return absl::StrCat("{", scheme, "} ", problem);
     std::string states;
-    if (value.size() != 2 * sizeof(auth::CramMd5States) || !absl::HexStringToBytes(value, &states)) {
-      return "{CRAM-MD5} has not 64 hexadecimal digits";
-    }
+    CHECK(absl::HexStringToBytes(value, &states));
     std::copy(states.begin(), states.end(), user.record.cram_md5.emplace().begin());
     return "";
   }

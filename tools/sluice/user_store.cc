@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "auth/mechanism.h"
+#include "auth/password_exchange.h"
 #include "auth/sender_policy.h"
 #include "auth/wanted_keys.h"
 #include "core/base/random.h"
@@ -37,7 +38,9 @@ auth::WantedKeys WantedIn(const server::Options& options) {
 absl::Status Prepare(const Secret& password, const auth::WantedKeys& wanted, Secret& prepared) {
   if (!wanted.any()) {
     return absl::FailedPreconditionError(
-        "no mechanism in [auth] mechanisms uses a stored password; add users with --no-password");
+        "no listener offers a mechanism that uses a stored password (`mechanisms` count where "
+        "there "
+        "is TLS): offer one, or do without passwords (`user add --no-password`)");
   }
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
   return result == Prepared::kOk ? absl::OkStatus() : CannotUse("the password", result);
@@ -81,9 +84,8 @@ absl::Status CheckPassword(const server::Options& options, const Secret& passwor
 
 bool ServesSome(const server::Options& options, const CredentialRecord& record) {
   const auth::MechanismSet configured = server::ConfiguredMechanisms(options);
-  const bool scram = record.PasswordKeys().has_value();
-  const bool keys = scram || record.cram_md5.has_value() || record.digest_md5.has_value() ||
-                    !record.foreign_hash.empty();
+  const bool proves_passwords = auth::PasswordExchange::CanProve(record);
+  const bool keys = proves_passwords || record.digest_md5.has_value();
   const auto mechanisms = auth::Mechanisms();
   return std::any_of(mechanisms.begin(), mechanisms.end(), [&](const auth::MechanismInfo& info) {
     if (!configured.Has(info.mechanism)) return false;
@@ -97,7 +99,7 @@ bool ServesSome(const server::Options& options, const CredentialRecord& record) 
                record.digest_md5->realm == options.auth.digest_realm;
       case auth::Mechanism::kPlain:
       case auth::Mechanism::kLogin:
-        return scram || record.cram_md5.has_value() || !record.foreign_hash.empty();
+        return proves_passwords;
       default:
         return !keys;  // tokens, tickets and certificates
     }

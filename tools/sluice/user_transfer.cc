@@ -182,11 +182,10 @@ class Import {
     }
     // Dovecot proves logins by what it has.
     if (useless_ == 0 || options_.auth.backend != server::AuthBackend::kStore) return;
-    std::cerr
-        << "sluice user import: warning: " << useless_ << " users, " << useless_login_
-        << " for one, have keys of no mechanism that [auth] mechanisms lists, or none at all, "
-           "and cannot log in: list one (`sluice user show` tells their keys), or give them "
-           "passwords by `sluice user passwd`\n";
+    std::cerr << "sluice user import: warning: " << useless_ << " users, " << useless_login_
+              << " for one, have keys of no mechanism that a listener offers, or none at all, "
+                 "and cannot log in: offer one (`sluice user show` tells their keys), or give them "
+                 "passwords by `sluice user passwd`\n";
   }
   [[noreturn]] void Refuse(std::string_view what) const {
     Fail("import", absl::InvalidArgumentError(

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "core/server/access_rules.h"
 #include "core/server/options_values.h"
 
@@ -521,6 +522,10 @@ TEST(OptionsTest, WhatThereIsNoneOfIsShownAsAComment) {
   const auto again = ParseOptions(shown, "/d/f");
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->tenant.empty());
+  // Those of a shard are what it has without them.
+  std::string of_a_shard = shown.substr(shown.find("# [[shard]]"));
+  of_a_shard = absl::StrReplaceAll(of_a_shard.substr(0, of_a_shard.find("\n\n")), {{"\n# ", "\n"}});
+  EXPECT_EQ(ProblemsOf(std::string(kMinimal) + of_a_shard.substr(2) + "\n"), "");
 }
 
 TEST(OptionsTest, ShownOptionsReadBackTheSame) {
