@@ -149,7 +149,7 @@ class EventsTest(support.TestCase):
         with server.client(user=None) as client:
             for command in (f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{RECIPIENT}>", "DATA", "VRFY x"):
                 client.command(command, 530)
-            for command, code in (("NONSENSE", 500), ("EHLO", 501), ("AUTH CRAM-MD5", 504), ("MAIL", 530)):
+            for command, code in (("NONSENSE", 530), ("EHLO", 501), ("AUTH CRAM-MD5", 504), ("MAIL", 530)):
                 client.command(command, code)
         with server.client() as client:
             client.command("MAIL FROM:<mallory@example.org>", 553)
@@ -190,7 +190,7 @@ class EventsTest(support.TestCase):
         server = self.server(limits={"errors": 2, "idle_timeout": "1s"})
         with server.client(user=None) as client:
             for _ in range(3):
-                client.command("NONSENSE", 500)
+                client.command("NONSENSE", 530)
             client.expect("421 4.7.0")
         with server.client(user=None) as client:
             client.expect("421 4.4.2")
