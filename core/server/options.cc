@@ -265,6 +265,10 @@ auth::MechanismSet ConfiguredMechanisms(const Options& options) {
     if (listener.mode != ListenerMode::kPlain) add(listener.mechanisms);
     if (listener.mode != ListenerMode::kImplicit) add(listener.mechanisms_clear);
   }
+  if (set.empty()) {
+    add(options.auth.mechanisms);
+    add(options.auth.mechanisms_clear);
+  }
   return set;
 }
 

@@ -66,7 +66,7 @@ std::vector<std::string> MechanismsUnderTls(const ListenerOptions& listener);
 struct Options;
 // Those that some listener offers, under TLS or not; without -PLUS. What only a list names that no
 // listener goes by, such as that in the clear of one with TLS from the first octet, is not among
-// them: no key is stored for it.
+// them: no key is stored for it. Where no listener offers any, those of [auth].
 auth::MechanismSet ConfiguredMechanisms(const Options& options);
 // Whether one of them is shown a token, so that [oauth] is needed.
 bool TakesTokens(const Options& options);

@@ -158,6 +158,7 @@ TEST(OptionsTest, MechanismsThatNoListenerOffersAreNotConfigured) {
       {"mode = \"implicit\"\nmechanisms_clear = [\"CRAM-MD5\"]\n", false},
       {"mode = \"implicit\"\n[auth]\nmechanisms_clear = [\"CRAM-MD5\"]\n", false},
       {"mode = \"plain\"\nmechanisms = [\"CRAM-MD5\"]\n", false},
+      {"mode = \"plain\"\n[auth]\nmechanisms = [\"CRAM-MD5\"]\n", true},  // nothing is offered yet
   };
   for (const auto& test : kCases) {
     const auto options =
