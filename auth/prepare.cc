@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "core/base/check.h"
@@ -89,42 +90,51 @@ std::optional<std::string> Compose(ByteView text) {
   return result;
 }
 
+Prepared PrepareName(ByteView raw, Purpose purpose, std::string& name) {
+  if (IsPrintableAscii(raw)) {
+    name.assign(raw);
+    for (char& c : name) c = AsciiLower(c);
+    return name.empty() ? Prepared::kEmpty : Prepared::kOk;
+  }
+  char work[kLoginBytesMax + 1];
+  size_t bytes = 0;
+  const Prepared result =
+      RunLibrary(raw, LoginProfile().data(), purpose, work, kLoginBytesMax, bytes);
+  if (result == Prepared::kOk) name.assign(work, bytes);
+  return result;
+}
+
+// The domain of an address is no name like another.
+Prepared PrepareAddress(ByteView raw, size_t at, Purpose purpose, std::string& login) {
+  const ByteView domain = raw.substr(at + 1);
+  std::optional<std::string> ascii(domain);
+  if (!IsPrintableAscii(domain)) ascii = DomainToAscii(domain);
+  if (domain.empty() || !ascii.has_value()) return PrepareName(raw, purpose, login);
+  std::string address;
+  const Prepared result = PrepareName(raw.substr(0, at), purpose, address);
+  if (result != Prepared::kOk) return result;
+  address += '@';
+  for (const char c : *ascii) address += AsciiLower(c);
+  if (address.size() > kLoginBytesMax) return Prepared::kTooLong;
+  login = std::move(address);
+  return Prepared::kOk;
+}
+
 }  // namespace
 
 Prepared PrepareLogin(ByteView raw, Purpose purpose, std::string& login) {
   if (raw.empty()) return Prepared::kEmpty;
   if (raw.size() > kLoginBytesMax) return Prepared::kTooLong;
-  if (IsPrintableAscii(raw)) {
-    login.assign(raw);
-    for (char& c : login) c = AsciiLower(c);
-    return Prepared::kOk;
-  }
-  // An address: its domain is not a name like another.
-  const size_t at = raw.rfind('@');
-  const ByteView domain = at == ByteView::npos ? ByteView() : raw.substr(at + 1);
-  if (!IsPrintableAscii(domain)) {
-    const std::optional<std::string> ascii = DomainToAscii(domain);
-    if (ascii.has_value())
-      return PrepareLogin(std::string(raw.substr(0, at + 1)) + *ascii, purpose, login);
-  } else if (!domain.empty()) {
-    std::string local;
-    const Prepared result = PrepareLogin(raw.substr(0, at), purpose, local);
-    if (result != Prepared::kOk) return result;
-    login = local + '@';
-    for (const char c : domain) login += AsciiLower(c);
-    return login.size() <= kLoginBytesMax ? Prepared::kOk : Prepared::kTooLong;
-  }
-
-  char work[kLoginBytesMax + 1];
-  size_t bytes = 0;
-  const Prepared result =
-      RunLibrary(raw, LoginProfile().data(), purpose, work, kLoginBytesMax, bytes);
+  if (IsPrintableAscii(raw)) return PrepareName(raw, purpose, login);
+  if (const size_t at = raw.rfind('@'); at != ByteView::npos)
+    return PrepareAddress(raw, at, purpose, login);
+  std::string name;
+  const Prepared result = PrepareName(raw, purpose, name);
   if (result != Prepared::kOk) return result;
-  const ByteView folded(work, bytes);
   // A wide '@' has become one: an address after all.
-  if (at == ByteView::npos && folded.find('@') != ByteView::npos)
-    return PrepareLogin(std::string(folded), purpose, login);
-  login.assign(folded);
+  if (const size_t at = name.rfind('@'); at != std::string::npos)
+    return PrepareAddress(name, at, purpose, login);
+  login = std::move(name);
   return Prepared::kOk;
 }
 
@@ -173,7 +183,8 @@ std::optional<std::string> DomainToAscii(ByteView domain) {
     return std::nullopt;
   std::string result(reinterpret_cast<const char*>(ascii));
   idn2_free(ascii);
-  return result;
+  // Control characters pass the library.
+  return IsPrintableAscii(result) ? std::optional(std::move(result)) : std::nullopt;
 }
 
 ByteView Explain(Prepared result) {

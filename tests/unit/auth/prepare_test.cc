@@ -41,6 +41,9 @@ TEST(PrepareTest, TheDomainOfALoginIsItsALabels) {
   EXPECT_EQ(Login("a@\u2603 x.example"), "a@\u2603 x.example");  // no domain: a name like another
   EXPECT_EQ(Login("\u00fc" + std::string(250, 'a') + "@b.example"), Error(Prepared::kTooLong));
   EXPECT_EQ(Login("a@\xfc.example"), Error(Prepared::kNotUtf8));
+  EXPECT_EQ(Login("lice@Example.\x18ORG"), Error(Prepared::kProhibited));
+  EXPECT_EQ(Login("a@\u00fc.\x18"), Error(Prepared::kProhibited));
+  EXPECT_EQ(Login("@\u00fc.example"), Error(Prepared::kEmpty));
 }
 
 // RFC 4013 section 3.
