@@ -17,6 +17,7 @@
 #include "auth/scram_keys.h"
 #include "auth/secret.h"
 #include "core/base/base64.h"
+#include "core/base/hex.h"
 
 namespace sluice::auth {
 namespace {
@@ -227,9 +228,7 @@ Verdict ProveCrypt(ByteView value, ByteView password) {
 // --- CRAM-MD5 -----------------------------------------------------------------------------------
 
 std::string CramMd5Problem(ByteView value) {
-  std::string states;
-  const bool right =
-      value.size() == 2 * sizeof(CramMd5States) && absl::HexStringToBytes(value, &states);
+  const bool right = value.size() == 2 * sizeof(CramMd5States) && DecodeHex(value).has_value();
   return right ? "" : "has not 64 hexadecimal digits";
 }
 

@@ -18,7 +18,7 @@
 #include "auth/scram_keys.h"
 #include "auth/sender_policy.h"
 #include "core/base/base64.h"
-#include "core/base/check.h"
+#include "core/base/hex.h"
 #include "tools/sluice/user_policy.h"
 
 namespace sluice {
@@ -122,21 +122,19 @@ std::string TakeKeys(ByteView text, FileUser& user) {
   if (scheme == "CRAM-MD5") {
     const std::string problem = auth::ProblemOfForeignHash(absl::StrCat("{", scheme, "}", value));
     if (!problem.empty()) return absl::StrCat("{", scheme, "} ", problem);
-    std::string states;
-    CHECK(absl::HexStringToBytes(value, &states));
+    const std::string states = *DecodeHex(value);
     std::copy(states.begin(), states.end(), user.record.cram_md5.emplace().begin());
     return "";
   }
   if (scheme == "DIGEST-MD5") {
     constexpr size_t kHexBytes = 2 * auth::Md5::kBytes;
-    std::string hash;
-    if (value.size() <= kHexBytes + 1 || value[kHexBytes] != ',' ||
-        !absl::HexStringToBytes(value.substr(0, kHexBytes), &hash)) {
+    const std::optional<std::string> hash = DecodeHex(value.substr(0, kHexBytes));
+    if (value.size() <= kHexBytes + 1 || value[kHexBytes] != ',' || !hash.has_value()) {
       return "{DIGEST-MD5} has not 32 hexadecimal digits, a comma and a realm (Dovecot's is of a "
              "name without its domain and cannot be used)";
     }
     auth::DigestMd5Key& key = user.record.digest_md5.emplace();
-    std::copy(hash.begin(), hash.end(), key.hash.begin());
+    std::copy(hash->begin(), hash->end(), key.hash.begin());
     key.realm = value.substr(kHexBytes + 1);
     return "";
   }
@@ -252,11 +250,8 @@ std::string QuotedCsv(ByteView field) {
 
 // A line of db_dump: octets in hexadecimal, or with -p as they are but for \xx and \\.
 std::optional<std::string> DecodeDump(ByteView line, bool printable) {
+  if (!printable) return DecodeHex(line);
   std::string octets;
-  if (!printable) {
-    if (!absl::HexStringToBytes(line, &octets)) return std::nullopt;
-    return octets;
-  }
   while (!line.empty()) {
     if (line[0] != '\\') {
       octets += line[0];
@@ -265,9 +260,9 @@ std::optional<std::string> DecodeDump(ByteView line, bool printable) {
       octets += '\\';
       line.remove_prefix(2);
     } else {
-      std::string octet;
-      if (line.size() < 3 || !absl::HexStringToBytes(line.substr(1, 2), &octet)) return std::nullopt;
-      octets += octet;
+      const std::optional<std::string> octet = DecodeHex(line.substr(1, 2));
+      if (line.size() < 3 || !octet.has_value()) return std::nullopt;
+      octets += *octet;
       line.remove_prefix(3);
     }
   }

@@ -12,6 +12,7 @@
 #include "core/base/buffer.h"
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
+#include "core/base/hex.h"
 #include "core/base/intrusive_list.h"
 #include "core/base/mailbox.h"
 #include "core/base/prng.h"
@@ -269,6 +270,13 @@ TEST(MailboxTest, EachSendersOrderHoldsAcrossThreads) {
     });
   }
   for (std::thread& sender : senders) sender.join();
+}
+
+TEST(HexTest, DigitsOfEitherCaseAndNothingElse) {
+  EXPECT_EQ(DecodeHex("00fFa7"), std::string("\0\xff\xa7", 3));
+  EXPECT_EQ(DecodeHex(""), "");
+  for (const char* wrong : {"0", "0g", " 00", "0x", "\xe7\xe7", "00\x80\x80"})
+    EXPECT_FALSE(DecodeHex(wrong).has_value()) << wrong;
 }
 
 }  // namespace
