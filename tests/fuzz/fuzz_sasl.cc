@@ -43,8 +43,8 @@ ByteView TakeLine(ByteView& input) {
   return line;
 }
 
-// Runs an exchange. The verdict is a
-// comparison, since the slow function has its own tests and would leave the fuzzer no time.
+// Runs an exchange. The verdict is a comparison, since the slow function has its own tests and would
+// leave the fuzzer no time.
 void RunExchange(Mechanism mechanism, bool initial, ByteView input) {
   const auto exchange = MakeExchange(mechanism, {});
   Next next = exchange->Start(initial ? std::optional(TakeLine(input)) : std::nullopt);

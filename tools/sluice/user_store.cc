@@ -39,8 +39,7 @@ absl::Status Prepare(const Secret& password, const auth::WantedKeys& wanted, Sec
   if (!wanted.any()) {
     return absl::FailedPreconditionError(
         "no listener offers a mechanism that uses a stored password (`mechanisms` count where "
-        "there "
-        "is TLS): offer one, or do without passwords (`user add --no-password`)");
+        "there is TLS): offer one, or do without passwords (`user add --no-password`)");
   }
   const Prepared result = auth::PreparePassword(password.view(), Purpose::kStore, prepared);
   return result == Prepared::kOk ? absl::OkStatus() : CannotUse("the password", result);
